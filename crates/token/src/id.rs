@@ -1,0 +1,131 @@
+//! Names of accounts, videos, keys and tokens.
+//!
+//! Each is its own type, so that two of them cannot be swapped, and each is made only by parsing.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Why a text is not an id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdError {
+    /// A character outside `A-Z a-z 0-9 _ -`.
+    #[error("`{character}` at position {position} is not allowed; use letters, digits, `_` and `-`")]
+    Character {
+        /// The first character that is not allowed.
+        character: char,
+        /// Its position, counted in characters from 0.
+        position: usize,
+    },
+    /// No character at all.
+    #[error("it is empty")]
+    Empty,
+    /// More characters than an id may have.
+    #[error("it has {length} characters, more than {max}")]
+    TooLong {
+        /// How many characters the text has.
+        length: usize,
+        /// How many it may have.
+        max: usize,
+    },
+}
+
+fn check(text: &str, max: usize) -> Result<(), IdError> {
+    if text.is_empty() {
+        return Err(IdError::Empty);
+    }
+    let length = text.chars().count();
+    if length > max {
+        return Err(IdError::TooLong { length, max });
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match text.chars().enumerate().find(|(_, c)| !allowed(*c)) {
+        Some((position, character)) => Err(IdError::Character { character, position }),
+        None => Ok(()),
+    }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $max:literal) => {
+        $(#[$doc])*
+        ///
+        #[doc = concat!("1 to ", $max, " letters, digits, `_` and `-`.")]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The longest text that is still such an id, in characters.
+            pub const MAX: usize = $max;
+
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                check(text, Self::MAX)?;
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// A tenant, who owns keys and videos.
+    AccountId,
+    32
+);
+id!(
+    /// One title with all its files: the `uid` of the API and the `sub` of a token.
+    VideoId,
+    32
+);
+id!(
+    /// A signing key: the `kid` of a token.
+    KeyId,
+    64
+);
+id!(
+    /// One token: its `jti` (RFC 7519, section 4.1.7).
+    TokenId,
+    64
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_short_and_plain() {
+        check("ea95132c15732412d22c1476fa83f27a", Ok(()));
+        check("A_b-9", Ok(()));
+        check("", Err(IdError::Empty));
+        check("ea95132c15732412d22c1476fa83f27a0", Err(IdError::TooLong { length: 33, max: 32 }));
+        check("a.b", Err(IdError::Character { character: '.', position: 1 }));
+        check("../etc", Err(IdError::Character { character: '.', position: 0 }));
+        check("a\0", Err(IdError::Character { character: '\0', position: 1 }));
+        check("а", Err(IdError::Character { character: 'а', position: 0 }));
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<(), IdError>) {
+        assert_eq!(text.parse::<VideoId>().map(|_| ()), expected);
+    }
+}

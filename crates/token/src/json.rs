@@ -1,0 +1,210 @@
+//! JSON read strictly: one value per member name at every depth, no deeper than [`MAX_DEPTH`].
+//!
+//! `serde_json::Value` keeps the last of two members with one name, and another reader of the same token
+//! may keep the first; a text with two meanings is refused here (RFC 8725, section 2.10).
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// How many arrays and objects may lie inside one another.
+pub const MAX_DEPTH: usize = 8;
+
+/// A JSON value whose objects have no two members of one name.
+#[derive(Clone, PartialEq)]
+pub enum Json {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number: an integer of 64 bits where it is written as one, else the nearest double.
+    Number(serde_json::Number),
+    /// A text.
+    Text(String),
+    /// A list of values.
+    Array(Vec<Json>),
+    /// Members in the order in which they were written.
+    Object(Vec<(String, Json)>),
+}
+
+/// Why a text is not JSON that we read. Its text never repeats what it read, which may be a secret.
+#[derive(Debug, thiserror::Error)]
+#[error("line {}, column {}: {}", .0.line(), .0.column(), reason(.0))]
+pub struct JsonError(serde_json::Error);
+
+/// What is wrong, without the position that `serde_json` appends.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+impl Json {
+    /// Reads one JSON value and nothing after it.
+    ///
+    /// # Errors
+    /// [`JsonError`] where the text is not JSON (RFC 8259), has two members of one name, or is too deep.
+    pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
+        serde_json::from_slice::<Json>(text).map_err(JsonError)
+    }
+
+    /// What kind of value this is, for an error message.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Json::Null => "null",
+            Json::Bool(_) => "a boolean",
+            Json::Number(_) => "a number",
+            Json::Text(_) => "a string",
+            Json::Array(_) => "an array",
+            Json::Object(_) => "an object",
+        }
+    }
+
+    /// The member called `name`, where this is an object that has one.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        match self {
+            Json::Object(members) => members.iter().find(|(key, _)| key == name).map(|(_, value)| value),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::Array(_) => None,
+        }
+    }
+
+    /// The text, where this is one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Json::Text(text) => Some(text),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Json {
+    // A body may hold a private key, so only the shape is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Json({})", self.kind())
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value { depth: 0 }.deserialize(deserializer)
+    }
+}
+
+/// Reads a value that lies inside `depth` others.
+#[derive(Clone, Copy)]
+struct Value {
+    depth: usize,
+}
+
+impl Value {
+    fn inside<E: de::Error>(self) -> Result<Self, E> {
+        if self.depth == MAX_DEPTH {
+            return Err(E::custom(format_args!("more than {MAX_DEPTH} arrays and objects inside one another")));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Value {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::Number(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Json, E> {
+        serde_json::Number::from_f64(value).map(Json::Number).ok_or_else(|| E::custom("a number that is not finite"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
+        Ok(Json::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Json, E> {
+        Ok(Json::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Json, A::Error> {
+        let inside = self.inside()?;
+        let mut array = Vec::new();
+        while let Some(element) = elements.next_element_seed(inside)? {
+            array.push(element);
+        }
+        Ok(Json::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
+        let inside = self.inside()?;
+        let mut members: Vec<(String, Json)> = Vec::new();
+        let mut names = std::collections::HashSet::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if !names.insert(name.clone()) {
+                return Err(de::Error::custom("an object has two members of one name"));
+            }
+            members.push((name, entries.next_value_seed(inside)?));
+        }
+        Ok(Json::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_value_for_each_name_at_every_depth() {
+        refused(r#"{"a":1,"a":1}"#, "line 1, column 10: an object has two members of one name");
+        refused(r#"{"exp":1,"\u0065xp":2}"#, "line 1, column 18: an object has two members of one name");
+        refused(r#"[{"x":[{"y":1,"y":2}]}]"#, "line 1, column 17: an object has two members of one name");
+        assert!(Json::parse(br#"{"a":{"x":1},"b":{"x":1}}"#).is_ok());
+    }
+
+    #[test]
+    fn no_deeper_than_the_limit() {
+        assert!(Json::parse(b"[[[[[[[[]]]]]]]]").is_ok());
+        refused("[[[[[[[[[]]]]]]]]]", "line 1, column 9: more than 8 arrays and objects inside one another");
+        refused(&"[".repeat(100_000), "line 1, column 9: more than 8 arrays and objects inside one another");
+    }
+
+    #[test]
+    fn one_document_and_nothing_else() {
+        for text in ["", "{} {}", "{},", "\u{feff}{}", "NaN", "{'a':1}", "// x\n{}", "[1,]", "\"\\ud800\"", "1E400"] {
+            assert!(Json::parse(text.as_bytes()).is_err(), "{text:?}");
+        }
+        assert!(Json::parse(b"\"\xff\"").is_err());
+    }
+
+    #[track_caller]
+    fn refused(text: &str, expected: &str) {
+        assert_eq!(Json::parse(text.as_bytes()).unwrap_err().to_string(), expected);
+    }
+}
