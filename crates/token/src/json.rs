@@ -27,17 +27,24 @@ pub enum Json {
     Object(Vec<(String, Json)>),
 }
 
-/// Why a text is not JSON that we read. Its text never repeats what it read, which may be a secret.
-#[derive(Debug, thiserror::Error)]
-#[error("line {}, column {}: {}", .0.line(), .0.column(), reason(.0))]
-pub struct JsonError(serde_json::Error);
+/// Why a text is not JSON that we read. It never repeats what it read, which may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {reason}")]
+pub struct JsonError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The column, counted in bytes from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub reason: String,
+}
 
-/// What is wrong, without the position that `serde_json` appends.
-fn reason(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
+impl From<serde_json::Error> for JsonError {
+    fn from(error: serde_json::Error) -> Self {
+        let text = error.to_string();
+        // `serde_json` appends the position, which has fields of its own here.
+        let reason = text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]);
+        Self { line: error.line(), column: error.column(), reason: reason.to_owned() }
     }
 }
 
@@ -47,7 +54,7 @@ impl Json {
     /// # Errors
     /// [`JsonError`] where the text is not JSON (RFC 8259), has two members of one name, or is too deep.
     pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
-        serde_json::from_slice::<Json>(text).map_err(JsonError)
+        Ok(serde_json::from_slice(text)?)
     }
 
     /// What kind of value this is, for an error message.

@@ -1,1 +1,50 @@
-//! stub
+//! Signed URL tokens for video: claims, keys, access rules, and the decision that a token leads to.
+//!
+//! Bytes, keys and `now` go in; a value or a precise refusal comes out. Nothing here reads a clock, a file, the
+//! network or the environment, and no claim leaves before its signature was found good, but for the `kid` that picks
+//! the key.
+//!
+//! ```
+//! use std::time::Duration;
+//! use vidpass_token::{Ask, Asset, Claims, Country, Limits, SigningKey, UnixTime, UnverifiedToken, VideoPolicy, Viewer};
+//!
+//! let now = UnixTime(1_800_000_000);
+//! let key = SigningKey::generate("key-1".parse()?)?;
+//! let token = key.sign(&Claims::new("video-1".parse()?, now.plus(Duration::from_secs(3600))))?;
+//!
+//! let unverified = UnverifiedToken::parse(token.as_str())?;
+//! assert_eq!(unverified.key_id(), key.id());
+//! let claims = unverified.verify(key.public())?;
+//!
+//! let account = "account-1".parse()?;
+//! let video = VideoPolicy::private(account);
+//! let viewer = Viewer::new("192.0.2.7".parse()?, Country::Unknown, None);
+//! let ask = Ask { viewer: &viewer, asset: Asset::Media, now };
+//! let permit = claims.admit(&video.account, Some(&video), &ask, &Limits::default())?;
+//! assert_eq!(permit.video().as_str(), "video-1");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod access;
+mod claims;
+mod decision;
+mod id;
+pub mod json;
+mod jws;
+mod key;
+mod origin;
+mod time;
+mod viewer;
+
+pub use access::{
+    AccessRule, Action, CountryCode, CountryError, Matcher, Network, NetworkError, RuleProblem, RuleProblemKind,
+    parse_rules, restricts_nobody,
+};
+pub use claims::{Claims, Flags, SignedClaims};
+pub use decision::{Ask, Asset, Denial, Limits, Permit, VideoPolicy, admit_without_token};
+pub use id::{AccountId, IdError, KeyId, TokenId, VideoId};
+pub use jws::{MAX_TOKEN_LENGTH, MalformedToken, SignError, Token, TokenFingerprint, UnverifiedToken, VerifyError};
+pub use key::{KeyError, PublicKey, SigningKey};
+pub use origin::{AllowedOrigin, OriginError, RequestOrigin};
+pub use time::{Clock, UnixTime};
+pub use viewer::{Country, Viewer};

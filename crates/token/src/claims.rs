@@ -1,0 +1,308 @@
+//! What a token says.
+
+use serde::Serialize;
+
+use crate::access::{AccessRule, WireRule, parse_rules};
+use crate::id::{KeyId, TokenId, VideoId};
+use crate::json::Json;
+use crate::jws::MalformedToken;
+use crate::time::UnixTime;
+
+/// What an issuer signs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// The video that the token opens: `sub`.
+    pub video: VideoId,
+    /// From when on it is over: `exp`.
+    pub expires: UnixTime,
+    /// Until when it is not yet valid: `nbf`.
+    pub not_before: Option<UnixTime>,
+    /// When it was issued: `iat`.
+    pub issued_at: Option<UnixTime>,
+    /// The token's own name: `jti`.
+    pub token_id: Option<TokenId>,
+    /// Whether it opens `/downloads/*` too.
+    pub downloadable: bool,
+    /// Who may use it; none means everybody.
+    pub access_rules: Vec<AccessRule>,
+    /// Switches that Cloudflare Stream has; carried along, not acted on.
+    pub flags: Option<Flags>,
+}
+
+/// The `flags` member of a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Flags {
+    /// Ask for the video as it was uploaded.
+    pub original: bool,
+}
+
+impl Claims {
+    /// Claims that open one video to everybody until `expires`.
+    #[must_use]
+    pub fn new(video: VideoId, expires: UnixTime) -> Self {
+        Self {
+            video,
+            expires,
+            not_before: None,
+            issued_at: None,
+            token_id: None,
+            downloadable: false,
+            access_rules: Vec::new(),
+            flags: None,
+        }
+    }
+
+    /// The payload as a token carries it. `sub` and `kid` come first, as in Cloudflare's own tokens.
+    pub(crate) fn to_payload(&self, kid: &KeyId) -> Result<Vec<u8>, serde_json::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Payload<'a> {
+            sub: &'a str,
+            kid: &'a str,
+            exp: i64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            nbf: Option<i64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            iat: Option<i64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            jti: Option<&'a str>,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            downloadable: bool,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            access_rules: Vec<WireRule>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            flags: Option<Flags>,
+        }
+        serde_json::to_vec(&Payload {
+            sub: self.video.as_str(),
+            kid: kid.as_str(),
+            exp: self.expires.0,
+            nbf: self.not_before.map(|time| time.0),
+            iat: self.issued_at.map(|time| time.0),
+            jti: self.token_id.as_ref().map(TokenId::as_str),
+            downloadable: self.downloadable,
+            access_rules: self.access_rules.iter().map(WireRule::from).collect(),
+            flags: self.flags,
+        })
+    }
+}
+
+/// Claims whose signature is good. Their time, rules and video have not been looked at.
+///
+/// Safe to cache for as long as [`Self::key_id`] is live. Only
+/// [`UnverifiedToken::verify`](crate::UnverifiedToken::verify) makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedClaims {
+    key_id: KeyId,
+    claims: Claims,
+}
+
+impl SignedClaims {
+    pub(crate) fn new(key_id: KeyId, claims: Claims) -> Self {
+        Self { key_id, claims }
+    }
+
+    /// The key that signed.
+    #[must_use]
+    pub fn key_id(&self) -> &KeyId {
+        &self.key_id
+    }
+
+    /// The video: `sub`.
+    #[must_use]
+    pub fn video(&self) -> &VideoId {
+        &self.claims.video
+    }
+
+    /// The first second in which the token is over: `exp`, a fraction of a second dropped.
+    #[must_use]
+    pub fn expires(&self) -> UnixTime {
+        self.claims.expires
+    }
+
+    /// The first second in which the token is valid: `nbf`, a fraction of a second rounded up.
+    #[must_use]
+    pub fn not_before(&self) -> Option<UnixTime> {
+        self.claims.not_before
+    }
+
+    /// When the token was issued, if it says so: `iat`.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<UnixTime> {
+        self.claims.issued_at
+    }
+
+    /// The token's own name, if it has one: `jti`.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&TokenId> {
+        self.claims.token_id.as_ref()
+    }
+
+    /// Whether the token opens `/downloads/*`.
+    #[must_use]
+    pub fn downloadable(&self) -> bool {
+        self.claims.downloadable
+    }
+
+    /// Who may use the token.
+    #[must_use]
+    pub fn access_rules(&self) -> &[AccessRule] {
+        &self.claims.access_rules
+    }
+}
+
+/// Reads a payload. Lenient where signers in the wild differ, strict everywhere else: a claim that cannot be read is
+/// malformed, never absent.
+pub(crate) fn read(payload: &Json) -> Result<Claims, MalformedToken> {
+    let wrong = |claim: &'static str, rule: &'static str| MalformedToken::Claim { claim, rule };
+    let sub = payload.get("sub").ok_or_else(|| wrong("sub", "must be there"))?;
+    let sub = sub.as_text().ok_or_else(|| wrong("sub", "must be a string"))?;
+    let video = sub.parse().map_err(|_| wrong("sub", "must be the uid of a video"))?;
+    let token_id = match payload.get("jti") {
+        None => None,
+        Some(jti) => {
+            let jti = jti.as_text().and_then(|text| text.parse().ok());
+            Some(jti.ok_or_else(|| wrong("jti", "must be up to 64 letters, digits, `_` and `-`"))?)
+        }
+    };
+    let downloadable = match payload.get("downloadable") {
+        None => false,
+        Some(Json::Bool(value)) => *value,
+        Some(_) => return Err(wrong("downloadable", "must be true or false")),
+    };
+    let access_rules = match payload.get("accessRules") {
+        None => Vec::new(),
+        // How many a gate accepts is its own setting; a token's length bounds what is read here.
+        Some(rules) => {
+            parse_rules(rules, usize::MAX).map_err(|mut problems| MalformedToken::Rule(problems.remove(0)))?
+        }
+    };
+    Ok(Claims {
+        video,
+        expires: time(payload, "exp", Round::Down)?.ok_or_else(|| wrong("exp", "must be there"))?,
+        not_before: time(payload, "nbf", Round::Up)?,
+        issued_at: time(payload, "iat", Round::Down)?,
+        token_id,
+        downloadable,
+        access_rules,
+        flags: None,
+    })
+}
+
+/// Which way a fraction of a second goes: always towards a shorter life of the token.
+#[derive(Clone, Copy)]
+enum Round {
+    Down,
+    Up,
+}
+
+/// The latest moment that a token may name, in the year 33658: twelve digits.
+const MAX_TIME: i64 = 999_999_999_999;
+
+/// An integer, a fraction, or a canonical string of digits: Cloudflare's own samples use strings, and signers that
+/// divide milliseconds use fractions (RFC 7519, section 2, allows those).
+fn time(payload: &Json, claim: &'static str, round: Round) -> Result<Option<UnixTime>, MalformedToken> {
+    let Some(value) = payload.get(claim) else { return Ok(None) };
+    let seconds = match value {
+        Json::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(|number| whole(number, round))),
+        Json::Text(digits) => digits.parse().ok().filter(|seconds: &i64| seconds.to_string() == *digits),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
+    };
+    match seconds {
+        Some(seconds) if (1..=MAX_TIME).contains(&seconds) => Ok(Some(UnixTime(seconds))),
+        Some(_) | None => {
+            Err(MalformedToken::Claim { claim, rule: "must be Unix seconds: a number from 1 to 999999999999" })
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a float cast saturates, and the range is checked by the caller")]
+fn whole(number: f64, round: Round) -> Option<i64> {
+    let rounded = match round {
+        Round::Down => number.floor(),
+        Round::Up => number.ceil(),
+    };
+    rounded.is_finite().then_some(rounded as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_signers_in_the_wild_write() {
+        check_time("1537460365", Some((1_537_460_365, 1_537_460_365)));
+        check_time("\"1537460365\"", Some((1_537_460_365, 1_537_460_365)));
+        check_time("1537460365.25", Some((1_537_460_365, 1_537_460_366)));
+        check_time("1.537460365e9", Some((1_537_460_365, 1_537_460_365)));
+        check_time("999999999999", Some((MAX_TIME, MAX_TIME)));
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_read_is_malformed_never_absent() {
+        for text in [
+            "null",
+            "true",
+            "[]",
+            "{}",
+            "\"\"",
+            "\"0123\"",
+            "\"+1\"",
+            "\"1e9\"",
+            "\" 1\"",
+            "\"1 \"",
+            "\"１\"",
+            "\"1.5\"",
+            "\"never\"",
+            "0",
+            "-0",
+            "-1",
+            "-1.5",
+            "0.5e-9",
+            "\"0\"",
+            "\"-1\"",
+            "1000000000000",
+            "\"1000000000000\"",
+            "9223372036854775807",
+            "9223372036854775808",
+            "18446744073709551615",
+            "18446744073709551616",
+            "1e30",
+            "1e308",
+        ] {
+            check_time(text, None);
+        }
+    }
+
+    #[test]
+    fn a_claim_of_the_wrong_type_is_malformed() {
+        for payload in [
+            r#"{"exp":9}"#,
+            r#"{"sub":null,"exp":9}"#,
+            r#"{"sub":7,"exp":9}"#,
+            r#"{"sub":["v"],"exp":9}"#,
+            r#"{"sub":"","exp":9}"#,
+            r#"{"sub":"v/w","exp":9}"#,
+            r#"{"sub":"v\u0000","exp":9}"#,
+            r#"{"sub":"v"}"#,
+            r#"{"sub":"v","exp":9,"downloadable":"true"}"#,
+            r#"{"sub":"v","exp":9,"downloadable":1}"#,
+            r#"{"sub":"v","exp":9,"downloadable":null}"#,
+            r#"{"sub":"v","exp":9,"jti":7}"#,
+            r#"{"sub":"v","exp":9,"iat":"soon"}"#,
+            r#"{"sub":"v","exp":9,"accessRules":{}}"#,
+            r#"{"sub":"v","exp":9,"accessRules":null}"#,
+            r#"{"sub":"v","exp":9,"accessRules":[{"type":"any"}]}"#,
+            r#"{"sub":"v","exp":9,"accessRules":[{"type":"asn","action":"block"}]}"#,
+        ] {
+            assert!(read(&Json::parse(payload.as_bytes()).unwrap()).is_err(), "{payload}");
+        }
+    }
+
+    #[track_caller]
+    fn check_time(text: &str, expected: Option<(i64, i64)>) {
+        let payload = Json::parse(format!(r#"{{"sub":"v","exp":{text},"nbf":{text}}}"#).as_bytes());
+        let got = payload.ok().and_then(|payload| read(&payload).ok()).map(|c| (c.expires.0, c.not_before.unwrap().0));
+        assert_eq!(got, expected, "{text}");
+    }
+}

@@ -1,0 +1,324 @@
+//! The token itself: a compact JWS (RFC 7515, section 7.1) of exactly one accepted spelling.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+// Refuses padding, white space, the other alphabet, and trailing bits that are not zero.
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+
+use crate::access::RuleProblem;
+use crate::claims::{self, Claims, SignedClaims};
+use crate::id::KeyId;
+use crate::json::{Json, JsonError};
+use crate::key::{ALGORITHM, PublicKey, SigningKey};
+
+/// The longest token that is read, in bytes.
+pub const MAX_TOKEN_LENGTH: usize = 4096;
+
+/// How many members a token's header may have.
+const MAX_HEADER_MEMBERS: usize = 16;
+
+/// A signed token. It is a secret: whoever has it can watch.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+/// A name for a token that gives nothing away: the first 8 hex digits of the SHA-256 of what was signed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenFingerprint([u8; 4]);
+
+/// A token whose signature nobody has checked. All that it tells is which key to check it with.
+pub struct UnverifiedToken<'a> {
+    signing_input: &'a str,
+    signature: Vec<u8>,
+    algorithm: String,
+    kid: KeyIds,
+    claims: Claims,
+}
+
+/// The `kid` of a token: some signers write it in the header, some in the payload, most in both.
+struct KeyIds {
+    header: Option<KeyId>,
+    payload: Option<KeyId>,
+    any: KeyId,
+}
+
+/// Why a text is not a token that we read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MalformedToken {
+    /// A part is not canonical base64url without padding.
+    #[error("the {part} is not canonical base64url")]
+    Base64 {
+        /// `header`, `payload` or `signature`.
+        part: &'static str,
+    },
+    /// A claim that we need is not as it must be.
+    #[error("`{claim}` {rule}")]
+    Claim {
+        /// The claim's name.
+        claim: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
+    /// A header member is not as it must be, or must not be there.
+    #[error("header `{member}` {rule}")]
+    Header {
+        /// The member's name.
+        member: String,
+        /// What it must be.
+        rule: &'static str,
+    },
+    /// A part is not JSON that we read.
+    #[error("the {part} is not acceptable JSON: {problem}")]
+    Json {
+        /// `header` or `payload`.
+        part: &'static str,
+        /// Where and why.
+        problem: JsonError,
+    },
+    /// Neither header nor payload names a key.
+    #[error("neither header nor payload has a `kid`")]
+    KeyMissing,
+    /// A part is JSON and not an object.
+    #[error("the {part} is not a JSON object")]
+    NotAnObject {
+        /// `header` or `payload`.
+        part: &'static str,
+    },
+    /// The access rules are not ones that we read.
+    #[error("{0}")]
+    Rule(RuleProblem),
+    /// Not three parts.
+    #[error("it has {count} parts, not 3")]
+    Segments {
+        /// How many parts the dots make.
+        count: usize,
+    },
+    /// Longer than [`MAX_TOKEN_LENGTH`].
+    #[error("it has {length} bytes, more than {MAX_TOKEN_LENGTH}")]
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// More access rules than the gate accepts.
+    #[error("it has {count} access rules, more than {max}")]
+    TooManyRules {
+        /// How many it has.
+        count: usize,
+        /// How many it may have.
+        max: usize,
+    },
+}
+
+/// Why a token is not one of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// Header and payload name two keys.
+    #[error("the header names key `{header}` and the payload `{payload}`")]
+    KidMismatch {
+        /// The `kid` of the header.
+        header: KeyId,
+        /// The `kid` of the payload.
+        payload: KeyId,
+    },
+    /// It cannot be read.
+    #[error(transparent)]
+    Malformed(#[from] MalformedToken),
+    /// The signature is not one of this key, with the algorithm that is the key's.
+    #[error("the signature is not one of key `{key}`")]
+    SignatureInvalid {
+        /// The `kid` that the token names.
+        key: KeyId,
+    },
+}
+
+/// Why claims could not be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The signature that came out is not good; the computation failed, and nothing of it may be shown.
+    #[error("the signature does not verify; it was discarded")]
+    Faulty,
+    /// The token would be longer than a gate reads.
+    #[error("the token would have {length} bytes, more than {MAX_TOKEN_LENGTH}; use fewer or shorter access rules")]
+    TooLong {
+        /// How long it would be, in bytes.
+        length: usize,
+    },
+}
+
+impl SigningKey {
+    /// Signs `claims` and checks the signature before it is given out: a fault in an RSA computation would otherwise
+    /// give the private key away.
+    ///
+    /// # Errors
+    /// [`SignError`]
+    pub fn sign(&self, claims: &Claims) -> Result<Token, SignError> {
+        let header = serde_json::json!({ "alg": ALGORITHM, "kid": self.id().as_str() }).to_string();
+        let payload = claims.to_payload(self.id()).expect("claims have only text keys");
+        let mut token = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload));
+        let signature = self.sign_message(token.as_bytes());
+        if !self.public().verifies(token.as_bytes(), &signature) {
+            return Err(SignError::Faulty);
+        }
+        token.push('.');
+        BASE64URL.encode_string(signature, &mut token);
+        if token.len() > MAX_TOKEN_LENGTH { Err(SignError::TooLong { length: token.len() }) } else { Ok(Token(token)) }
+    }
+}
+
+impl<'a> UnverifiedToken<'a> {
+    /// Reads a token without checking its signature.
+    ///
+    /// # Errors
+    /// [`VerifyError::Malformed`]
+    pub fn parse(token: &'a str) -> Result<Self, VerifyError> {
+        if token.len() > MAX_TOKEN_LENGTH {
+            return Err(MalformedToken::TooLong { length: token.len() }.into());
+        }
+        let parts: Vec<&str> = token.split('.').collect();
+        let [header, payload, signature] = parts[..] else {
+            return Err(MalformedToken::Segments { count: parts.len() }.into());
+        };
+        let signing_input = &token[..header.len() + 1 + payload.len()];
+        let header = object("header", header)?;
+        let algorithm = read_header(&header)?;
+        let payload = object("payload", payload)?;
+        let kid = KeyIds::read(&header, &payload)?;
+        let claims = claims::read(&payload)?;
+        Ok(Self { signing_input, signature: decode("signature", signature)?, algorithm, kid, claims })
+    }
+
+    /// The key that the token says it was signed with.
+    #[must_use]
+    pub fn key_id(&self) -> &KeyId {
+        &self.kid.any
+    }
+
+    /// A name for the token that may stand in a log.
+    #[must_use]
+    pub fn fingerprint(&self) -> TokenFingerprint {
+        TokenFingerprint::of(self.signing_input)
+    }
+
+    /// Gives out the claims if `key` signed them.
+    ///
+    /// The algorithm is the key's; a token that names another is refused.
+    ///
+    /// # Errors
+    /// [`VerifyError::SignatureInvalid`] or [`VerifyError::KidMismatch`].
+    pub fn verify(self, key: &PublicKey) -> Result<SignedClaims, VerifyError> {
+        let signed = || key.verifies(self.signing_input.as_bytes(), &self.signature);
+        if self.algorithm != ALGORITHM || !signed() {
+            return Err(VerifyError::SignatureInvalid { key: self.kid.any });
+        }
+        match self.kid {
+            KeyIds { header: Some(header), payload: Some(payload), .. } if header != payload => {
+                Err(VerifyError::KidMismatch { header, payload })
+            }
+            KeyIds { any, .. } => Ok(SignedClaims::new(any, self.claims)),
+        }
+    }
+}
+
+fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, MalformedToken> {
+    BASE64URL.decode(text).map_err(|_| MalformedToken::Base64 { part })
+}
+
+fn object(part: &'static str, text: &str) -> Result<Json, MalformedToken> {
+    let json = Json::parse(&decode(part, text)?).map_err(|problem| MalformedToken::Json { part, problem })?;
+    match json {
+        Json::Object(_) => Ok(json),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::Array(_) => {
+            Err(MalformedToken::NotAnObject { part })
+        }
+    }
+}
+
+/// Checks the header and returns its `alg`, which is only ever compared with the key's.
+fn read_header(header: &Json) -> Result<String, MalformedToken> {
+    let refused = |member: &str, rule| MalformedToken::Header { member: member.chars().take(64).collect(), rule };
+    let Json::Object(members) = header else { return Err(MalformedToken::NotAnObject { part: "header" }) };
+    if members.len() > MAX_HEADER_MEMBERS {
+        return Err(refused("*", "has more than 16 members"));
+    }
+    for (name, _) in members {
+        // These ask a reader to fetch a key, to unpack, or to apply rules that it may not know (RFC 7515, section
+        // 4.1; RFC 7516, section 4.1; RFC 7797). Whoever ignores one reads another token than its signer wrote.
+        let asks =
+            ["crit", "b64", "zip", "enc", "jku", "jwk", "cty"].contains(&name.as_str()) || name.starts_with("x5");
+        if asks {
+            return Err(refused(name, "is not accepted"));
+        }
+    }
+    match header.get("typ") {
+        None => {}
+        Some(Json::Text(typ)) if typ.eq_ignore_ascii_case("JWT") => {}
+        Some(_) => return Err(refused("typ", "must be `JWT` where it is given")),
+    }
+    let algorithm = header.get("alg").and_then(Json::as_text);
+    Ok(algorithm.ok_or_else(|| refused("alg", "must be a string"))?.to_owned())
+}
+
+impl KeyIds {
+    fn read(header: &Json, payload: &Json) -> Result<Self, MalformedToken> {
+        let kid = |part: &Json| match part.get("kid") {
+            None => Ok(None),
+            Some(kid) => kid
+                .as_text()
+                .and_then(|text| text.parse::<KeyId>().ok())
+                .map(Some)
+                .ok_or(MalformedToken::Claim { claim: "kid", rule: "must be up to 64 letters, digits, `_` and `-`" }),
+        };
+        let (header, payload) = (kid(header)?, kid(payload)?);
+        let any = header.clone().or_else(|| payload.clone()).ok_or(MalformedToken::KeyMissing)?;
+        Ok(Self { header, payload, any })
+    }
+}
+
+impl Token {
+    /// The token as text, for the one it is meant for.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A name for the token that may stand in a log.
+    #[must_use]
+    pub fn fingerprint(&self) -> TokenFingerprint {
+        TokenFingerprint::of(self.0.rsplit_once('.').map_or(&self.0, |(signed, _)| signed))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({})", self.fingerprint())
+    }
+}
+
+impl fmt::Debug for UnverifiedToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnverifiedToken({}, kid {})", self.fingerprint(), self.kid.any)
+    }
+}
+
+impl TokenFingerprint {
+    fn of(signing_input: &str) -> Self {
+        let hash = digest::digest(&digest::SHA256, signing_input.as_bytes());
+        Self(hash.as_ref()[..4].try_into().expect("SHA-256 has 32 bytes"))
+    }
+}
+
+impl fmt::Display for TokenFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for TokenFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
