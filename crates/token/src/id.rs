@@ -45,6 +45,12 @@ fn check(text: &str, max: usize) -> Result<(), IdError> {
     }
 }
 
+fn random_hex() -> Box<str> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
+    format!("{:032x}", u128::from_be_bytes(bytes)).into()
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $max:literal) => {
         $(#[$doc])*
@@ -56,6 +62,12 @@ macro_rules! id {
         impl $name {
             /// The longest text that is still such an id, in characters.
             pub const MAX: usize = $max;
+
+            /// A new id: 128 random bits as 32 hex digits.
+            #[must_use]
+            pub fn random() -> Self {
+                Self(random_hex())
+            }
 
             /// The id as text.
             #[must_use]
@@ -122,6 +134,14 @@ mod tests {
         check("../etc", Err(IdError::Character { character: '.', position: 0 }));
         check("a\0", Err(IdError::Character { character: '\0', position: 1 }));
         check("а", Err(IdError::Character { character: 'а', position: 0 }));
+    }
+
+    #[test]
+    fn a_random_id_is_an_id_and_no_other() {
+        let (one, other) = (VideoId::random(), VideoId::random());
+        check(one.as_str(), Ok(()));
+        assert_eq!(one.as_str().len(), 32);
+        assert_ne!(one, other);
     }
 
     #[track_caller]

@@ -109,6 +109,12 @@ impl PublicKey {
         &self.0.spki
     }
 
+    /// The key as PEM.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        format::public_pem(self.spki_der())
+    }
+
     /// Checks sizes and exponent, and keeps the parsed key. `der` is an `RSAPublicKey` (RFC 8017, appendix A.1.1).
     fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
         let rsa = RsaPublicKeyRef::from_der(der).map_err(|_| KeyError::Structure)?;
@@ -220,10 +226,16 @@ impl SigningKey {
         Zeroizing::new(der.as_ref().to_vec())
     }
 
-    /// The private key as the API gives it out: base64 of a PKCS#1 PEM text.
+    /// The private key as PKCS#1 PEM.
+    #[must_use]
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        format::private_pem(&self.to_pkcs1())
+    }
+
+    /// The private key as the API gives it out: base64 of [`Self::to_pem`].
     #[must_use]
     pub fn to_pem_base64(&self) -> Zeroizing<String> {
-        format::pem_base64(&self.to_pkcs1())
+        format::wrap_base64(self.to_pem().as_bytes())
     }
 
     /// The private key as the API gives it out: base64 of a JWK.

@@ -310,17 +310,11 @@ fn what_is_no_private_rsa_key_is_refused_without_repeating_it() {
     ] {
         assert_eq!(SigningKey::from_pem(id(), text).unwrap_err(), expected, "{text}");
     }
-    let public = spki_pem(KEY.public().spki_der());
+    let public = KEY.public().to_pem();
     assert!(matches!(SigningKey::from_pem(id(), &public), Err(KeyError::UnexpectedPem { label: "PUBLIC KEY", .. })));
     let small = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
     assert!(PublicKey::from_spki_der(&small.public_modulus_len().to_be_bytes()).is_err());
     assert!(!format!("{:?}", *KEY).contains("BEGIN"));
-}
-
-fn spki_pem(der: &[u8]) -> String {
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
 }
 
 #[track_caller]

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use pkcs1::RsaPrivateKeyRef;
 use pkcs1::der::{Decode as _, Encode as _};
 use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
-use pkcs8::{LineEnding, ObjectIdentifier, PrivateKeyInfoRef, SecretDocument};
+use pkcs8::{Document, LineEnding, ObjectIdentifier, PrivateKeyInfoRef, SecretDocument};
 use zeroize::Zeroizing;
 
 use super::KeyError;
@@ -70,11 +70,15 @@ pub(super) fn spki_of(rsa: &[u8]) -> Result<Vec<u8>, KeyError> {
     wrap().map_err(|_| KeyError::Structure)
 }
 
-/// Base64 of a PKCS#1 PEM text.
-pub(super) fn pem_base64(rsa: &[u8]) -> Zeroizing<String> {
+pub(super) fn private_pem(rsa: &[u8]) -> Zeroizing<String> {
     let document = SecretDocument::try_from(rsa).expect("a key that was parsed is DER");
     let pem = document.to_pem(PKCS1_PRIVATE, LineEnding::LF).expect("the label is ASCII");
-    Zeroizing::new(BASE64.encode(pem.as_bytes()))
+    Zeroizing::new(pem.to_string())
+}
+
+pub(super) fn public_pem(spki: &[u8]) -> String {
+    let document = Document::try_from(spki).expect("a key that was parsed is DER");
+    document.to_pem(SPKI_PUBLIC, LineEnding::LF).expect("the label is ASCII")
 }
 
 /// The label and the bytes of the one PEM block (RFC 7468) in `text`, which may be wrapped in base64.
@@ -96,4 +100,9 @@ fn read_pem(text: &str) -> Result<(&'static str, Zeroizing<Vec<u8>>), KeyError> 
 pub(super) fn unwrap_base64(text: &str) -> Option<Zeroizing<String>> {
     let bytes = BASE64.decode(text.trim()).ok()?;
     String::from_utf8(bytes).ok().map(Zeroizing::new)
+}
+
+/// Standard base64, padded.
+pub(super) fn wrap_base64(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(BASE64.encode(bytes))
 }

@@ -1,7 +1,7 @@
 //! RSA keys as JSON Web Keys (RFC 7517, and RFC 7518, section 6.3).
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use pkcs1::der::asn1::UintRef;
 use pkcs1::der::{Decode as _, Encode as _};
 use pkcs1::{RsaPrivateKeyRef, RsaPublicKeyRef};
@@ -148,7 +148,7 @@ impl Jwk {
 
     pub(super) fn to_base64(&self) -> Zeroizing<String> {
         let json = Zeroizing::new(serde_json::to_vec(self).expect("a JWK has only text keys"));
-        Zeroizing::new(BASE64.encode(&*json))
+        format::wrap_base64(&json)
     }
 }
 
