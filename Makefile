@@ -1,0 +1,30 @@
+# The whole vocabulary. Each target works on a fresh Debian machine with Rust, Node.js, Go and Python, as root.
+
+.PHONY: run test check layers
+
+# Tries everything: a server with an account, an API token and a sample video.
+run: native-tools
+	cargo run --release --locked -- demo
+
+# Installs what the tests need and runs all of them, from unit to browser.
+test:
+	tests/setup
+	scripts/test.sh
+
+# Format, lints, documentation, layers, generated files. Nothing is run.
+check: native-tools layers
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	scripts/check-generated.sh
+	scripts/check-migrations.sh
+	if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo deny is not installed: skipped"; fi
+
+# Who may depend on whom.
+layers:
+	scripts/check-layers.sh
+
+# A C compiler and cmake, for the cryptography; most machines with Rust have them.
+.PHONY: native-tools
+native-tools:
+	@command -v cc >/dev/null && command -v cmake >/dev/null || { apt-get update -qq && apt-get install -y -qq build-essential cmake; }
