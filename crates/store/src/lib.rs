@@ -1,1 +1,33 @@
-//! stub
+//! vidpass's state in SQLite or PostgreSQL: accounts, their credentials, signing keys and videos, and the log of
+//! changes that gates follow.
+//!
+//! One [`Store`] for both engines; the same SQL texts run on either. Secrets of callers are kept as hashes, private
+//! keys sealed under the [`MasterKey`], which is never in the database. Nothing here knows of HTTP, of a clock or of
+//! the environment (but for the `PG*` variables and the password file of PostgreSQL's own clients, for what its URL
+//! leaves out).
+
+mod accounts;
+mod changes;
+mod credentials;
+mod error;
+mod keys;
+mod migrations;
+mod pool;
+mod random;
+mod seal;
+mod store;
+mod url;
+mod videos;
+
+pub use accounts::{Account, NewAccount};
+pub use changes::{CHANGES_AT_ONCE, Change, ChangeSeq, Follower, Snapshot, Subject};
+pub use credentials::{
+    ApiSecret, ApiSecretError, Caller, Credential, CredentialId, CredentialIdError, CredentialKind, NewCredential,
+    Presented,
+};
+pub use error::StoreError;
+pub use keys::{MAX_SIGNING_KEYS, SigningKeyRecord};
+pub use seal::{MasterKey, MasterKeyError, SealError};
+pub use store::{Deletion, Store};
+pub use url::{DatabaseUrl, DatabaseUrlError};
+pub use videos::{MAX_VIDEOS_LISTED, NewVideo, Video, VideoQuery};

@@ -1,0 +1,141 @@
+//! Accounts: the tenants that own everything else.
+
+use vidpass_token::{AccountId, UnixTime};
+
+use crate::changes::Write;
+use crate::error::{StoreError, without_nul};
+use crate::pool::{on_pool, on_tx};
+use crate::store::{Deletion, Store};
+use crate::{keys, random};
+
+/// A tenant that owns keys and videos.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// What people call it.
+    pub name: String,
+    /// When it was made.
+    pub created: UnixTime,
+}
+
+/// An account to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewAccount {
+    /// Its id; where `None`, 32 random hexadecimal digits.
+    pub id: Option<AccountId>,
+    /// What people call it.
+    pub name: String,
+}
+
+impl Store {
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// [`StoreError::AccountIdTaken`], also where the account of that id was deleted.
+    pub async fn create_account(&self, new: &NewAccount, now: UnixTime) -> Result<Account, StoreError> {
+        const SQL: &str = "
+            INSERT INTO account (id, name, created) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
+        without_nul("name", &new.name)?;
+        let id = match &new.id {
+            Some(id) => id.clone(),
+            None => random::hex_id::<AccountId, 16>()?,
+        };
+        let mut write = self.begin_write().await?;
+        let inserted = on_tx!(write.tx, db => {
+            sqlx::query(SQL).bind(id.as_str()).bind(&new.name).bind(now.0).execute(db).await.map(|done| done.rows_affected())
+        })?;
+        if inserted == 0 {
+            return Err(StoreError::AccountIdTaken { id });
+        }
+        write.commit().await?;
+        Ok(Account { id, name: new.name.clone(), created: now })
+    }
+
+    /// All accounts, the oldest first.
+    pub async fn list_accounts(&self) -> Result<Vec<Account>, StoreError> {
+        const SQL: &str = "SELECT id, name, created FROM account WHERE deleted IS NULL ORDER BY created, id";
+        let rows: Vec<AccountRow> = on_pool!(self.pool(), db => sqlx::query_as(SQL).fetch_all(db).await)?;
+        rows.into_iter().map(Account::try_from).collect()
+    }
+
+    /// The account of that id.
+    pub async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        const SQL: &str = "SELECT id, name, created FROM account WHERE id = $1 AND deleted IS NULL";
+        let row: Option<AccountRow> =
+            on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(id.as_str()).fetch_optional(db).await)?;
+        row.map(Account::try_from).transpose()
+    }
+
+    /// Deletes an account with its credentials and its managed key. Its id is never given out again.
+    ///
+    /// # Errors
+    /// [`StoreError::AccountNotEmpty`] while it has videos, or keys of its own.
+    pub async fn delete_account(&self, id: &AccountId, now: UnixTime) -> Result<Deletion, StoreError> {
+        let mut write = self.begin_write().await?;
+        let deletion = write.account_liveness(id).await?;
+        if deletion != Deletion::Deleted {
+            return Ok(deletion);
+        }
+        write.require_empty_account(id).await?;
+        if let Some(key) = write.live_managed_key(id).await? {
+            write.bury_key(&key, now).await?;
+        }
+        on_tx!(write.tx, db => {
+            sqlx::query("DELETE FROM credential WHERE account_id = $1").bind(id.as_str()).execute(db).await.map(|_| ())
+        })?;
+        on_tx!(write.tx, db => {
+            let bury = sqlx::query("UPDATE account SET name = '', deleted = $2 WHERE id = $1");
+            bury.bind(id.as_str()).bind(now.0).execute(db).await.map(|_| ())
+        })?;
+        write.commit().await?;
+        Ok(Deletion::Deleted)
+    }
+}
+
+impl Write<'_> {
+    /// Refuses where the account does not live.
+    pub(crate) async fn require_account(&mut self, id: &AccountId) -> Result<(), StoreError> {
+        match self.account_liveness(id).await? {
+            Deletion::Deleted => Ok(()),
+            Deletion::AlreadyDeleted | Deletion::Unknown => Err(StoreError::AccountUnknown { id: id.clone() }),
+        }
+    }
+
+    /// What deleting the account would come to.
+    async fn account_liveness(&mut self, id: &AccountId) -> Result<Deletion, StoreError> {
+        const SQL: &str = "SELECT deleted FROM account WHERE id = $1";
+        let deleted: Option<Option<i64>> =
+            on_tx!(self.tx, db => sqlx::query_scalar(SQL).bind(id.as_str()).fetch_optional(db).await)?;
+        Ok(Deletion::of_row(deleted))
+    }
+
+    async fn require_empty_account(&mut self, id: &AccountId) -> Result<(), StoreError> {
+        const VIDEOS: &str = "SELECT count(*) FROM video WHERE account_id = $1 AND deleted IS NULL";
+        let keys = keys::count_own(&mut self.tx, id).await?;
+        let videos: i64 = on_tx!(self.tx, db => sqlx::query_scalar(VIDEOS).bind(id.as_str()).fetch_one(db).await)?;
+        let videos = u64::try_from(videos).expect("a count is not negative");
+        if keys + videos > 0 {
+            return Err(StoreError::AccountNotEmpty { id: id.clone(), keys, videos });
+        }
+        Ok(())
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct AccountRow {
+    id: String,
+    name: String,
+    created: i64,
+}
+
+impl TryFrom<AccountRow> for Account {
+    type Error = StoreError;
+
+    fn try_from(row: AccountRow) -> Result<Self, StoreError> {
+        match row.id.parse() {
+            Ok(id) => Ok(Self { id, name: row.name, created: UnixTime(row.created) }),
+            Err(_) => Err(StoreError::Inconsistent { table: "account", row: row.id, column: "id" }),
+        }
+    }
+}

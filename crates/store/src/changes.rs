@@ -1,0 +1,287 @@
+//! The log of changes that gates follow, and the writers' wait until they did.
+//!
+//! A change gets its number from a counter of one row, in the transaction that makes the change. The row's lock is held
+//! until the commit, so numbers follow the order of commits, none is skipped, and whoever has seen number `n` will
+//! never be shown a smaller one later.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use vidpass_token::{AccountId, KeyId, PublicKey, VideoId, VideoPolicy};
+
+use crate::error::StoreError;
+use crate::keys;
+use crate::pool::{Tx, on_pool, on_tx};
+use crate::store::Store;
+use crate::videos;
+
+/// How many changes [`Store::changes_since`] gives at most.
+pub const CHANGES_AT_ONCE: usize = 1000;
+
+/// How long a follower waits before it looks for commits of other processes.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long a writer waits for the followers of this process. Its write is committed and stays so.
+const FOLLOWERS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The number of a change. The first one ever is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChangeSeq(pub(crate) i64);
+
+impl ChangeSeq {
+    /// Before the first change.
+    pub const START: Self = Self(0);
+
+    /// The number itself.
+    #[must_use]
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ChangeSeq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Everything that a gate decides from, as it was after the change numbered `seq`.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The last change that is in it.
+    pub seq: ChangeSeq,
+    /// The live keys of all accounts.
+    pub keys: Vec<(KeyId, AccountId, PublicKey)>,
+    /// The videos of all accounts.
+    pub videos: Vec<(VideoId, VideoPolicy)>,
+}
+
+/// That something changed, and how it is now, which may be later than the change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its place in the order of all changes.
+    pub seq: ChangeSeq,
+    /// What changed.
+    pub subject: Subject,
+}
+
+/// Something that a gate decides from, as it is now. `None`: it was deleted, or its row cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A signing key.
+    Key(KeyId, Option<(AccountId, PublicKey)>),
+    /// A video.
+    Video(VideoId, Option<VideoPolicy>),
+}
+
+impl Store {
+    /// All live keys and videos, in one consistent read.
+    ///
+    /// A row that cannot be read is left out, which refuses its tokens, and logged as an error.
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let mut tx = self.pool().begin_read().await?;
+        let seq = on_tx!(tx, db => sqlx::query_scalar("SELECT seq FROM change_counter").fetch_one(db).await)?;
+        let keys = keys::all_live(&mut tx).await?;
+        let videos = videos::all_live(&mut tx).await?;
+        Ok(Snapshot { seq: ChangeSeq(seq), keys, videos })
+    }
+
+    /// The changes after `seq`, in order, at most [`CHANGES_AT_ONCE`]: ask again until there is none.
+    pub async fn changes_since(&self, seq: ChangeSeq) -> Result<Vec<Change>, StoreError> {
+        const SQL: &str = "
+            SELECT l.seq, l.kind, l.subject,
+                   k.id AS key_id, k.account_id AS key_account_id, k.public_key,
+                   v.uid, v.account_id, v.require_signed_urls, v.allowed_origins, v.downloads
+            FROM change_log l
+            LEFT JOIN signing_key k ON l.kind = 'key' AND k.id = l.subject AND k.deleted IS NULL
+            LEFT JOIN video v ON l.kind = 'video' AND v.uid = l.subject AND v.deleted IS NULL
+            WHERE l.seq > $1 ORDER BY l.seq LIMIT $2";
+        let limit = i64::try_from(CHANGES_AT_ONCE).expect("1,000 is a small number");
+        let rows: Vec<ChangeRow> =
+            on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(seq.0).bind(limit).fetch_all(db).await)?;
+        rows.into_iter().map(Change::try_from).collect()
+    }
+
+    /// Follows the changes from now on. Take a [`Self::snapshot`] after this call, not before it: every write of this
+    /// process that commits in between waits until the follower has applied it.
+    #[must_use]
+    pub fn follower(&self) -> Follower {
+        self.followers().join()
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ChangeRow {
+    seq: i64,
+    kind: String,
+    subject: String,
+    key_id: Option<String>,
+    key_account_id: Option<String>,
+    public_key: Option<Vec<u8>>,
+    uid: Option<String>,
+    account_id: Option<String>,
+    require_signed_urls: Option<i64>,
+    allowed_origins: Option<String>,
+    downloads: Option<i64>,
+}
+
+impl TryFrom<ChangeRow> for Change {
+    type Error = StoreError;
+
+    fn try_from(row: ChangeRow) -> Result<Self, StoreError> {
+        let seq = ChangeSeq(row.seq);
+        let bad = |column| StoreError::Inconsistent { table: "change_log", row: seq.to_string(), column };
+        let subject = match row.kind.as_str() {
+            "key" => Subject::Key(row.subject.parse().map_err(|_| bad("subject"))?, row.key().and_then(readable)),
+            "video" => Subject::Video(row.subject.parse().map_err(|_| bad("subject"))?, row.video().and_then(readable)),
+            _ => return Err(bad("kind")),
+        };
+        Ok(Self { seq, subject })
+    }
+}
+
+impl ChangeRow {
+    fn key(self) -> Option<Result<(AccountId, PublicKey), StoreError>> {
+        let row = keys::LiveKeyRow { id: self.key_id?, account_id: self.key_account_id?, public_key: self.public_key? };
+        Some(row.parse().map(|(_, account, public)| (account, public)))
+    }
+
+    fn video(self) -> Option<Result<VideoPolicy, StoreError>> {
+        let row = videos::PolicyRow {
+            uid: self.uid?,
+            account_id: self.account_id?,
+            require_signed_urls: self.require_signed_urls?,
+            allowed_origins: self.allowed_origins?,
+            downloads: self.downloads?,
+        };
+        Some(row.parse().map(|(_, policy)| policy))
+    }
+}
+
+/// Leaves out a row that cannot be read: one damaged row must not stop the others from being followed.
+pub(crate) fn readable<T>(row: Result<T, StoreError>) -> Option<T> {
+    row.inspect_err(|error| tracing::error!(%error, "a row is left out; its tokens are refused")).ok()
+}
+
+/// Something that gates must look at again.
+pub(crate) enum Touched<'a> {
+    Key(&'a KeyId),
+    Video(&'a VideoId),
+}
+
+/// A write in progress: no other writer of the store, in any process, is at work. Dropped, it never happened.
+pub(crate) struct Write<'s> {
+    followers: &'s Followers,
+    pub(crate) tx: Tx,
+    last: Option<ChangeSeq>,
+}
+
+impl Store {
+    pub(crate) async fn begin_write(&self) -> Result<Write<'_>, StoreError> {
+        Ok(Write { followers: self.followers(), tx: self.pool().begin_write().await?, last: None })
+    }
+}
+
+impl Write<'_> {
+    /// Appends to the change log.
+    pub(crate) async fn touch(&mut self, touched: Touched<'_>) -> Result<ChangeSeq, StoreError> {
+        const NEXT: &str = "UPDATE change_counter SET seq = seq + 1 RETURNING seq";
+        const APPEND: &str = "INSERT INTO change_log (seq, kind, subject) VALUES ($1, $2, $3)";
+        let (kind, subject) = match touched {
+            Touched::Key(id) => ("key", id.as_str()),
+            Touched::Video(uid) => ("video", uid.as_str()),
+        };
+        let seq: i64 = on_tx!(self.tx, db => sqlx::query_scalar(NEXT).fetch_one(db).await)?;
+        on_tx!(self.tx, db => {
+            sqlx::query(APPEND).bind(seq).bind(kind).bind(subject).execute(db).await.map(|_| ())
+        })?;
+        self.last = Some(ChangeSeq(seq));
+        Ok(ChangeSeq(seq))
+    }
+
+    /// Commits, and waits until the live followers of this process have applied what was appended to the change log.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        self.tx.commit().await?;
+        if let Some(seq) = self.last {
+            self.followers.announce(seq).await;
+        }
+        Ok(())
+    }
+}
+
+/// The followers of this process, and how far each has come.
+pub(crate) struct Followers {
+    committed: watch::Sender<ChangeSeq>,
+    applied: watch::Sender<BTreeMap<u64, ChangeSeq>>,
+    next_id: AtomicU64,
+}
+
+impl Followers {
+    pub(crate) fn new() -> Self {
+        Self {
+            committed: watch::Sender::new(ChangeSeq::START),
+            applied: watch::Sender::new(BTreeMap::new()),
+            next_id: AtomicU64::new(0),
+        }
+    }
+
+    fn join(&self) -> Follower {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        self.applied.send_modify(|followers| followers.extend([(id, ChangeSeq::START)]));
+        Follower { id, committed: self.committed.subscribe(), applied: self.applied.clone() }
+    }
+
+    async fn announce(&self, seq: ChangeSeq) {
+        self.committed.send_modify(|committed| *committed = seq.max(*committed));
+        let mut applied = self.applied.subscribe();
+        let all = applied.wait_for(|followers| followers.values().all(|applied| *applied >= seq));
+        if timeout(FOLLOWERS_TIMEOUT, all).await.is_err() {
+            tracing::warn!(%seq, "a follower has not applied a change in time; it goes on deciding from older state");
+        }
+    }
+}
+
+/// Somebody in this process who applies changes, and whom writers wait for until it is dropped.
+pub struct Follower {
+    id: u64,
+    committed: watch::Receiver<ChangeSeq>,
+    applied: watch::Sender<BTreeMap<u64, ChangeSeq>>,
+}
+
+impl Follower {
+    /// Waits until this process commits a change, or for a second: another process may have committed one.
+    ///
+    /// It may return without a change, and it returns at once where a commit came since it was last called.
+    pub async fn changed(&mut self) {
+        tokio::select! {
+            commit = self.committed.changed() => {
+                if commit.is_err() {
+                    // The store is gone; nobody will commit here any more.
+                    sleep(POLL).await;
+                }
+            }
+            () = sleep(POLL) => {}
+        }
+    }
+
+    /// Tells writers that everything up to `seq` is applied.
+    pub fn applied(&self, seq: ChangeSeq) {
+        self.applied.send_modify(|followers| followers.extend([(self.id, seq)]));
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.applied.send_modify(|followers| followers.retain(|id, _| *id != self.id));
+    }
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Follower({})", self.id)
+    }
+}

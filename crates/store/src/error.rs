@@ -1,0 +1,252 @@
+//! Everything that can go wrong between a caller and the database.
+
+use std::io;
+use std::path::PathBuf;
+
+use sqlx::postgres::PgDatabaseError;
+use sqlx::sqlite::SqliteError;
+use vidpass_token::{AccountId, KeyId, VideoId};
+
+use crate::keys::MAX_SIGNING_KEYS;
+use crate::seal::SealError;
+
+/// Why the store did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The id belongs, or once belonged, to an account.
+    #[error("the account id `{id}` is taken")]
+    AccountIdTaken {
+        /// The id asked for.
+        id: AccountId,
+    },
+    /// An account that still has keys of its own or videos is not deleted.
+    #[error("account `{id}` still has {keys} signing keys and {videos} videos")]
+    AccountNotEmpty {
+        /// The account.
+        id: AccountId,
+        /// How many live keys it has, the managed key not counted.
+        keys: u64,
+        /// How many videos it has.
+        videos: u64,
+    },
+    /// There is no such account, or it was deleted.
+    #[error("there is no account `{id}`")]
+    AccountUnknown {
+        /// The account asked for.
+        id: AccountId,
+    },
+    /// The database's file is not a database, or parts of it are overwritten or missing.
+    #[error("the database file is damaged")]
+    Damaged {
+        /// What the engine says.
+        source: sqlx::Error,
+    },
+    /// The database refused a statement, or answered with something else than expected: a bug of ours.
+    #[error("the database refused a statement")]
+    Database {
+        /// What the engine says.
+        source: sqlx::Error,
+    },
+    /// The SQLite file to be opened is not there.
+    #[error("there is no database at `{}`; `vidpass init` makes one", path.display())]
+    DatabaseMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The directory of the SQLite file is not there.
+    #[error("there is no directory `{}` for the database", path.display())]
+    DirectoryMissing {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The SQLite file cannot be made.
+    #[error("the database file `{}` cannot be made", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A row holds something that this program never writes.
+    #[error("column `{column}` of `{row}` in table `{table}` cannot be read")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The primary key of the row.
+        row: String,
+        /// The column.
+        column: &'static str,
+    },
+    /// The id belongs, or once belonged, to a key.
+    #[error("the key id `{id}` is taken")]
+    KeyIdTaken {
+        /// The id asked for.
+        id: KeyId,
+    },
+    /// The account has a managed key.
+    #[error("account `{account}` has a managed key already: `{id}`")]
+    ManagedKeyExists {
+        /// The account.
+        account: AccountId,
+        /// Its managed key.
+        id: KeyId,
+    },
+    /// A migration of the schema failed.
+    #[error("the database's schema cannot be brought up to date")]
+    Migration {
+        /// What the migrator says.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    NoRandomness,
+    /// The database is there, but it holds no vidpass store.
+    #[error("`{database}` holds no vidpass store; `vidpass init` makes one")]
+    NotInitialised {
+        /// Where the database is, without a password.
+        database: String,
+    },
+    /// A text with a NUL character, which PostgreSQL cannot hold.
+    #[error("`{field}` must not contain a NUL character")]
+    NulInText {
+        /// What the text is for.
+        field: &'static str,
+    },
+    /// A write-ahead log lies where a new database should be made: its database was moved or deleted.
+    #[error("there is no database at `{}`, but its write-ahead log `{}` is there; bring the database back, or move the log away",
+        path.display(), wal.display())]
+    OrphanedWal {
+        /// Where the database should be.
+        path: PathBuf,
+        /// The log that belongs to another database.
+        wal: PathBuf,
+    },
+    /// The schema was changed by something else than this program.
+    #[error("version {version} of the database's schema is not the one that this program knows")]
+    SchemaAltered {
+        /// The version.
+        version: i64,
+    },
+    /// A newer program has been at work on this database.
+    #[error(
+        "the database's schema has version {found}, and this program knows versions up to {newest}; use a newer vidpass"
+    )]
+    SchemaTooNew {
+        /// The version of the database.
+        found: i64,
+        /// The newest version that this program knows.
+        newest: i64,
+    },
+    /// A sealed value cannot be opened.
+    #[error("the sealed column `{column}` of `{row}` in table `{table}` cannot be opened")]
+    Sealed {
+        /// The table.
+        table: &'static str,
+        /// The primary key of the row.
+        row: String,
+        /// The column.
+        column: &'static str,
+        /// Why.
+        source: SealError,
+    },
+    /// The account has as many keys as an account may have.
+    #[error("account `{account}` has {max} signing keys, which is the limit", max = MAX_SIGNING_KEYS)]
+    TooManyKeys {
+        /// The account.
+        account: AccountId,
+    },
+    /// The database is away, full, locked, read-only, or too slow. The same call may succeed later.
+    #[error("the database is not available")]
+    Unavailable {
+        /// What the driver says.
+        source: sqlx::Error,
+    },
+    /// The id belongs to a video, or once belonged to one of another account.
+    #[error("the video id `{uid}` is taken")]
+    VideoIdTaken {
+        /// The id asked for.
+        uid: VideoId,
+    },
+    /// The store was made with another master key.
+    #[error("this is not the master key that `{database}` was made with")]
+    WrongMasterKey {
+        /// Where the database is, without a password.
+        database: String,
+        /// Why the check value could not be opened.
+        source: SealError,
+    },
+}
+
+impl StoreError {
+    /// Whether the database could not be reached or could not answer: the caller did nothing wrong.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, StoreError::Unavailable { .. })
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(source: sqlx::Error) -> Self {
+        match fault(&source) {
+            Fault::Away => StoreError::Unavailable { source },
+            Fault::Damage => StoreError::Damaged { source },
+            Fault::Ours => StoreError::Database { source },
+        }
+    }
+}
+
+enum Fault {
+    Away,
+    Damage,
+    Ours,
+}
+
+fn fault(error: &sqlx::Error) -> Fault {
+    use sqlx::Error;
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's enum is not ours and may grow")]
+    match error {
+        Error::Io(_) | Error::Tls(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => Fault::Away,
+        Error::Database(error) => {
+            if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
+                postgres_fault(error.code())
+            } else if error.try_downcast_ref::<SqliteError>().is_some() {
+                sqlite_fault(error.code().and_then(|code| code.parse().ok()).unwrap_or_default())
+            } else {
+                Fault::Ours
+            }
+        }
+        _ => Fault::Ours,
+    }
+}
+
+/// Sorts a code of PostgreSQL's documentation, appendix A.
+fn postgres_fault(code: &str) -> Fault {
+    // Connection, authorization, missing database, read-only (a standby), serialization and deadlock, resources,
+    // locks and time limits, the server's shutdown and system errors.
+    let away = ["08", "28", "3D", "25006", "40", "53", "55P03", "57", "58"];
+    let damage = ["XX001", "XX002"];
+    if away.iter().any(|prefix| code.starts_with(prefix)) {
+        Fault::Away
+    } else if damage.contains(&code) {
+        Fault::Damage
+    } else {
+        Fault::Ours
+    }
+}
+
+/// Sorts an extended result code of SQLite, whose low byte is the primary one.
+fn sqlite_fault(code: i32) -> Fault {
+    match code & 0xff {
+        // PERM, BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL
+        3 | 5 | 6 | 8 | 10 | 13 | 14 | 15 => Fault::Away,
+        // CORRUPT, NOTADB
+        11 | 26 => Fault::Damage,
+        _ => Fault::Ours,
+    }
+}
+
+/// Refuses what one of the two engines cannot hold, so that both hold the same.
+pub(crate) fn without_nul(field: &'static str, text: &str) -> Result<(), StoreError> {
+    if text.contains('\0') { Err(StoreError::NulInText { field }) } else { Ok(()) }
+}

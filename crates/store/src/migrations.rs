@@ -1,0 +1,55 @@
+//! The schema, and bringing a database up to it.
+//!
+//! A file of `migrations/` that was once released is never edited: its checksum is in every database. After a file is
+//! added, touch this one, or the compiler does not look into the folder again.
+
+use sqlx::migrate::{MigrateError, Migrator};
+
+use crate::error::StoreError;
+use crate::pool::{Pool, on_pool};
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Applies what is missing.
+///
+/// # Errors
+/// [`StoreError::SchemaTooNew`] where a newer program made the database, and nothing is touched.
+pub(crate) async fn run(pool: &Pool) -> Result<(), StoreError> {
+    match pool {
+        Pool::Sqlite { write, .. } => {
+            // The migrator does not lock SQLite; two programs that start at once would both create the tables.
+            let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
+            SQLITE.run(&mut *tx).await.map_err(|error| migration_error(error, &SQLITE))?;
+            tx.commit().await?;
+        }
+        Pool::Postgres(pool) => POSTGRES.run(pool).await.map_err(|error| migration_error(error, &POSTGRES))?,
+    }
+    Ok(())
+}
+
+/// Whether the database has tables of a vidpass store at all.
+pub(crate) async fn has_tables(pool: &Pool) -> Result<bool, StoreError> {
+    const SQLITE: &str = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'store_meta'";
+    const POSTGRES: &str =
+        "SELECT count(*) FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) AND tablename = 'store_meta'";
+    let sql = match pool {
+        Pool::Sqlite { .. } => SQLITE,
+        Pool::Postgres(_) => POSTGRES,
+    };
+    let count: i64 = on_pool!(pool, db => sqlx::query_scalar(sql).fetch_one(db).await)?;
+    Ok(count > 0)
+}
+
+fn migration_error(error: MigrateError, known: &Migrator) -> StoreError {
+    let newest = known.iter().map(|migration| migration.version).max().unwrap_or_default();
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the migrator's enum is not ours and may grow")]
+    match error {
+        MigrateError::VersionMissing(found) if found > newest => StoreError::SchemaTooNew { found, newest },
+        MigrateError::VersionMissing(version) | MigrateError::VersionMismatch(version) => {
+            StoreError::SchemaAltered { version }
+        }
+        MigrateError::Execute(source) => source.into(),
+        source => StoreError::Migration { source },
+    }
+}

@@ -1,0 +1,145 @@
+//! Making, opening and asking after the store as a whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::changes::Followers;
+use crate::error::StoreError;
+use crate::migrations;
+use crate::pool::{Pool, on_pool, on_write_pool, timed_out};
+use crate::seal::{MasterKey, Place, SealError, Sealer};
+use crate::url::{DatabaseUrl, Engine};
+
+/// How long [`Store::ping`] waits for an answer.
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A value that only the right master key opens.
+const KEY_CHECK: Place<'static> = Place { table: "store_meta", row: &["master_key_check"], column: "value" };
+const KEY_CHECK_VALUE: &[u8] = b"vidpass";
+
+/// The state of vidpass. A clone is another handle on the same connections.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    pool: Pool,
+    sealer: Sealer,
+    followers: Followers,
+}
+
+/// What became of a wish to delete something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone now.
+    Deleted,
+    /// It was gone before.
+    AlreadyDeleted,
+    /// The account never had it.
+    Unknown,
+}
+
+impl Deletion {
+    /// What deleting comes to, told from the row's `deleted`: no row, no time, or the time of an earlier deletion.
+    pub(crate) fn of_row(deleted: Option<Option<i64>>) -> Self {
+        match deleted {
+            None => Deletion::Unknown,
+            Some(None) => Deletion::Deleted,
+            Some(Some(_)) => Deletion::AlreadyDeleted,
+        }
+    }
+}
+
+impl Store {
+    /// Opens a store that is there, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::DatabaseMissing`] or [`StoreError::NotInitialised`] where there is none: an empty store in the
+    /// place of a lost one would know no key and no deletion. [`StoreError::WrongMasterKey`],
+    /// [`StoreError::SchemaTooNew`], [`StoreError::Unavailable`] and others.
+    pub async fn open(url: &DatabaseUrl, master_key: &MasterKey) -> Result<Self, StoreError> {
+        let pool = match &url.0 {
+            Engine::Sqlite(path) => Pool::open_sqlite(path).await?,
+            Engine::Postgres(options) => Pool::open_postgres(options).await?,
+        };
+        if !migrations::has_tables(&pool).await? {
+            return Err(StoreError::NotInitialised { database: url.to_string() });
+        }
+        migrations::run(&pool).await?;
+        Self::start(pool, url, master_key).await
+    }
+
+    /// Makes a store where there is none, and opens it. A PostgreSQL database must be there; a SQLite file is made,
+    /// readable by nobody else, in a directory that must be there.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and [`StoreError::DirectoryMissing`], [`StoreError::OrphanedWal`], [`StoreError::File`].
+    pub async fn create_or_open(url: &DatabaseUrl, master_key: &MasterKey) -> Result<Self, StoreError> {
+        let pool = match &url.0 {
+            Engine::Sqlite(path) => Pool::create_sqlite(path).await?,
+            Engine::Postgres(options) => Pool::open_postgres(options).await?,
+        };
+        migrations::run(&pool).await?;
+        write_key_check(&pool, &Sealer::new(master_key)).await?;
+        Self::start(pool, url, master_key).await
+    }
+
+    async fn start(pool: Pool, url: &DatabaseUrl, master_key: &MasterKey) -> Result<Self, StoreError> {
+        let sealer = Sealer::new(master_key);
+        let database = || url.to_string();
+        match read_key_check(&pool, &sealer).await? {
+            None => Err(StoreError::NotInitialised { database: database() }),
+            Some(Err(source)) => Err(StoreError::WrongMasterKey { database: database(), source }),
+            Some(Ok(())) => Ok(Self(Arc::new(Inner { pool, sealer, followers: Followers::new() }))),
+        }
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where none comes within 3 seconds.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let ask = async { on_pool!(self.pool(), db => sqlx::query("SELECT 1").execute(db).await.map(|_| ())) };
+        Ok(tokio::time::timeout(PING_TIMEOUT, ask).await.map_err(|_| timed_out())??)
+    }
+
+    /// Waits for what is under way and closes all connections. Every later call, on any clone, finds the store
+    /// unavailable.
+    pub async fn close(&self) {
+        self.pool().close().await;
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.0.pool
+    }
+
+    pub(crate) fn sealer(&self) -> &Sealer {
+        &self.0.sealer
+    }
+
+    pub(crate) fn followers(&self) -> &Followers {
+        &self.0.followers
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.pool() {
+            Pool::Sqlite { .. } => "Store(SQLite)",
+            Pool::Postgres(_) => "Store(PostgreSQL)",
+        })
+    }
+}
+
+async fn write_key_check(pool: &Pool, sealer: &Sealer) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO store_meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    let sealed = sealer.seal(KEY_CHECK, KEY_CHECK_VALUE)?;
+    on_write_pool!(pool, db => sqlx::query(SQL).bind(KEY_CHECK.row[0]).bind(sealed).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+async fn read_key_check(pool: &Pool, sealer: &Sealer) -> Result<Option<Result<(), SealError>>, StoreError> {
+    const SQL: &str = "SELECT value FROM store_meta WHERE name = $1";
+    let sealed: Option<Vec<u8>> =
+        on_pool!(pool, db => sqlx::query_scalar(SQL).bind(KEY_CHECK.row[0]).fetch_optional(db).await)?;
+    Ok(sealed.map(|sealed| sealer.open(KEY_CHECK, &sealed).map(|_| ())))
+}
