@@ -18,7 +18,7 @@ readonly RENDITIONS=(
     "360p 640 360 320000 avc1.42C01E 3.0"
     "180p 320 180 110000 avc1.42C00D 1.3"
 )
-readonly AUDIO_RATE=48000 AUDIO_BITS=48000
+readonly VIDEO_TIMESCALE=12800 AUDIO_RATE=48000 AUDIO_BITS=48000
 
 run_ffmpeg() {
     ffmpeg -hide_banner -loglevel error -nostdin -y -threads 1 -fflags +bitexact "$@"
@@ -27,9 +27,9 @@ run_ffmpeg() {
 picture() { # picture NAME WIDTH HEIGHT: the filter graph of one rendition
     local text="drawtext=font=DejaVu Sans Mono:fontcolor=white:box=1:boxcolor=black@0.8"
     echo "smptehdbars=size=$2x$3:rate=$FPS[bars];" \
-        "testsrc=size=$(($3 / 2))x$(($3 / 2)):rate=$FPS,hue=s=0.4[moving];" \
-        "[bars][moving]overlay=x=mod(t*$(($2 / SECONDS_LONG))\,W-w):y=H*0.18," \
-        "$text:fontsize=$(($3 / 7)):boxborderw=$(($3 / 36)):x=(w-tw)/2:y=h*0.74:text='%{pts\:hms}'," \
+        "testsrc=size=$(($3 * 2 / 5))x$(($3 * 2 / 5)):rate=$FPS,hue=s=0.4[moving];" \
+        "[bars][moving]overlay=x=mod(t*$(($2 / SECONDS_LONG))\,W-w):y=H*0.16," \
+        "$text:fontsize=$(($3 / 7)):boxborderw=$(($3 / 36)):x=(w-tw)/2:y=h*0.59:text='%{pts\:hms}'," \
         "$text:fontsize=$(($3 / 15)):boxborderw=$(($3 / 60)):x=w*0.03:y=h*0.05:text='vidpass sample video $1'," \
         "format=yuv420p[picture]"
 }
@@ -52,7 +52,7 @@ video() { # video NAME WIDTH HEIGHT BITS CODEC LEVEL
     package "$1" -filter_complex "$(picture "$1" "$2" "$3")" -map '[picture]' -t "$SECONDS_LONG" \
         -c:v libx264 -threads 1 -profile:v baseline -level "$6" -preset veryslow -tune animation \
         -b:v "$4" -maxrate "$4" -bufsize "$4" -bf 0 -g $((FPS * SEGMENT)) -keyint_min $((FPS * SEGMENT)) -sc_threshold 0 \
-        -video_track_timescale 12800
+        -video_track_timescale "$VIDEO_TIMESCALE"
 }
 
 audio() {
@@ -104,16 +104,21 @@ hls_master() {
     } >"$OUT/manifest/video.m3u8"
 }
 
+segment_template() { # segment_template NAME TIMESCALE: exact durations, taken from the media playlist
+    printf '<SegmentTemplate timescale="%d" startNumber="1"' "$2"
+    printf ' initialization="$RepresentationID$/init.mp4" media="$RepresentationID$/$Number$.m4s"><SegmentTimeline>'
+    awk -F '[:,]' -v scale="$2" '/^#EXTINF/ { printf "<S d=\"%d\"/>", $2 * scale + 0.5 }' "$OUT/manifest/$1/playlist.m3u8"
+    printf '</SegmentTimeline></SegmentTemplate>'
+}
+
 dash_manifest() {
-    # Segment durations are nominal: audio frames do not divide 4 s, which ISO/IEC 23009-1 5.3.9.2.1 tolerates.
-    local template='<SegmentTemplate timescale="1" duration="'$SEGMENT'" startNumber="1" initialization="$RepresentationID$/init.mp4" media="$RepresentationID$/$Number$.m4s"/>'
     {
         cat <<-END
 		<?xml version="1.0" encoding="UTF-8"?>
 		<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011" type="static" mediaPresentationDuration="PT${SECONDS_LONG}S" minBufferTime="PT${SEGMENT}S">
 		  <Period id="1" start="PT0S">
 		    <AdaptationSet id="1" contentType="video" mimeType="video/mp4" segmentAlignment="true" startWithSAP="1" par="16:9">
-		      $template
+		      $(segment_template 360p "$VIDEO_TIMESCALE")
 		END
         local name width height bits codec
         for rendition in "${RENDITIONS[@]}"; do
@@ -124,7 +129,7 @@ dash_manifest() {
         cat <<-END
 		    </AdaptationSet>
 		    <AdaptationSet id="2" contentType="audio" mimeType="audio/mp4" lang="en" segmentAlignment="true" startWithSAP="1">
-		      $template
+		      $(segment_template audio "$AUDIO_RATE")
 		      <Representation id="audio" codecs="mp4a.40.2" audioSamplingRate="$AUDIO_RATE" bandwidth="$AUDIO_BITS">
 		        <AudioChannelConfiguration schemeIdUri="urn:mpeg:dash:23003:3:audio_channel_configuration:2011" value="1"/>
 		      </Representation>
