@@ -1,0 +1,225 @@
+//! The decision: who may have which video now.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use prometheus_client::registry::Registry;
+use vidpass_token::{
+    Ask, Denial, KeyId, Limits, Permit, TokenFingerprint, UnixTime, UnverifiedToken, VideoId, Viewer,
+    admit_without_token,
+};
+
+use crate::catalogue::{Catalogue, LiveKey};
+use crate::metrics::Metrics;
+use crate::path::{Credential, MediaPath};
+use crate::seen::{Seen, Verified};
+
+/// What a gate is told at its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GateConfig {
+    /// What it accepts of tokens.
+    pub limits: Limits,
+    /// How much memory it may use for tokens whose signature was found good, in bytes.
+    pub seen_tokens_bytes: u64,
+}
+
+impl Default for GateConfig {
+    /// The token crate's limits, and 32 MiB: about 17,000 tokens.
+    fn default() -> Self {
+        Self { limits: Limits::default(), seen_tokens_bytes: 32 << 20 }
+    }
+}
+
+/// Decides each viewer's request, from what it has in memory alone.
+pub struct Gate {
+    limits: Limits,
+    catalogue: ArcSwap<Catalogue>,
+    /// Held while a changed catalogue is made, so that no change is lost.
+    changing: Mutex<()>,
+    loaded: AtomicBool,
+    seen: Seen,
+    metrics: Metrics,
+}
+
+/// One request, as far as a decision needs to know it.
+#[derive(Clone, Copy, Debug)]
+pub struct MediaAsk<'a> {
+    /// What is asked for, and the credential for it.
+    pub path: &'a MediaPath<'a>,
+    /// Who asks.
+    pub viewer: &'a Viewer,
+    /// When.
+    pub now: UnixTime,
+}
+
+/// A permit or a denial, and what may be logged about the credential that led to it.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    pub(crate) outcome: Result<Permit, Denial>,
+    pub(crate) carried: Carried,
+    /// Whether the next viewer who asks for the same thing gets the same answer, whoever they are.
+    pub(crate) same_for_all: bool,
+}
+
+/// What is known of the credential. The claims of a token are here only if its signature was found good.
+#[derive(Debug)]
+pub(crate) enum Carried {
+    Nothing,
+    Uid(VideoId),
+    Unverified { key: KeyId, fingerprint: TokenFingerprint },
+    Verified(Arc<Verified>),
+}
+
+impl Gate {
+    /// A gate that knows nothing yet and refuses everybody. Registers its metrics, `vidpass_gate_*`.
+    #[must_use]
+    pub fn new(config: GateConfig, registry: &mut Registry) -> Self {
+        Self {
+            limits: config.limits,
+            catalogue: ArcSwap::default(),
+            changing: Mutex::new(()),
+            loaded: AtomicBool::new(false),
+            seen: Seen::new(config.seen_tokens_bytes),
+            metrics: Metrics::register(registry),
+        }
+    }
+
+    /// Takes `catalogue` for all requests from now on.
+    pub fn replace(&self, catalogue: Catalogue) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.catalogue.store(Arc::new(catalogue));
+        self.loaded.store(true, Ordering::Release);
+    }
+
+    /// Changes the catalogue. Requests see all of `change` or nothing of it; those that begin after this returns see it.
+    pub fn update(&self, change: impl FnOnce(&mut Catalogue)) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut catalogue = Catalogue::clone(&self.catalogue.load());
+        change(&mut catalogue);
+        self.catalogue.store(Arc::new(catalogue));
+    }
+
+    /// Whether there ever was a whole catalogue. Until then everybody is refused.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        self.loaded.load(Ordering::Acquire)
+    }
+
+    /// Decides one request, in the order of the design: the first check that fails is the denial.
+    ///
+    /// # Errors
+    /// [`Denial`], for whatever reason there is.
+    pub fn decide(&self, ask: &MediaAsk<'_>) -> Result<Permit, Denial> {
+        self.examine(ask).outcome
+    }
+
+    /// [`Gate::decide`], with what a log line needs beside the outcome.
+    pub(crate) fn examine(&self, ask: &MediaAsk<'_>) -> Decision {
+        let catalogue = self.catalogue.load();
+        let decision = match ask.path.credential() {
+            Credential::Uid(uid) => without_token(&catalogue, uid, ask),
+            Credential::Token(token) => self.with_token(&catalogue, token, ask),
+        };
+        match &decision.outcome {
+            Ok(_) => self.metrics.count_permit(),
+            Err(denial) => self.metrics.count_denial(denial),
+        }
+        decision
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    fn with_token(&self, catalogue: &Catalogue, token: &str, ask: &MediaAsk<'_>) -> Decision {
+        let mut carried = Carried::Nothing;
+        let outcome = self.verify(catalogue, token, &mut carried).and_then(|(verified, key)| {
+            let video = catalogue.video(verified.claims.video());
+            verified.claims.admit(&key.account, video, &ask.for_token(), &self.limits)
+        });
+        Decision { outcome, carried, same_for_all: false }
+    }
+
+    /// The claims and the live key that signed them; `carried` learns whatever may be told of the token on the way.
+    ///
+    /// What was seen before counts only while the catalogue's key of that id is the very key that verified it.
+    fn verify<'c>(
+        &self,
+        catalogue: &'c Catalogue,
+        token: &str,
+        carried: &mut Carried,
+    ) -> Result<(Arc<Verified>, &'c LiveKey), Denial> {
+        if let Some(known) = self.seen.get(token) {
+            let live = catalogue.key(known.claims.key_id());
+            if let Some(live) = live.filter(|live| live.public == known.key) {
+                *carried = Carried::Verified(Arc::clone(&known));
+                return Ok((known, live));
+            }
+            self.seen.forget(token);
+        }
+        let unverified = UnverifiedToken::parse(token)?;
+        let (id, fingerprint) = (unverified.key_id().clone(), unverified.fingerprint());
+        *carried = Carried::Unverified { key: id.clone(), fingerprint };
+        let live = catalogue.key(&id).ok_or(Denial::KeyUnknown { key: id })?;
+        let claims = unverified.verify(&live.public)?;
+        let verified = Arc::new(Verified { claims, fingerprint, key: live.public.clone() });
+        *carried = Carried::Verified(Arc::clone(&verified));
+        self.seen.remember(token, Arc::clone(&verified));
+        Ok((verified, live))
+    }
+}
+
+fn without_token(catalogue: &Catalogue, uid: &str, ask: &MediaAsk<'_>) -> Decision {
+    // The grammar of paths has seen to it that this is an id; if it ever does not, nobody gets in.
+    let Ok(uid) = uid.parse::<VideoId>() else {
+        return Decision { outcome: Err(Denial::TokenRequired), carried: Carried::Nothing, same_for_all: false };
+    };
+    let video = catalogue.video(&uid);
+    Decision {
+        outcome: admit_without_token(&uid, video, &ask.for_token()),
+        same_for_all: video.is_some_and(|video| !video.require_signed_urls && video.allowed_origins.is_empty()),
+        carried: Carried::Uid(uid),
+    }
+}
+
+impl MediaAsk<'_> {
+    fn for_token(&self) -> Ask<'_> {
+        Ask { viewer: self.viewer, asset: self.path.asset(), now: self.now }
+    }
+}
+
+impl Carried {
+    pub(crate) fn key_id(&self) -> Option<&KeyId> {
+        match self {
+            Self::Nothing | Self::Uid(_) => None,
+            Self::Unverified { key, .. } => Some(key),
+            Self::Verified(verified) => Some(verified.claims.key_id()),
+        }
+    }
+
+    pub(crate) fn video(&self) -> Option<&VideoId> {
+        match self {
+            Self::Nothing | Self::Unverified { .. } => None,
+            Self::Uid(uid) => Some(uid),
+            Self::Verified(verified) => Some(verified.claims.video()),
+        }
+    }
+
+    pub(crate) fn fingerprint(&self) -> Option<TokenFingerprint> {
+        match self {
+            Self::Nothing | Self::Uid(_) => None,
+            Self::Unverified { fingerprint, .. } => Some(*fingerprint),
+            Self::Verified(verified) => Some(verified.fingerprint),
+        }
+    }
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Gate({:?})", self.catalogue.load())
+    }
+}
+
+#[cfg(test)]
+mod tests;

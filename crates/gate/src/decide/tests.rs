@@ -1,0 +1,141 @@
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use vidpass_token::{Claims, Country, SigningKey, Token, VideoPolicy};
+
+use super::*;
+
+const NOW: UnixTime = UnixTime(1_800_000_000);
+
+static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(id("key-1")).unwrap());
+static OTHER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(id("key-1")).unwrap());
+
+#[test]
+fn a_gate_without_a_catalogue_refuses_everybody() {
+    let gate = Gate::new(GateConfig::default(), &mut Registry::default());
+    assert!(!gate.is_loaded());
+    check(&gate, &format!("/{}/x", token("private").as_str()), "key_unknown");
+    check(&gate, "/public/x", "token_required");
+    gate.replace(Catalogue::default());
+    assert!(gate.is_loaded());
+    check(&gate, &format!("/{}/x", token("private").as_str()), "key_unknown");
+    check(&gate, "/public/x", "token_required");
+}
+
+#[test]
+fn who_gets_in() {
+    let gate = gate();
+    let path = |video| format!("/{}/manifest/video.m3u8", token(video).as_str());
+    check(&gate, &path("private"), "permit");
+    check(&gate, &path("private"), "permit");
+    check(&gate, &path("public"), "permit");
+    check(&gate, "/public/manifest/video.m3u8", "permit");
+    check(&gate, "/private/manifest/video.m3u8", "token_required");
+    check(&gate, "/nothing/manifest/video.m3u8", "token_required");
+    check(&gate, &path("nothing"), "video_not_owned");
+    check(&gate, &path("foreign"), "video_not_owned");
+    check(&gate, &path("private").replace("manifest/video.m3u8", "downloads/default.mp4"), "download_not_allowed");
+    check(&gate, "/public/downloads/default.mp4", "download_not_enabled");
+    check(&gate, "/a.b/x", "token_malformed");
+    check(&gate, "/a.b.c/x", "token_malformed");
+    check(&gate, "/private.bak/x", "token_malformed");
+    check(&gate, &format!("/a.{}.c/x", "b".repeat(5000)), "token_malformed");
+    check(&gate, &path("private").replace("/manifest", "=/manifest"), "path_refused");
+    check(&gate, &path("private").replace("/manifest", "~/manifest"), "token_malformed");
+    check(&gate, &path("private").replace("/manifest", "A/manifest"), "signature_invalid");
+}
+
+#[test]
+fn a_signature_that_was_seen_opens_nothing_once_the_key_has_gone() {
+    let gate = gate();
+    let path = format!("/{}/x", token("private").as_str());
+    check(&gate, &path, "permit");
+    gate.update(|catalogue| catalogue.remove_key(KEY.id()));
+    check(&gate, &path, "key_unknown");
+    gate.update(|catalogue| catalogue.insert_key(KEY.id().clone(), id("owner"), OTHER.public().clone()));
+    check(&gate, &path, "signature_invalid");
+    gate.update(|catalogue| catalogue.insert_key(KEY.id().clone(), id("somebody"), KEY.public().clone()));
+    check(&gate, &path, "video_not_owned");
+    gate.update(|catalogue| catalogue.insert_key(KEY.id().clone(), id("owner"), KEY.public().clone()));
+    check(&gate, &path, "permit");
+}
+
+#[test]
+fn what_was_seen_is_decided_anew() {
+    let gate = gate();
+    let path = format!("/{}/x", token("private").as_str());
+    check(&gate, &path, "permit");
+    assert_eq!(outcome(&gate, &path, NOW.plus(Duration::from_secs(60))), "token_expired");
+    gate.update(|catalogue| catalogue.remove_video(&id("private")));
+    check(&gate, &path, "video_not_owned");
+}
+
+#[test]
+fn what_may_be_logged_of_a_credential() {
+    let gate = gate();
+    let told = |target: &str| {
+        let viewer = viewer();
+        let path = MediaPath::parse(target).unwrap();
+        let carried = gate.examine(&MediaAsk { path: &path, viewer: &viewer, now: NOW }).carried;
+        let text = |id: Option<&dyn ToString>| id.map_or("-".to_owned(), ToString::to_string);
+        let video = text(carried.video().map(|id| id as _));
+        (video, text(carried.key_id().map(|id| id as _)), carried.fingerprint().is_some())
+    };
+    let private = token("private");
+    assert_eq!(told("/public/x"), ("public".into(), "-".into(), false));
+    assert_eq!(told("/a.b.c/x"), ("-".into(), "-".into(), false));
+    assert_eq!(told(&format!("/{}/x", private.as_str())), ("private".into(), "key-1".into(), true));
+    let forged = OTHER.sign(&claims("private")).unwrap();
+    assert_eq!(told(&format!("/{}/x", forged.as_str())), ("-".into(), "key-1".into(), true));
+}
+
+#[test]
+fn decisions_are_counted() {
+    let mut registry = Registry::default();
+    let gate = Gate::new(GateConfig::default(), &mut registry);
+    check(&gate, "/public/x", "token_required");
+    check(&gate, "/public/x", "token_required");
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let line = r#"vidpass_gate_decisions_total{outcome="denial",code="token_required"} 2"#;
+    assert!(text.contains(line), "{text}");
+}
+
+fn gate() -> Gate {
+    let gate = Gate::new(GateConfig::default(), &mut Registry::default());
+    let mut catalogue = Catalogue::default();
+    catalogue.insert_key(KEY.id().clone(), id("owner"), KEY.public().clone());
+    catalogue.insert_video(id("private"), VideoPolicy::private(id("owner")));
+    catalogue.insert_video(id("foreign"), VideoPolicy::private(id("somebody")));
+    let public = VideoPolicy { require_signed_urls: false, ..VideoPolicy::private(id("owner")) };
+    catalogue.insert_video(id("public"), public);
+    gate.replace(catalogue);
+    gate
+}
+
+fn claims(video: &str) -> Claims {
+    Claims::new(id(video), NOW.plus(Duration::from_secs(60)))
+}
+
+fn token(video: &str) -> Token {
+    KEY.sign(&claims(video)).unwrap()
+}
+
+fn viewer() -> Viewer {
+    Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, None)
+}
+
+fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+fn outcome(gate: &Gate, target: &str, now: UnixTime) -> &'static str {
+    let Ok(path) = MediaPath::parse(target) else { return "path_refused" };
+    let viewer = viewer();
+    gate.decide(&MediaAsk { path: &path, viewer: &viewer, now }).map_or_else(|denial| denial.code(), |_| "permit")
+}
+
+#[track_caller]
+fn check(gate: &Gate, target: &str, expected: &str) {
+    assert_eq!(outcome(gate, target, NOW), expected, "{target}");
+}

@@ -1,0 +1,116 @@
+//! The one place where a refusal becomes a status.
+//!
+//! A viewer learns the code and one fixed sentence, never more.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::{Method, Response, StatusCode};
+use vidpass_token::Denial;
+
+use crate::body::GateBody;
+use crate::headers::{METHODS, X_VIDPASS_DENIAL, add_common};
+
+/// Why there are no bytes although nobody denied them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The method is not one of reading.
+    MethodNotAllowed,
+    /// The video has no such file.
+    NotFound,
+    /// The file is there and cannot be read.
+    OriginFailed,
+    /// The file is in another state than the viewer demands.
+    PreconditionFailed,
+    /// The range lies outside the file.
+    RangeNotSatisfiable {
+        /// The file's length in bytes.
+        length: u64,
+    },
+}
+
+/// The answer to a viewer who is denied.
+pub(crate) fn denied(denial: &Denial, method: &Method) -> Response<GateBody> {
+    let status = status_of(denial);
+    let mut response = refusal(status, denial.code(), denial.message(), method);
+    let headers = response.headers_mut();
+    headers.insert(X_VIDPASS_DENIAL, HeaderValue::from_static(denial.code()));
+    if status == StatusCode::UNAUTHORIZED {
+        // Demanded by RFC 9110, section 11.6.1. No browser knows the scheme, so none asks for a password.
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Vidpass-Token"));
+    }
+    response
+}
+
+/// The answer to a viewer who may, and cannot.
+pub(crate) fn failed(failure: Failure, method: &Method) -> Response<GateBody> {
+    let (status, message) = match failure {
+        Failure::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Only GET, HEAD and OPTIONS are answered here."),
+        Failure::NotFound => (StatusCode::NOT_FOUND, "This video has no such file."),
+        Failure::OriginFailed => (StatusCode::INTERNAL_SERVER_ERROR, "This file cannot be read at the moment."),
+        Failure::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "This file has changed."),
+        Failure::RangeNotSatisfiable { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "This file has no such bytes."),
+    };
+    let mut response = refusal(status, failure.code(), message, method);
+    match failure {
+        Failure::MethodNotAllowed => {
+            response.headers_mut().insert(ALLOW, METHODS);
+        }
+        Failure::RangeNotSatisfiable { length } => {
+            let range = HeaderValue::try_from(format!("bytes */{length}")).expect("a number is a header value");
+            response.headers_mut().insert(CONTENT_RANGE, range);
+        }
+        Failure::NotFound | Failure::OriginFailed | Failure::PreconditionFailed => {}
+    }
+    response
+}
+
+impl Failure {
+    /// The stable name of the reason. It is part of the interface.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::NotFound => "not_found",
+            Self::OriginFailed => "origin_failed",
+            Self::PreconditionFailed => "precondition_failed",
+            Self::RangeNotSatisfiable { .. } => "range_not_satisfiable",
+        }
+    }
+}
+
+fn status_of(denial: &Denial) -> StatusCode {
+    match denial {
+        Denial::PathRefused => StatusCode::BAD_REQUEST,
+        Denial::KeyUnknown { .. }
+        | Denial::KidMismatch { .. }
+        | Denial::SignatureInvalid { .. }
+        | Denial::TokenExpired { .. }
+        | Denial::TokenLifetimeExceeded { .. }
+        | Denial::TokenMalformed(_)
+        | Denial::TokenNotYetValid { .. }
+        | Denial::TokenRequired
+        | Denial::VideoNotOwned { .. } => StatusCode::UNAUTHORIZED,
+        Denial::CountryUnavailable { .. }
+        | Denial::DownloadNotAllowed
+        | Denial::DownloadNotEnabled
+        | Denial::OriginNotAllowed { .. }
+        | Denial::RuleBlocked { .. }
+        | Denial::ViewerAddressUnknown => StatusCode::FORBIDDEN,
+        // The enum is non-exhaustive outside its crate. A reason that is new there refuses here.
+        _ => StatusCode::FORBIDDEN,
+    }
+}
+
+/// A refusal as JSON; to `HEAD`, the head of it.
+fn refusal(status: StatusCode, code: &str, message: &str, method: &Method) -> Response<GateBody> {
+    let json = serde_json::json!({ "code": code, "message": message }).to_string();
+    let length = HeaderValue::from(json.len());
+    let body = if method == Method::HEAD { GateBody::empty() } else { GateBody::bytes(Bytes::from(json)) };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    add_common(headers);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_LENGTH, length);
+    response
+}

@@ -1,0 +1,370 @@
+//! The one grammar of paths that are served.
+//!
+//! `/` credential (`/` segment)+, a segment being `[A-Za-z0-9_~-][A-Za-z0-9._~-]*`. Whatever is outside is refused,
+//! never repaired: two readers that repair a path differently open a video to strangers. Nothing is ever decoded.
+
+use http::{Uri, Version};
+use vidpass_token::{Asset, Denial, VideoId};
+
+/// The longest path that is read, in bytes.
+pub const MAX_PATH_LENGTH: usize = 8 * 1024;
+
+/// The longest query that is tolerated, in bytes. It never decides who may watch.
+pub const MAX_QUERY_LENGTH: usize = 8 * 1024;
+
+/// The first segment of what is for keeping.
+const DOWNLOADS: &str = "downloads";
+
+/// A path of the grammar, as it was received. Only [`MediaPath::parse`] makes one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct MediaPath<'a> {
+    credential: Credential<'a>,
+    file: FilePath<'a>,
+    query: Option<&'a str>,
+}
+
+/// What the viewer carries: the first segment of the path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Credential<'a> {
+    /// It has a dot, so it can only be a token. Whether it is one, and how long one may be, is for the next step.
+    Token(&'a str),
+    /// It has none, so it can only be the bare id of a video.
+    Uid(&'a str),
+}
+
+/// The path of a file below its video's folder: one or more segments of the grammar, so neither `.` nor `..`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilePath<'a>(&'a str);
+
+/// Why a request target is not a path of the grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// The first segment is neither a token nor the id of a video.
+    #[error("the first segment is neither a token nor the id of a video")]
+    Credential,
+    /// Nothing follows the first segment.
+    #[error("nothing follows the first segment")]
+    NoFile,
+    /// It does not begin with `/`: `*`, `host:port` or a whole URL (RFC 9112, section 3.2).
+    #[error("it is not in origin-form")]
+    NotOriginForm,
+    /// The path is too long.
+    #[error("the path has {length} bytes, more than {MAX_PATH_LENGTH}")]
+    PathTooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// The query is too long.
+    #[error("the query has {length} bytes, more than {MAX_QUERY_LENGTH}")]
+    QueryTooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A segment is empty, begins with a dot, or has a character outside `A-Z a-z 0-9 . _ ~ -`.
+    #[error("segment {index} is empty, begins with a dot or has a character outside `A-Z a-z 0-9 . _ ~ -`")]
+    Segment {
+        /// Its place in the path, from 0 for the credential.
+        index: usize,
+    },
+}
+
+impl<'a> MediaPath<'a> {
+    /// Reads a request target in origin-form: a path, and perhaps `?` and a query.
+    ///
+    /// # Errors
+    /// [`PathError`]
+    pub fn parse(target: &'a str) -> Result<Self, PathError> {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        let segments = path.strip_prefix('/').ok_or(PathError::NotOriginForm)?;
+        if path.len() > MAX_PATH_LENGTH {
+            return Err(PathError::PathTooLong { length: path.len() });
+        }
+        if let Some(query) = query.filter(|query| query.len() > MAX_QUERY_LENGTH) {
+            return Err(PathError::QueryTooLong { length: query.len() });
+        }
+        if let Some(index) = segments.split('/').position(|segment| !is_segment(segment)) {
+            return Err(PathError::Segment { index });
+        }
+        let (credential, file) = segments.split_once('/').ok_or(PathError::NoFile)?;
+        Ok(Self { credential: Credential::read(credential)?, file: FilePath(file), query })
+    }
+
+    /// Reads the target of a request that arrived over `version`.
+    ///
+    /// An HTTP/1 target with a scheme or an authority is not in origin-form; an HTTP/2 request always has both, in
+    /// fields of their own. `Uri` drops a fragment before we see it, so `#` and what follows is ignored, not refused.
+    ///
+    /// # Errors
+    /// [`PathError`]
+    pub fn of_request(uri: &'a Uri, version: Version) -> Result<Self, PathError> {
+        let http1 = version < Version::HTTP_2;
+        match uri.path_and_query() {
+            Some(target) if !http1 || uri.authority().is_none() => Self::parse(target.as_str()),
+            Some(_) | None => Err(PathError::NotOriginForm),
+        }
+    }
+
+    /// What the viewer carries.
+    #[must_use]
+    pub fn credential(&self) -> Credential<'a> {
+        self.credential
+    }
+
+    /// The file that is asked for.
+    #[must_use]
+    pub fn file(&self) -> FilePath<'a> {
+        self.file
+    }
+
+    /// The query, without its `?`. Ignored by every decision.
+    #[must_use]
+    pub fn query(&self) -> Option<&'a str> {
+        self.query
+    }
+
+    /// What kind of thing is asked for.
+    #[must_use]
+    pub fn asset(&self) -> Asset {
+        self.file.asset()
+    }
+}
+
+impl<'a> Credential<'a> {
+    fn read(segment: &'a str) -> Result<Self, PathError> {
+        if segment.contains('.') {
+            return Ok(Self::Token(segment));
+        }
+        let uid = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
+        if segment.len() > VideoId::MAX || !segment.bytes().all(uid) {
+            return Err(PathError::Credential);
+        }
+        Ok(Self::Uid(segment))
+    }
+}
+
+impl<'a> FilePath<'a> {
+    /// The segments, first to last.
+    pub fn segments(&self) -> impl Iterator<Item = &'a str> {
+        self.0.split('/')
+    }
+
+    /// The segments with a `/` between them, and none at either end.
+    #[must_use]
+    pub fn as_str(&self) -> &'a str {
+        self.0
+    }
+
+    /// The last segment.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.0.rsplit('/').next().unwrap_or(self.0)
+    }
+
+    /// What follows the last dot of the last segment; `None` where there is no dot, or nothing after it.
+    #[must_use]
+    pub fn extension(&self) -> Option<&'a str> {
+        self.name().rsplit_once('.').map(|(_, extension)| extension).filter(|extension| !extension.is_empty())
+    }
+
+    /// [`Asset::Download`] below `downloads`, in any case, since a file system may not tell cases apart.
+    #[must_use]
+    pub fn asset(&self) -> Asset {
+        let first = self.0.split('/').next().unwrap_or(self.0);
+        if first.eq_ignore_ascii_case(DOWNLOADS) { Asset::Download } else { Asset::Media }
+    }
+}
+
+impl std::fmt::Display for FilePath<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::fmt::Debug for MediaPath<'_> {
+    /// Without the credential and the query: both may hold a token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MediaPath({:?}, {})", self.credential, self.file)
+    }
+}
+
+impl std::fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Token(_) => f.write_str("Token(…)"),
+            Self::Uid(uid) => write!(f, "Uid({uid})"),
+        }
+    }
+}
+
+impl From<PathError> for Denial {
+    fn from(_: PathError) -> Self {
+        Self::PathRefused
+    }
+}
+
+fn is_segment(segment: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'~' | b'-');
+    match segment.as_bytes() {
+        [first, rest @ ..] => plain(*first) && rest.iter().all(|c| plain(*c) || *c == b'.'),
+        [] => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ordinary_media_paths_are_read() {
+        check("/v1/manifest/video.m3u8", "Uid(v1)", "manifest/video.m3u8", Asset::Media);
+        check("/v1/manifest/video.m3u8?protocol=llhls", "Uid(v1)", "manifest/video.m3u8", Asset::Media);
+        check("/v1/x?/../../y", "Uid(v1)", "x", Asset::Media);
+        check("/a.b.c/hls/1080p/seg-0001.m4s", "Token(…)", "hls/1080p/seg-0001.m4s", Asset::Media);
+        check("/a.b/x", "Token(…)", "x", Asset::Media);
+        check("/v1/~a/-b/_c/a..b/c.", "Uid(v1)", "~a/-b/_c/a..b/c.", Asset::Media);
+        check("/v1/downloads/default.mp4", "Uid(v1)", "downloads/default.mp4", Asset::Download);
+        check("/v1/Downloads/default.mp4", "Uid(v1)", "Downloads/default.mp4", Asset::Download);
+        check("/v1/downloads", "Uid(v1)", "downloads", Asset::Download);
+        check("/v1/x/downloads/a", "Uid(v1)", "x/downloads/a", Asset::Media);
+    }
+
+    #[test]
+    fn a_token_of_any_length_is_for_the_next_step() {
+        let path = format!("/a.{}.c/x", "b".repeat(5000));
+        assert!(matches!(MediaPath::parse(&path).unwrap().credential(), Credential::Token(_)));
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        let segment = |index| PathError::Segment { index };
+        refuse("", PathError::NotOriginForm);
+        refuse("*", PathError::NotOriginForm);
+        refuse("v1/x", PathError::NotOriginForm);
+        refuse("http://h/v1/x", PathError::NotOriginForm);
+        refuse("?/v1/x", PathError::NotOriginForm);
+        refuse("/", segment(0));
+        refuse("//v1/x", segment(0));
+        refuse("/v1", PathError::NoFile);
+        refuse("/v1?x/y", PathError::NoFile);
+        refuse("/v1/", segment(1));
+        refuse("/v1//x", segment(1));
+        refuse("/v1/x/", segment(2));
+        refuse("/./v1/x", segment(0));
+        refuse("/../v1/x", segment(0));
+        refuse("/v1/.", segment(1));
+        refuse("/v1/..", segment(1));
+        refuse("/v1/../v2/x", segment(1));
+        refuse("/v1/a/../../v2/x", segment(2));
+        refuse("/v1/.hidden", segment(1));
+        refuse("/v~1/x", PathError::Credential);
+        refuse(&format!("/{}/x", "v".repeat(33)), PathError::Credential);
+        for wrong in [
+            "%2e%2e",
+            "%2E.",
+            ".%2e",
+            "..%2f",
+            "%252e",
+            "%c0%ae",
+            "a%00",
+            "a%20b",
+            "a\\b",
+            "..\\x",
+            "a;b",
+            "..;",
+            "a#b",
+            "a b",
+            "a\tb",
+            "a\r\nb",
+            "a\0b",
+            "é",
+            "\u{ff0e}\u{ff0e}",
+            "a:b",
+            "a@b",
+            "a,b",
+            "a+b",
+            "a=b",
+            "a&b",
+            "a'b",
+            "a\"b",
+            "a<b",
+            "a|b",
+            "a*b",
+            "a!b",
+            "a$b",
+            "a(b",
+            "a[b",
+            "{a",
+            "a`b",
+            "a^b",
+        ] {
+            refuse(&format!("/v1/{wrong}"), segment(1));
+            refuse(&format!("/v1/{wrong}/x"), segment(1));
+            refuse(&format!("/{wrong}/x"), segment(0));
+        }
+        refuse(&format!("/v1/{}", "x".repeat(MAX_PATH_LENGTH)), PathError::PathTooLong { length: MAX_PATH_LENGTH + 4 });
+        let query = "q".repeat(MAX_QUERY_LENGTH + 1);
+        refuse(&format!("/v1/x?{query}"), PathError::QueryTooLong { length: query.len() });
+    }
+
+    #[test]
+    fn only_origin_form_counts_in_http_1() {
+        let absolute: Uri = "http://h/v1/x".parse().unwrap();
+        assert_eq!(MediaPath::of_request(&absolute, Version::HTTP_11), Err(PathError::NotOriginForm));
+        assert!(MediaPath::of_request(&absolute, Version::HTTP_2).is_ok());
+        let origin: Uri = "/v1/x".parse().unwrap();
+        assert!(MediaPath::of_request(&origin, Version::HTTP_11).is_ok());
+        let authority: Uri = "h:80".parse().unwrap();
+        assert_eq!(MediaPath::of_request(&authority, Version::HTTP_11), Err(PathError::NotOriginForm));
+    }
+
+    #[test]
+    fn the_extension_is_that_of_the_last_segment() {
+        let extension = |target| MediaPath::parse(target).unwrap().file().extension();
+        assert_eq!(extension("/v1/a.b/video.tar.M4S"), Some("M4S"));
+        assert_eq!(extension("/v1/a.b/video"), None);
+        assert_eq!(extension("/v1/a.b/video."), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_of_the_grammar_is_read_and_rendered_unchanged(
+            uid in "[A-Za-z0-9_-]{1,32}",
+            segments in prop::collection::vec("[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,12}", 1..6),
+        ) {
+            let file = segments.join("/");
+            let target = format!("/{uid}/{file}");
+            let path = MediaPath::parse(&target).unwrap();
+            prop_assert!(path.credential() == Credential::Uid(&uid));
+            prop_assert_eq!(path.file().as_str(), &file);
+            prop_assert_eq!(path.file().segments().collect::<Vec<_>>(), segments);
+        }
+
+        #[test]
+        fn what_is_read_never_leaves_the_folder(target in "[/.%a-c~?\\\\;#]{0,24}") {
+            if let Ok(path) = MediaPath::parse(&target) {
+                for segment in path.file().segments() {
+                    prop_assert!(!segment.is_empty() && !segment.starts_with('.'));
+                    prop_assert!(!segment.contains(['%', '\\', ';', '#', '?']));
+                }
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(target: &str, credential: &str, file: &str, asset: Asset) {
+        let path = MediaPath::parse(target).unwrap();
+        assert_eq!(format!("{:?}", path.credential()), credential);
+        assert_eq!((path.file().as_str(), path.asset()), (file, asset));
+    }
+
+    #[track_caller]
+    fn refuse(target: &str, error: PathError) {
+        assert_eq!(MediaPath::parse(target), Err(error), "{target:?}");
+    }
+}

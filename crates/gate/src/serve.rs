@@ -1,0 +1,11 @@
+//! Serving what was permitted, from a folder.
+
+mod cache;
+mod conditional;
+mod files;
+mod folder;
+mod mime;
+mod range;
+
+pub(crate) use self::files::FileRequest;
+pub use self::folder::{FolderError, FolderOrigin};

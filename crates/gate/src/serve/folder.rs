@@ -1,0 +1,133 @@
+//! A folder with one folder per video.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::io::Errno;
+use vidpass_token::Permit;
+
+use crate::path::FilePath;
+
+/// How often an opening is tried again that a concurrent rename made uncertain (`openat2(2)`, `EAGAIN`).
+const ATTEMPTS: usize = 8;
+
+/// `<media folder>/<uid>/<path>`: an origin of videos.
+///
+/// The media folder is opened once; whoever replaces it by another folder of the same name restarts the program.
+#[derive(Clone)]
+pub struct FolderOrigin {
+    root: Arc<OwnedFd>,
+    path: Arc<Path>,
+}
+
+/// Why a media folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use {} as the media folder", .path.display())]
+pub struct FolderError {
+    /// The folder.
+    path: PathBuf,
+    /// Why.
+    source: io::Error,
+}
+
+/// A file of a video, open for reading.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    pub(super) file: File,
+    pub(super) metadata: Metadata,
+    /// Video and path within it.
+    pub(super) name: Arc<str>,
+}
+
+/// Why a file of a video could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    #[error("cannot open {name}")]
+    Failed { name: Arc<str>, source: io::Error },
+    /// There is nothing of this name, or it is a folder, a pipe, a socket or a device.
+    #[error("{name} is not there, or not a regular file")]
+    NoFile { name: Arc<str> },
+    /// A symbolic link on the way leads out of the video's folder, or in circles, or is that folder itself.
+    #[error("a symbolic link of {name} leads out of the video's folder")]
+    Outside { name: Arc<str> },
+}
+
+impl FolderOrigin {
+    /// Opens the media folder.
+    ///
+    /// # Errors
+    /// [`FolderError`] where it is not a folder, cannot be read, or the system lacks `openat2` (Linux before 5.6).
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = openat(CWD, path, flags, Mode::empty()).and_then(|root| {
+            openat2(&root, c".", flags, Mode::empty(), ResolveFlags::BENEATH)?;
+            Ok(Arc::new(root))
+        });
+        let root = root.map_err(|error| FolderError { path: path.to_owned(), source: error.into() })?;
+        Ok(Self { root, path: path.into() })
+    }
+
+    /// Opens a file of the permitted video, on a blocking thread: a cold disk must not hold up other viewers.
+    pub(super) async fn open_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
+        let root = Arc::clone(&self.root);
+        let name: Arc<str> = format!("{}/{file}", permit.video()).into();
+        let opening = Arc::clone(&name);
+        tokio::task::spawn_blocking(move || open(&root, opening))
+            .await
+            .unwrap_or_else(|stopped| Err(OpenError::Failed { name, source: io::Error::other(stopped) }))
+    }
+}
+
+/// Opens `<video>/<path>`, where no symbolic link leads out of the video's folder. Links within it are followed.
+///
+/// The kernel keeps the way inside, so nothing that is renamed meanwhile can lead it out.
+fn open(root: &OwnedFd, name: Arc<str>) -> Result<OpenFile, OpenError> {
+    let (video, path) = name.split_once('/').expect("a name is made with a slash in it");
+    // The folder itself may not be a link: it could lead to another video.
+    let folder = open_beneath(root, video, OFlags::PATH | OFlags::DIRECTORY, ResolveFlags::NO_SYMLINKS);
+    // `NONBLOCK`, or opening a pipe would wait for its writer.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = folder.and_then(|folder| open_beneath(&folder, path, flags, ResolveFlags::empty()));
+    let opened = opened.map_err(io::Error::from).and_then(|file| {
+        let file = File::from(file);
+        Ok((file.metadata()?, file))
+    });
+    match opened {
+        Ok((metadata, file)) if metadata.is_file() => Ok(OpenFile { file, metadata, name }),
+        Ok(_) => Err(OpenError::NoFile { name }),
+        Err(error) => Err(refused(name, error)),
+    }
+}
+
+fn open_beneath(folder: impl AsFd, path: &str, flags: OFlags, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
+    let flags = flags | OFlags::CLOEXEC;
+    let resolve = resolve | ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let mut result = Err(Errno::AGAIN);
+    for _ in 0..ATTEMPTS {
+        result = openat2(&folder, path, flags, Mode::empty(), resolve);
+        if !matches!(result, Err(Errno::AGAIN | Errno::INTR)) {
+            break;
+        }
+    }
+    result
+}
+
+fn refused(name: Arc<str>, error: io::Error) -> OpenError {
+    match Errno::from_io_error(&error) {
+        Some(Errno::NOENT | Errno::NOTDIR | Errno::NXIO | Errno::NODEV | Errno::NAMETOOLONG) => {
+            OpenError::NoFile { name }
+        }
+        Some(Errno::XDEV | Errno::LOOP) => OpenError::Outside { name },
+        Some(_) | None => OpenError::Failed { name, source: error },
+    }
+}
+
+impl std::fmt::Debug for FolderOrigin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FolderOrigin({})", self.path.display())
+    }
+}

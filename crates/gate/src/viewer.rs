@@ -1,0 +1,98 @@
+//! Who asks: the viewer's address, and the site whose page they are on.
+//!
+//! The address is the peer's, unless the peer is a trusted proxy. This module is the only reader of forwarded headers.
+
+mod forwarded;
+
+use std::net::IpAddr;
+
+use http::header::{FORWARDED, HeaderMap, HeaderName, ORIGIN, REFERER};
+use vidpass_token::{Denial, Network, RequestOrigin};
+
+use self::forwarded::Entry;
+
+/// `X-Forwarded-For`, which no standard describes and every proxy writes.
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Finds the viewer behind the proxies that are trusted.
+#[derive(Clone, Debug)]
+pub struct ViewerResolver {
+    trusted_proxies: Vec<Network>,
+    header: ForwardedHeader,
+}
+
+/// The one header that trusted proxies write the viewer's address into. The other is not looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For: 192.0.2.7, 198.51.100.1`
+    #[default]
+    XForwardedFor,
+    /// `Forwarded: for=192.0.2.7;proto=https, for="[2001:db8::1]:4711"` (RFC 7239)
+    Forwarded,
+}
+
+impl ViewerResolver {
+    /// Believes `header` from peers in `trusted_proxies`. With none, every viewer is their own peer.
+    #[must_use]
+    pub fn new(trusted_proxies: Vec<Network>, header: ForwardedHeader) -> Self {
+        Self { trusted_proxies, header }
+    }
+
+    /// The viewer's address, never IPv4-mapped.
+    ///
+    /// Behind a trusted peer the header's lines count as one list, walked from the right, because each proxy appends
+    /// whom it saw: the first address that is not a trusted proxy's is the viewer's. What stands further left came
+    /// from the viewer, and nobody looks at it.
+    ///
+    /// # Errors
+    /// [`Denial::ViewerAddressUnknown`] where a trusted proxy does not name such an address: no header, trusted
+    /// addresses alone, or something that is not an address (`unknown`, `_hidden`, an empty entry, a zone) before it.
+    pub fn address(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Denial> {
+        let peer = peer.to_canonical();
+        if !self.trusts(peer) {
+            return Ok(peer);
+        }
+        let name = match self.header {
+            ForwardedHeader::XForwardedFor => X_FORWARDED_FOR,
+            ForwardedHeader::Forwarded => FORWARDED,
+        };
+        for line in headers.get_all(name).iter().rev() {
+            for entry in forwarded::from_the_right(line.as_bytes(), self.header) {
+                match entry {
+                    Entry::Address(address) if self.trusts(address) => {}
+                    Entry::Address(address) => return Ok(address),
+                    Entry::Unreadable => return Err(Denial::ViewerAddressUnknown),
+                }
+            }
+        }
+        Err(Denial::ViewerAddressUnknown)
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
+}
+
+impl Default for ViewerResolver {
+    /// Trusts no proxy.
+    fn default() -> Self {
+        Self::new(Vec::new(), ForwardedHeader::default())
+    }
+}
+
+/// The site whose page makes the request: from `Origin`, or where that header is absent, from `Referer`.
+///
+/// `None` where neither names one. An `Origin` of `null`, or one that cannot be read, does not fall back to `Referer`.
+#[must_use]
+pub fn request_origin(headers: &HeaderMap) -> Option<RequestOrigin> {
+    let name = if headers.contains_key(ORIGIN) { ORIGIN } else { REFERER };
+    let mut lines = headers.get_all(name).iter();
+    let line = lines.next()?;
+    if lines.next().is_some() {
+        return None;
+    }
+    line.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;
