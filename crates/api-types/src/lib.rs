@@ -1,1 +1,20 @@
-//! stub
+//! The JSON bodies of the API, and the reasons of its refusals: what the server and its clients share.
+//!
+//! Names and shapes are those of the Cloudflare Stream API; what is ours alone says so. The types hold plain texts and
+//! numbers: the server checks them when it reads, a client takes them as they come.
+
+mod download;
+mod envelope;
+mod key;
+mod reason;
+mod service;
+mod token;
+mod video;
+
+pub use download::{Download, Downloads};
+pub use envelope::{Envelope, ErrorItem, Failure, MessageItem, Source};
+pub use key::{CreatedKey, ListedKey};
+pub use reason::{Reason, UnknownReason};
+pub use service::{Health, Readiness, VerifiedCredential};
+pub use token::{IssueToken, IssuedToken, Rule, TokenFlags};
+pub use video::{EditVideo, Playback, RegisterVideo, Video, VideoStatus};
