@@ -95,8 +95,6 @@ fn status_of(denial: &Denial) -> StatusCode {
         | Denial::OriginNotAllowed { .. }
         | Denial::RuleBlocked { .. }
         | Denial::ViewerAddressUnknown => StatusCode::FORBIDDEN,
-        // The enum is non-exhaustive outside its crate. A reason that is new there refuses here.
-        _ => StatusCode::FORBIDDEN,
     }
 }
 

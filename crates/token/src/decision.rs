@@ -178,9 +178,9 @@ fn check_download_offered(video: &VideoPolicy, asset: Asset) -> Result<(), Denia
 
 /// Why a viewer is refused.
 ///
-/// [`code`](Self::code) and [`message`](Self::message) are for the viewer; `Display` has the detail for the log.
+/// [`code`](Self::code) and [`message`](Self::message) are for the viewer; `Display` has the detail for the log. Whoever
+/// answers viewers matches all of it, so that a new reason does not compile before somebody gives it a status.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Denial {
     /// A rule needs the viewer's country and there is no database that could tell it.
     #[error("access rule {index} needs the viewer's country, and no country database answers")]
