@@ -26,7 +26,7 @@ run_ffmpeg() {
 
 picture() { # picture NAME WIDTH HEIGHT: the filter graph of one rendition
     local text="drawtext=font=DejaVu Sans Mono:fontcolor=white:box=1:boxcolor=black@0.8"
-    echo "smptehdbars=size=$2x$3:rate=$FPS[bars];" \
+    echo "smptehdbars=size=$2x$3:rate=${FPS}[bars];" \
         "testsrc=size=$(($3 * 2 / 5))x$(($3 * 2 / 5)):rate=$FPS,hue=s=0.4[moving];" \
         "[bars][moving]overlay=x=mod(t*$(($2 / SECONDS_LONG))\,W-w):y=H*0.16," \
         "$text:fontsize=$(($3 / 7)):boxborderw=$(($3 / 36)):x=(w-tw)/2:y=h*0.59:text='%{pts\:hms}'," \
@@ -106,6 +106,7 @@ hls_master() {
 
 segment_template() { # segment_template NAME TIMESCALE: exact durations, taken from the media playlist
     printf '<SegmentTemplate timescale="%d" startNumber="1"' "$2"
+    # shellcheck disable=SC2016 # the dollars are DASH's
     printf ' initialization="$RepresentationID$/init.mp4" media="$RepresentationID$/$Number$.m4s"><SegmentTimeline>'
     awk -F '[:,]' -v scale="$2" '/^#EXTINF/ { printf "<S d=\"%d\"/>", $2 * scale + 0.5 }' "$OUT/manifest/$1/playlist.m3u8"
     printf '</SegmentTimeline></SegmentTemplate>'
