@@ -10,7 +10,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use vidpass_token::{AccountId, UnixTime};
 
 use crate::error::{StoreError, without_nul};
-use crate::pool::{on_pool, on_tx, on_write_pool};
+use crate::pool::{on_pool, on_tx};
 use crate::random;
 use crate::store::Store;
 
@@ -162,7 +162,10 @@ impl Store {
         };
         let Some(row) = matching(rows, &secret::hash(secret)) else { return Ok(None) };
         if row.last_used.is_none_or(|last| UnixTime(last).plus(LAST_USED_STEP) <= now) {
-            self.write_last_used(&row.id, now).await;
+            // A database that is full or locked must not turn callers away.
+            if let Err(error) = self.write_last_used(&row.id, now).await {
+                tracing::warn!(%error, credential.id = row.id, "the last use of a credential was not written down");
+            }
         }
         row.caller().map(Some)
     }
@@ -185,15 +188,11 @@ impl Store {
         Ok(on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(email).fetch_all(db).await)?)
     }
 
-    /// Writes down the use. A database that is full or locked must not turn callers away, so a failure is only logged.
-    async fn write_last_used(&self, id: &str, now: UnixTime) {
+    async fn write_last_used(&self, id: &str, now: UnixTime) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE credential SET last_used = $2 WHERE id = $1 AND coalesce(last_used, $2 - 1) < $2";
-        let written: Result<(), sqlx::Error> = on_write_pool!(self.pool(), db => {
-            sqlx::query(SQL).bind(id).bind(now.0).execute(db).await.map(|_| ())
-        });
-        if let Err(error) = written {
-            tracing::warn!(%error, credential.id = id, "the last use of a credential was not written down");
-        }
+        let mut write = self.begin_write().await?;
+        on_tx!(write.tx, db => sqlx::query(SQL).bind(id).bind(now.0).execute(db).await.map(|_| ()))?;
+        write.commit().await
     }
 
     /// The account's credentials, the oldest first.
@@ -209,10 +208,12 @@ impl Store {
     /// Deletes a credential, and says whether the account had it. It is refused from the next call on.
     pub async fn delete_credential(&self, account: &AccountId, id: &CredentialId) -> Result<bool, StoreError> {
         const SQL: &str = "DELETE FROM credential WHERE account_id = $1 AND id = $2";
-        let deleted = on_write_pool!(self.pool(), db => {
+        let mut write = self.begin_write().await?;
+        let deleted = on_tx!(write.tx, db => {
             let delete = sqlx::query(SQL).bind(account.as_str()).bind(id.as_str());
             delete.execute(db).await.map(|done| done.rows_affected())
         })?;
+        write.commit().await?;
         Ok(deleted > 0)
     }
 }

@@ -6,7 +6,7 @@
 use sqlx::migrate::{MigrateError, Migrator};
 
 use crate::error::StoreError;
-use crate::pool::{Pool, on_pool};
+use crate::pool::{Pool, begin_sqlite_write, on_pool};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -19,7 +19,7 @@ pub(crate) async fn run(pool: &Pool) -> Result<(), StoreError> {
     match pool {
         Pool::Sqlite { write, .. } => {
             // The migrator does not lock SQLite; two programs that start at once would both create the tables.
-            let mut tx = write.begin_with("BEGIN IMMEDIATE").await?;
+            let mut tx = begin_sqlite_write(write).await?;
             SQLITE.run(&mut *tx).await.map_err(|error| migration_error(error, &SQLITE))?;
             tx.commit().await?;
         }

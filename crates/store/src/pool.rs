@@ -9,14 +9,16 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite, Transaction};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::StoreError;
 
 /// How long a caller waits for a connection before it is told that the database is not available.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a SQLite writer waits for a writer of another process.
+/// How long a SQLite writer waits for a writer of another process, and how often it looks.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const BUSY_POLL: Duration = Duration::from_millis(2);
 
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 10;
@@ -44,16 +46,6 @@ macro_rules! on_pool {
     };
 }
 
-/// Runs one expression against whichever pool this is, for a write of one statement outside of a transaction.
-macro_rules! on_write_pool {
-    ($pool:expr, $db:ident => $body:expr) => {
-        match $pool {
-            $crate::pool::Pool::Sqlite { write: $db, .. } => $body,
-            $crate::pool::Pool::Postgres($db) => $body,
-        }
-    };
-}
-
 /// Runs one expression against the connection of whichever transaction this is.
 macro_rules! on_tx {
     ($tx:expr, $db:ident => $body:expr) => {
@@ -70,7 +62,7 @@ macro_rules! on_tx {
     };
 }
 
-pub(crate) use {on_pool, on_tx, on_write_pool};
+pub(crate) use {on_pool, on_tx};
 
 /// A transaction of either engine. Dropped without a commit, it is rolled back.
 pub(crate) enum Tx {
@@ -86,7 +78,12 @@ impl Pool {
         }
         let options = sqlite_options(path);
         let read = sqlite_pool(SQLITE_READERS).connect_lazy_with(options.clone());
-        let write = sqlite_pool(1).connect_with(options).await?;
+        // SQLite itself looks for its lock every 100 ms only, and beside a busy process it is seldom free. Measured:
+        // the longest wait was 1.3 s that way, and is 0.2 s with `begin_sqlite_write`.
+        let write = sqlite_pool(1).after_connect(|connection, _| {
+            Box::pin(async move { sqlx::query("PRAGMA busy_timeout = 0").execute(connection).await.map(|_| ()) })
+        });
+        let write = write.connect_with(options).await?;
         Ok(Self::Sqlite { read, write })
     }
 
@@ -100,7 +97,7 @@ impl Pool {
     pub(crate) async fn open_postgres(options: &PgConnectOptions) -> Result<Self, StoreError> {
         let options = options.clone().application_name("vidpass").options(POSTGRES_LIMITS);
         // The pool tries again until its time is over and then forgets why: one connection of our own tells.
-        let connection = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await.map_err(|_| timed_out())??;
+        let connection = timeout(ACQUIRE_TIMEOUT, options.connect()).await.map_err(|_| timed_out())??;
         connection.close().await?;
         let pool = PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
         Ok(Self::Postgres(pool.connect_lazy_with(options)))
@@ -109,9 +106,7 @@ impl Pool {
     /// Begins a transaction that no other writer of the store can overlap with, in this process or another.
     pub(crate) async fn begin_write(&self) -> Result<Tx, StoreError> {
         match self {
-            // With a plain BEGIN, a reader that turns writer is refused at once (SQLITE_BUSY_SNAPSHOT) however long
-            // the busy timeout is.
-            Pool::Sqlite { write, .. } => Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
+            Pool::Sqlite { write, .. } => Ok(Tx::Sqlite(begin_sqlite_write(write).await?)),
             Pool::Postgres(pool) => {
                 let mut tx = pool.begin().await?;
                 sqlx::query("SELECT seq FROM change_counter FOR UPDATE").execute(&mut *tx).await?;
@@ -152,6 +147,12 @@ impl Tx {
     }
 }
 
+/// Takes SQLite's one lock for writers.
+pub(crate) async fn begin_sqlite_write(write: &SqlitePool) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    // With a plain BEGIN, a reader that turns writer is refused at once (SQLITE_BUSY_SNAPSHOT), whatever the timeout.
+    until_not_busy(BUSY_POLL, || write.begin_with("BEGIN IMMEDIATE")).await
+}
+
 /// The error of whoever waited too long for a connection.
 pub(crate) fn timed_out() -> StoreError {
     StoreError::Unavailable { source: sqlx::Error::PoolTimedOut }
@@ -183,14 +184,20 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
 
 /// A database leaves the rollback journal only while nobody else has it open, and SQLite does not wait for that.
 async fn enter_wal_mode(options: &SqliteConnectOptions) -> Result<(), StoreError> {
-    let deadline = tokio::time::Instant::now() + BUSY_TIMEOUT;
+    let connection = until_not_busy(Duration::from_millis(20), || options.connect()).await?;
+    Ok(connection.close().await?)
+}
+
+/// Tries again while another process holds a lock, until [`BUSY_TIMEOUT`] is over.
+async fn until_not_busy<T, F>(poll: Duration, attempt: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
-        match options.connect().await {
-            Ok(connection) => return Ok(connection.close().await?),
-            Err(error) if is_busy(&error) && tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            Err(error) => return Err(error.into()),
+        match attempt().await {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => sleep(poll).await,
+            done => return Ok(done?),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::changes::Followers;
 use crate::error::StoreError;
 use crate::migrations;
-use crate::pool::{Pool, on_pool, on_write_pool, timed_out};
+use crate::pool::{Pool, on_pool, on_tx, timed_out};
 use crate::seal::{MasterKey, Place, SealError, Sealer};
 use crate::url::{DatabaseUrl, Engine};
 
@@ -133,8 +133,9 @@ impl std::fmt::Debug for Store {
 async fn write_key_check(pool: &Pool, sealer: &Sealer) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO store_meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     let sealed = sealer.seal(KEY_CHECK, KEY_CHECK_VALUE)?;
-    on_write_pool!(pool, db => sqlx::query(SQL).bind(KEY_CHECK.row[0]).bind(sealed).execute(db).await.map(|_| ()))?;
-    Ok(())
+    let mut tx = pool.begin_write().await?;
+    on_tx!(tx, db => sqlx::query(SQL).bind(KEY_CHECK.row[0]).bind(sealed).execute(db).await.map(|_| ()))?;
+    tx.commit().await
 }
 
 async fn read_key_check(pool: &Pool, sealer: &Sealer) -> Result<Option<Result<(), SealError>>, StoreError> {

@@ -1,0 +1,245 @@
+//! The change log and its followers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use vidpass_store::{Change, ChangeSeq, Deletion, Follower, NewVideo, Store, Subject};
+use vidpass_token::{AccountId, KeyId};
+
+use crate::home::{Home, KEY, NOW, OTHER_KEY, id, key_id, on_both_engines};
+
+async fn changes_come_in_order_with_the_state_of_now(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    store.add_signing_key(&ours, KEY.public(), id("k"), NOW).await.unwrap();
+    let film = store.register_video(&ours, NewVideo::private(Some(id("film"))), NOW).await.unwrap();
+    store.update_video(&ours, &film.uid, NOW, |video| video.policy.downloads = true).await.unwrap();
+    store.register_video(&ours, NewVideo::private(Some(id("gone"))), NOW).await.unwrap();
+    store.delete_video(&ours, &id("gone"), NOW).await.unwrap();
+    store.add_managed_key(&ours, &OTHER_KEY, NOW).await.unwrap();
+    store.delete_signing_key(&ours, OTHER_KEY.id(), NOW).await.unwrap();
+
+    let mut policy = film.policy;
+    policy.downloads = true;
+    let video = Subject::Video(id("film"), Some(policy.clone()));
+    let gone = Subject::Video(id("gone"), None);
+    let deleted = Subject::Key(OTHER_KEY.id().clone(), None);
+    let key = Subject::Key(id("k"), Some((ours.clone(), KEY.public().clone())));
+    let expected = [key, video.clone(), video, gone.clone(), gone, deleted.clone(), deleted];
+
+    let changes = store.changes_since(ChangeSeq::START).await.unwrap();
+    assert_eq!(changes.iter().map(|change| change.seq.get()).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(changes.iter().map(|change| &change.subject).collect::<Vec<_>>(), expected.each_ref());
+    assert_eq!(store.changes_since(changes[4].seq).await.unwrap(), changes[5..]);
+    assert!(store.changes_since(changes[6].seq).await.unwrap().is_empty());
+
+    let snapshot = store.snapshot().await.unwrap();
+    assert_eq!(snapshot.seq, changes[6].seq);
+    assert_eq!(snapshot.keys, [(id("k"), ours, KEY.public().clone())]);
+    assert_eq!(snapshot.videos, [(id("film"), policy)]);
+}
+
+async fn what_is_refused_leaves_no_change(home: Home) {
+    let (store, ours, theirs) = home.with_accounts().await;
+    store.add_signing_key(&ours, KEY.public(), id("k"), NOW).await.unwrap();
+    store.register_video(&ours, NewVideo::private(Some(id("film"))), NOW).await.unwrap();
+    store.add_signing_key(&ours, KEY.public(), id("k"), NOW).await.unwrap_err();
+    store.register_video(&theirs, NewVideo::private(Some(id("film"))), NOW).await.unwrap_err();
+    assert_eq!(store.delete_signing_key(&theirs, &id("k"), NOW).await.unwrap(), Deletion::Unknown);
+    assert_eq!(store.delete_video(&theirs, &id("film"), NOW).await.unwrap(), Deletion::Unknown);
+    assert_eq!(store.snapshot().await.unwrap().seq.get(), 2);
+    store.delete_video(&ours, &id("film"), NOW).await.unwrap();
+    assert_eq!(store.changes_since(ChangeSeq::START).await.unwrap().len(), 3);
+}
+
+/// Twenty writers in two processes, and a reader who must never see a number before the one below it.
+async fn no_change_is_missing_while_many_write(home: Home) {
+    const WRITERS: usize = 20;
+    const EACH: usize = 5;
+    let (store, ours, _) = home.with_accounts().await;
+    let elsewhere = home.store().await;
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let (store, ours) = (if writer % 2 == 0 { store.clone() } else { elsewhere.clone() }, ours.clone());
+            tokio::spawn(async move {
+                for number in 0..EACH {
+                    let key = key_id(writer * EACH + number);
+                    store.add_signing_key(&ours, KEY.public(), key.clone(), NOW).await.unwrap();
+                    let live = store.signing_key(&ours, &key).await.unwrap();
+                    assert!(live.is_some(), "an acknowledged key is there");
+                }
+            })
+        })
+        .collect();
+    let mut seen = ChangeSeq::START;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while seen.get() < i64::try_from(WRITERS * EACH).unwrap() {
+        assert!(Instant::now() < deadline, "stuck after {seen}");
+        for change in store.changes_since(seen).await.unwrap() {
+            assert_eq!(change.seq.get(), seen.get() + 1);
+            assert!(matches!(change.subject, Subject::Key(_, Some(_))));
+            seen = change.seq;
+        }
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(store.snapshot().await.unwrap().keys.len(), WRITERS * EACH);
+}
+
+async fn more_changes_than_one_answer_holds_come_in_several(home: Home) {
+    let store = home.store().await;
+    home.tamper(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
+         INSERT INTO change_log (seq, kind, subject) SELECT i, 'key', 'k' || i FROM n",
+    )
+    .await;
+    let first = store.changes_since(ChangeSeq::START).await.unwrap();
+    assert_eq!(first.len(), vidpass_store::CHANGES_AT_ONCE);
+    assert_eq!(store.changes_since(first.last().unwrap().seq).await.unwrap().len(), 1);
+}
+
+async fn a_writer_returns_when_the_followers_have_applied(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let gate = Gate::start(&store).await;
+    for number in 0..10 {
+        store.add_signing_key(&ours, KEY.public(), key_id(number), NOW).await.unwrap();
+        assert!(gate.has(&key_id(number)));
+        store.delete_signing_key(&ours, &key_id(number), NOW).await.unwrap();
+        assert!(!gate.has(&key_id(number)));
+    }
+}
+
+async fn a_follower_sees_what_another_process_commits(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let gate = Gate::start(&store).await;
+    let elsewhere = home.store().await;
+    elsewhere.add_signing_key(&ours, KEY.public(), id("k"), NOW).await.unwrap();
+    let seen = async {
+        while !gate.has(&id("k")) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(3), seen).await.expect("the poll finds it");
+}
+
+async fn a_follower_that_hangs_holds_writers_up_for_two_seconds_and_a_dropped_one_not_at_all(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let hanging = store.follower();
+    assert!(add(&store, &ours, 1).await >= Duration::from_secs(2));
+
+    // One that comes late lets the writer go.
+    let (late, adder) = (store.follower(), add(&store, &ours, 2));
+    drop(hanging);
+    let apply = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        late.applied(store.snapshot().await.unwrap().seq);
+    };
+    let (took, ()) = tokio::join!(adder, apply);
+    assert!(took >= Duration::from_millis(200) && took < Duration::from_secs(2), "{took:?}");
+
+    drop(late);
+    assert!(add(&store, &ours, 3).await < Duration::from_secs(1));
+}
+
+async fn a_follower_dropped_while_a_writer_waits_lets_it_go(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let hanging = store.follower();
+    let leave = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(hanging);
+    };
+    let (took, ()) = tokio::join!(add(&store, &ours, 1), leave);
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+async fn a_damaged_row_is_left_out_and_the_others_are_followed(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    for key in ["good", "bad"] {
+        store.add_signing_key(&ours, KEY.public(), id(key), NOW).await.unwrap();
+        store.register_video(&ours, NewVideo::private(Some(id(key))), NOW).await.unwrap();
+    }
+    home.tamper("UPDATE signing_key SET public_key = (SELECT value FROM store_meta) WHERE id = 'bad'").await;
+    home.tamper("UPDATE video SET allowed_origins = '[\"not an origin\"]' WHERE uid = 'bad'").await;
+    let snapshot = store.snapshot().await.unwrap();
+    assert_eq!(snapshot.keys.iter().map(|(key, _, _)| key.as_str()).collect::<Vec<_>>(), ["good"]);
+    assert_eq!(snapshot.videos.iter().map(|(uid, _)| uid.as_str()).collect::<Vec<_>>(), ["good"]);
+    let states: Vec<_> = store.changes_since(ChangeSeq::START).await.unwrap().into_iter().map(is_live).collect();
+    assert_eq!(states, [true, true, false, false]);
+    let error = store.signing_key(&ours, &id("bad")).await.unwrap_err();
+    assert_eq!(error.to_string(), "column `public_key` of `bad` in table `signing_key` cannot be read");
+}
+
+fn is_live(change: Change) -> bool {
+    match change.subject {
+        Subject::Key(_, state) => state.is_some(),
+        Subject::Video(_, state) => state.is_some(),
+    }
+}
+
+async fn add(store: &Store, account: &AccountId, number: usize) -> Duration {
+    let start = Instant::now();
+    store.add_signing_key(account, KEY.public(), key_id(number), NOW).await.unwrap();
+    start.elapsed()
+}
+
+/// A gate reduced to its keys.
+struct Gate {
+    keys: Arc<Mutex<BTreeMap<KeyId, AccountId>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Gate {
+    async fn start(store: &Store) -> Self {
+        let follower = store.follower();
+        let snapshot = store.snapshot().await.unwrap();
+        follower.applied(snapshot.seq);
+        let keys = snapshot.keys.into_iter().map(|(key, account, _)| (key, account)).collect();
+        let keys = Arc::new(Mutex::new(keys));
+        let task = tokio::spawn(Self::follow(store.clone(), follower, snapshot.seq, Arc::clone(&keys)));
+        Self { keys, task }
+    }
+
+    async fn follow(
+        store: Store,
+        mut follower: Follower,
+        mut seen: ChangeSeq,
+        keys: Arc<Mutex<BTreeMap<KeyId, AccountId>>>,
+    ) {
+        loop {
+            follower.changed().await;
+            for change in store.changes_since(seen).await.unwrap() {
+                seen = change.seq;
+                match change.subject {
+                    Subject::Key(key, Some((account, _))) => drop(keys.lock().unwrap().insert(key, account)),
+                    Subject::Key(key, None) => drop(keys.lock().unwrap().remove(&key)),
+                    Subject::Video(..) => {}
+                }
+            }
+            follower.applied(seen);
+        }
+    }
+
+    fn has(&self, key: &KeyId) -> bool {
+        self.keys.lock().unwrap().contains_key(key)
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+on_both_engines!(
+    changes_come_in_order_with_the_state_of_now,
+    what_is_refused_leaves_no_change,
+    no_change_is_missing_while_many_write,
+    more_changes_than_one_answer_holds_come_in_several,
+    a_writer_returns_when_the_followers_have_applied,
+    a_follower_sees_what_another_process_commits,
+    a_follower_that_hangs_holds_writers_up_for_two_seconds_and_a_dropped_one_not_at_all,
+    a_follower_dropped_while_a_writer_waits_lets_it_go,
+    a_damaged_row_is_left_out_and_the_others_are_followed,
+);

@@ -1,0 +1,121 @@
+//! Credentials of the API's callers.
+
+use vidpass_store::{ApiSecret, Caller, CredentialKind, NewCredential, Presented, Store};
+use vidpass_token::{AccountId, UnixTime};
+
+use crate::home::{Home, NOW, on_both_engines};
+
+async fn an_api_token_says_who_calls(home: Home) {
+    let (store, ours, theirs) = home.with_accounts().await;
+    let made = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    let foreign = store.create_api_token(&theirs, "ci", NOW).await.unwrap();
+    let text = made.secret.expose();
+    assert!(text.starts_with(&format!("vpt_{}_", made.id)) && text.len() == 64, "{}", text.len());
+
+    let caller = token(&store, text).await.unwrap();
+    let expected =
+        Caller { credential_id: made.id.clone(), kind: CredentialKind::ApiToken, account: ours, name: "ci".into() };
+    assert_eq!(caller, expected);
+    assert_eq!(token(&store, foreign.secret.expose()).await.unwrap().account, theirs);
+
+    // One token's id with another's secret, a cut, an addition, an unknown id, nothing, an id alone.
+    let (_, secret) = foreign.secret.expose().split_at(20);
+    for wrong in [
+        format!("vpt_{}{secret}", made.id),
+        text[..63].to_owned(),
+        format!("{text} "),
+        text.replace(made.id.as_str(), "0123456789abcdef"),
+        String::new(),
+        format!("vpt_{}_", made.id),
+        format!("vpt_{}_\0", made.id),
+        "\0".into(),
+    ] {
+        assert_eq!(token(&store, &wrong).await, None, "{}", wrong.len());
+    }
+}
+
+async fn an_api_key_goes_with_its_email(home: Home) {
+    let (store, ours, theirs) = home.with_accounts().await;
+    let made = store.create_api_key(&ours, "Dev@Example.com", None, NOW).await.unwrap();
+    let imported: ApiSecret = "144c9defac04969c7bfad8efaa8ea194".parse().unwrap();
+    store.create_api_key(&theirs, "dev@example.com", Some(imported), NOW).await.unwrap();
+
+    assert!(made.secret.expose().len() >= 37);
+    let caller = key(&store, "dev@EXAMPLE.com", made.secret.expose()).await.unwrap();
+    assert_eq!((caller.account, caller.kind), (ours, CredentialKind::ApiKey));
+    let caller = key(&store, "dev@example.com", "144c9defac04969c7bfad8efaa8ea194").await.unwrap();
+    assert_eq!(caller.account, theirs);
+    assert_eq!(key(&store, "other@example.com", made.secret.expose()).await, None);
+    assert_eq!(key(&store, "dev@example.com", "144c9defac04969c7bfad8efaa8ea195").await, None);
+    assert_eq!(key(&store, "dev@example.com", "").await, None);
+    assert_eq!(key(&store, "dev@example.com\0", "").await, None);
+    // Neither kind passes for the other.
+    assert_eq!(token(&store, made.secret.expose()).await, None);
+}
+
+async fn the_last_use_is_written_once_a_minute(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let made = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    assert_eq!(last_used(&store, &ours).await, None);
+    for (seconds, written) in [(0, 0), (59, 0), (60, 60), (61, 60), (3600, 3600), (3000, 3600)] {
+        let presented = Presented::ApiToken(made.secret.expose());
+        store.authenticate(&presented, UnixTime(NOW.0 + seconds)).await.unwrap().unwrap();
+        assert_eq!(last_used(&store, &ours).await, Some(UnixTime(NOW.0 + written)), "{seconds}");
+    }
+    let NewCredential { id, .. } = made;
+    let wrong = format!("vpt_{id}_{}", "A".repeat(43));
+    store.authenticate(&Presented::ApiToken(&wrong), UnixTime(NOW.0 + 9999)).await.unwrap();
+    assert_eq!(last_used(&store, &ours).await, Some(UnixTime(NOW.0 + 3600)));
+}
+
+async fn credentials_are_listed_without_their_secrets_and_deleted_by_their_account(home: Home) {
+    let (store, ours, theirs) = home.with_accounts().await;
+    let made = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    let later = UnixTime(NOW.0 + 1);
+    store.create_api_key(&ours, "Dev@Example.com", None, later).await.unwrap();
+
+    let listed = store.list_credentials(&ours).await.unwrap();
+    let shown: Vec<_> =
+        listed.iter().map(|one| (one.kind, one.name.as_str(), one.email.as_deref(), one.created)).collect();
+    let expected = [
+        (CredentialKind::ApiToken, "ci", None, NOW),
+        (CredentialKind::ApiKey, "Dev@Example.com", Some("dev@example.com"), later),
+    ];
+    assert_eq!(shown, expected);
+    assert!(store.list_credentials(&theirs).await.unwrap().is_empty());
+
+    assert!(!store.delete_credential(&theirs, &made.id).await.unwrap());
+    assert!(token(&store, made.secret.expose()).await.is_some());
+    assert!(store.delete_credential(&ours, &made.id).await.unwrap());
+    assert!(!store.delete_credential(&ours, &made.id).await.unwrap());
+    assert_eq!(token(&store, made.secret.expose()).await, None);
+}
+
+async fn no_debug_output_shows_a_secret(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let made = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    let text = made.secret.expose();
+    let presented = (Presented::ApiToken(text), Presented::ApiKey { email: "a@b.c", key: text });
+    let shown = format!("{made:?} {presented:?} {store:?} {:?}", home.master_key);
+    assert!(!shown.contains(&text[21..]) && !shown.contains(home.master_key.to_base64().as_str()));
+}
+
+async fn token(store: &Store, text: &str) -> Option<Caller> {
+    store.authenticate(&Presented::ApiToken(text), NOW).await.unwrap()
+}
+
+async fn key(store: &Store, email: &str, key: &str) -> Option<Caller> {
+    store.authenticate(&Presented::ApiKey { email, key }, NOW).await.unwrap()
+}
+
+async fn last_used(store: &Store, account: &AccountId) -> Option<UnixTime> {
+    store.list_credentials(account).await.unwrap().first().unwrap().last_used
+}
+
+on_both_engines!(
+    an_api_token_says_who_calls,
+    an_api_key_goes_with_its_email,
+    the_last_use_is_written_once_a_minute,
+    credentials_are_listed_without_their_secrets_and_deleted_by_their_account,
+    no_debug_output_shows_a_secret,
+);

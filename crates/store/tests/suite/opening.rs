@@ -1,0 +1,156 @@
+//! Making, opening and refusing to open.
+
+use std::error::Error as _;
+use std::os::unix::fs::PermissionsExt as _;
+
+use vidpass_store::{DatabaseUrl, MasterKey, NewVideo, Presented, Store, StoreError, VideoQuery};
+
+use crate::home::{Home, KEY, NOW, OTHER_KEY, Place, id, on_both_engines};
+
+async fn a_store_opened_again_has_everything(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let token = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    store.add_managed_key(&ours, &KEY, NOW).await.unwrap();
+    store.add_signing_key(&ours, OTHER_KEY.public(), id("own"), NOW).await.unwrap();
+    store.register_video(&ours, NewVideo::private(None), NOW).await.unwrap();
+    let before = all(&store, &token.secret).await;
+    store.close().await;
+
+    let error = store.list_accounts().await.unwrap_err();
+    assert!(error.is_unavailable(), "{error:?}");
+    for store in [home.open().await.unwrap(), home.store().await] {
+        assert_eq!(all(&store, &token.secret).await, before);
+        assert!(store.open_managed_key(&ours, KEY.id()).await.unwrap().is_some());
+        store.ping().await.unwrap();
+    }
+}
+
+async fn all(store: &Store, secret: &vidpass_store::ApiSecret) -> String {
+    let account = id("ours");
+    let caller = store.authenticate(&Presented::ApiToken(secret.expose()), NOW).await.unwrap();
+    let keys = store.list_signing_keys(&account).await.unwrap();
+    let videos = store.list_videos(&account, &VideoQuery::default()).await.unwrap();
+    let snapshot = store.snapshot().await.unwrap();
+    format!("{:?} {caller:?} {keys:?} {videos:?} {}", store.list_accounts().await.unwrap(), snapshot.seq)
+}
+
+async fn what_was_never_made_is_not_opened(home: Home) {
+    let error = home.open().await.unwrap_err();
+    match &home.place {
+        Place::Sqlite { directory } => {
+            let file = home.sqlite_file();
+            let expected = format!("there is no database at `{}`; `vidpass init` makes one", file.display());
+            assert_eq!(error.to_string(), expected);
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+        }
+        Place::Postgres { .. } => {
+            let expected = format!("`{}` holds no vidpass store; `vidpass init` makes one", home.url);
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+    home.store().await;
+    home.open().await.unwrap();
+}
+
+async fn a_store_without_its_check_value_is_not_opened(home: Home) {
+    home.store().await.close().await;
+    home.tamper("DELETE FROM store_meta").await;
+    assert!(matches!(home.open().await.unwrap_err(), StoreError::NotInitialised { .. }));
+}
+
+async fn several_programs_can_make_the_store_at_one_time(home: Home) {
+    let create = || Store::create_or_open(&home.url, &home.master_key);
+    let (a, b, c, d) = tokio::join!(create(), create(), create(), create());
+    for store in [a, b, c, d] {
+        store.unwrap().ping().await.unwrap();
+    }
+}
+
+async fn a_schema_from_the_future_is_refused(home: Home) {
+    home.store().await.close().await;
+    home.tamper(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         SELECT 99, 'from the future', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+    )
+    .await;
+    for opened in [home.open().await, Store::create_or_open(&home.url, &home.master_key).await] {
+        let expected =
+            "the database's schema has version 99, and this program knows versions up to 1; use a newer vidpass";
+        assert_eq!(opened.unwrap_err().to_string(), expected);
+    }
+}
+
+async fn an_altered_schema_is_refused(home: Home) {
+    home.store().await.close().await;
+    home.tamper("UPDATE _sqlx_migrations SET checksum = (SELECT value FROM store_meta)").await;
+    assert!(matches!(home.open().await.unwrap_err(), StoreError::SchemaAltered { version: 1 }));
+}
+
+#[test]
+fn the_database_file_is_nobody_elses() {
+    crate::home::run(Home::sqlite(), |home| async move {
+        let _store = home.with_accounts().await;
+        let Place::Sqlite { directory } = &home.place else { unreachable!("it was made as SQLite") };
+        for file in std::fs::read_dir(directory.path()).unwrap() {
+            let file = file.unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+        }
+    });
+}
+
+#[test]
+fn a_sqlite_file_is_not_made_just_anywhere() {
+    crate::home::run(Home::sqlite(), |home| async move {
+        let file = home.sqlite_file();
+        let create = |path| async move { Store::create_or_open(&DatabaseUrl::sqlite(path), &home.master_key).await };
+
+        let lost = file.parent().unwrap().join("missing/vidpass.db");
+        let error = create.clone()(lost.clone()).await.unwrap_err();
+        let parent = lost.parent().unwrap().display();
+        assert_eq!(error.to_string(), format!("there is no directory `{parent}` for the database"));
+
+        std::fs::write(file.with_extension("db-wal"), "what was committed").unwrap();
+        let error = create(file.clone()).await.unwrap_err();
+        assert!(matches!(error, StoreError::OrphanedWal { .. }), "{error:?}");
+        assert!(!file.exists());
+    });
+}
+
+#[test]
+fn a_file_that_is_no_store_is_refused() {
+    crate::home::run(Home::sqlite(), |home| async move {
+        std::fs::write(home.sqlite_file(), "").unwrap();
+        assert!(matches!(home.open().await.unwrap_err(), StoreError::NotInitialised { .. }));
+        std::fs::write(home.sqlite_file(), "This is no database. ".repeat(1000)).unwrap();
+        let error = home.open().await.unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+        assert_eq!(error.to_string(), "the database file is damaged");
+    });
+}
+
+#[test]
+fn a_server_that_is_away_is_unavailable_and_its_password_stays_secret() {
+    crate::home::run(Home::postgres(), |home| async move {
+        let Place::Postgres { url } = &home.place else { unreachable!("it was made as PostgreSQL") };
+        let key = MasterKey::generate().unwrap();
+        let nowhere = "postgres://me:s3cret@127.0.0.1:1/vidpass".to_owned();
+        let no_database = url.replace("postgres@localhost/test", "me:s3cret@localhost/lost");
+        let no_user = url.replace("postgres@", "me:s3cret@");
+        for url in [nowhere, no_database, no_user] {
+            let error = Store::open(&url.parse().unwrap(), &key).await.unwrap_err();
+            assert!(error.is_unavailable(), "{error:?}");
+            assert_eq!(error.to_string(), "the database is not available");
+            let source = error.source().unwrap();
+            assert!(!format!("{error:?} {source} {source:?}").contains("s3cret"));
+        }
+    });
+}
+
+on_both_engines!(
+    a_store_opened_again_has_everything,
+    what_was_never_made_is_not_opened,
+    a_store_without_its_check_value_is_not_opened,
+    several_programs_can_make_the_store_at_one_time,
+    a_schema_from_the_future_is_refused,
+    an_altered_schema_is_refused,
+);
