@@ -6,6 +6,7 @@ mod files;
 mod folder;
 mod mime;
 mod range;
+pub(crate) mod watch;
 
 pub(crate) use self::files::FileRequest;
 pub use self::folder::{FolderError, FolderOrigin};

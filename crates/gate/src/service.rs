@@ -17,7 +17,7 @@ use crate::deny::{self, Failure};
 use crate::headers;
 use crate::log::Line;
 use crate::path::MediaPath;
-use crate::serve::{FileRequest, FolderOrigin};
+use crate::serve::{FileRequest, FolderOrigin, watch};
 use crate::viewer::{ViewerResolver, request_origin};
 
 /// Answers viewers: decides, then serves. Cheap to clone.
@@ -94,6 +94,11 @@ impl GateParts {
             Ok(permit) => permit,
             Err(denial) => return denied(&line, denial),
         };
+        if watch::is_asked_for(path.file()) {
+            let response = watch::page(permit, &head.method, decision.same_for_all, now);
+            line.served(response.status());
+            return response;
+        }
         let request = FileRequest {
             method: &head.method,
             path: &path,
