@@ -112,3 +112,44 @@ fn refusal(status: StatusCode, code: &str, message: &str, method: &Method) -> Re
     headers.insert(CONTENT_LENGTH, length);
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use vidpass_token::{MalformedToken, UnixTime};
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_the_status_of_the_contract() {
+        let key = || "k".parse().unwrap();
+        let (time, later) = (UnixTime(1), UnixTime(2));
+        for (denial, code, status) in [
+            (Denial::PathRefused, "path_refused", 400),
+            (Denial::TokenRequired, "token_required", 401),
+            (Denial::TokenMalformed(MalformedToken::KeyMissing), "token_malformed", 401),
+            (Denial::KeyUnknown { key: key() }, "key_unknown", 401),
+            (Denial::SignatureInvalid { key: key() }, "signature_invalid", 401),
+            (Denial::KidMismatch { header: key(), payload: key() }, "kid_mismatch", 401),
+            (
+                Denial::VideoNotOwned { video: "v".parse().unwrap(), account: "a".parse().unwrap() },
+                "video_not_owned",
+                401,
+            ),
+            (Denial::TokenNotYetValid { not_before: later, now: time }, "token_not_yet_valid", 401),
+            (Denial::TokenExpired { expires: time, now: later }, "token_expired", 401),
+            (Denial::TokenLifetimeExceeded { expires: later, latest: time }, "token_lifetime_exceeded", 401),
+            (Denial::RuleBlocked { index: 0 }, "rule_blocked", 403),
+            (Denial::CountryUnavailable { index: 0 }, "country_unavailable", 403),
+            (Denial::ViewerAddressUnknown, "viewer_address_unknown", 403),
+            (Denial::OriginNotAllowed { origin: None }, "origin_not_allowed", 403),
+            (Denial::DownloadNotAllowed, "download_not_allowed", 403),
+            (Denial::DownloadNotEnabled, "download_not_enabled", 403),
+        ] {
+            let response = denied(&denial, &Method::GET);
+            assert_eq!(
+                (response.status().as_u16(), response.headers()[X_VIDPASS_DENIAL].as_bytes()),
+                (status, code.as_bytes())
+            );
+        }
+    }
+}

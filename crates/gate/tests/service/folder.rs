@@ -1,0 +1,91 @@
+//! What in a folder is a file of a video, and what is not.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+
+use vidpass_gate::FolderOrigin;
+
+use crate::site::{SECRET, Site};
+
+#[tokio::test]
+async fn links_within_the_video_are_followed() {
+    let site = Site::start();
+    symlink("seg-1.m4s", site.path("public/hls/alias.m4s")).unwrap();
+    symlink("../hls/seg-1.m4s", site.path("public/manifest/up.m4s")).unwrap();
+    symlink("hls", site.path("public/renamed")).unwrap();
+    check(&site, "hls/alias.m4s", "200 0123456789").await;
+    check(&site, "manifest/up.m4s", "200 0123456789").await;
+    check(&site, "renamed/seg-1.m4s", "200 0123456789").await;
+}
+
+#[tokio::test]
+async fn links_out_of_the_video_are_not() {
+    let site = Site::start();
+    let absolute = site.path("neighbour/secret.m3u8");
+    symlink("../neighbour/secret.m3u8", site.path("public/relative")).unwrap();
+    symlink(&absolute, site.path("public/absolute")).unwrap();
+    symlink("../neighbour", site.path("public/folder")).unwrap();
+    symlink("relative", site.path("public/chain")).unwrap();
+    symlink("../public/hls/seg-1.m4s", site.path("public/out-and-in")).unwrap();
+    symlink("/etc/passwd", site.path("public/passwd")).unwrap();
+    symlink("/proc/self/root", site.path("public/magic")).unwrap();
+    symlink("loop", site.path("public/loop")).unwrap();
+    symlink("nothing", site.path("public/dangling")).unwrap();
+    for path in [
+        "relative",
+        "absolute",
+        "folder/secret.m3u8",
+        "chain",
+        "out-and-in",
+        "passwd",
+        "loop",
+        "dangling",
+        "magic/etc/passwd",
+    ] {
+        check(&site, path, "404 not_found").await;
+    }
+}
+
+#[tokio::test]
+async fn a_video_that_is_a_link_to_another_is_not_served() {
+    let site = Site::start();
+    fs::remove_dir_all(site.path("public")).unwrap();
+    symlink("neighbour", site.path("public")).unwrap();
+    check(&site, "secret.m3u8", "404 not_found").await;
+}
+
+#[tokio::test]
+async fn only_regular_files_are_served() {
+    let site = Site::start();
+    let folder = site.path("public");
+    let pipe = rustix::fs::CWD;
+    rustix::fs::mknodat(pipe, folder.join("pipe"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+    let _listener = UnixListener::bind(folder.join("socket")).unwrap();
+    symlink("/dev/zero", folder.join("device")).unwrap();
+    for path in ["hls", "pipe", "socket", "device", "nothing", "hls/nothing", "hls/seg-1.m4s/x", &"x".repeat(300)] {
+        check(&site, path, "404 not_found").await;
+    }
+}
+
+#[tokio::test]
+async fn a_video_without_a_folder_has_no_files() {
+    let site = Site::start();
+    fs::remove_dir_all(site.path("public")).unwrap();
+    check(&site, "hls/seg-1.m4s", "404 not_found").await;
+    fs::write(site.path("public"), SECRET).unwrap();
+    check(&site, "hls/seg-1.m4s", "404 not_found").await;
+}
+
+#[test]
+fn a_media_folder_must_be_a_folder() {
+    let site = Site::start();
+    assert!(FolderOrigin::open(site.media_folder()).is_ok());
+    let error = FolderOrigin::open(&site.path("nothing")).unwrap_err();
+    assert!(error.to_string().contains("as the media folder"), "{error}");
+    FolderOrigin::open(&site.path("neighbour/secret.m3u8")).unwrap_err();
+}
+
+async fn check(site: &Site, path: &str, expected: &str) {
+    assert_eq!(site.get(&format!("/public/{path}")).await.summary(), expected, "{path}");
+}

@@ -1,0 +1,171 @@
+//! A gate over a folder of its own, with a clock that tests set.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime};
+use std::{fs, str};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use prometheus_client::registry::Registry;
+use tempfile::TempDir;
+use vidpass_gate::{
+    Catalogue, CountrySource, FolderOrigin, ForwardedHeader, Gate, GateConfig, GateParts, GateService, ViewerResolver,
+};
+use vidpass_token::{Claims, SigningKey, UnixTime, VideoPolicy};
+
+/// When it is, unless a test says otherwise: Friday, 15 January 2027, 08:00 UTC.
+pub(crate) const NOW: i64 = 1_800_000_000;
+
+/// When every file was changed last.
+pub(crate) const CHANGED: &str = "Fri, 15 Jan 2027 07:00:00 GMT";
+
+/// What only the neighbour's files contain.
+pub(crate) const SECRET: &str = "the neighbour's secret";
+
+/// Trusted to say who the viewer is.
+pub(crate) const PROXY: &str = "10.0.0.1:50000";
+
+static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("key-1".parse().unwrap()).unwrap());
+
+pub(crate) struct Site {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) service: GateService,
+    folder: TempDir,
+    clock: Arc<AtomicI64>,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Site {
+    /// Videos `private`, `public`, `embedded` (public, on `example.com` alone) and `neighbour` (private).
+    pub(crate) fn start() -> Self {
+        crate::logs::install();
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(AtomicI64::new(NOW));
+        let gate = Arc::new(Gate::new(GateConfig::default(), &mut Registry::default()));
+        gate.replace(catalogue());
+        let now = Arc::clone(&clock);
+        let service = GateService::new(GateParts {
+            gate: Arc::clone(&gate),
+            viewers: ViewerResolver::new(vec!["10.0.0.0/8".parse().unwrap()], ForwardedHeader::XForwardedFor),
+            countries: Arc::new(CountrySource::embedded()),
+            files: FolderOrigin::open(folder.path()).unwrap(),
+            clock: Arc::new(move || UnixTime(now.load(Ordering::Relaxed))),
+        });
+        let site = Self { gate, service, folder, clock };
+        for video in ["private", "public", "embedded"] {
+            site.put(&format!("{video}/manifest/video.m3u8"), "#EXTM3U\n");
+            site.put(&format!("{video}/hls/seg-1.m4s"), "0123456789");
+            site.put(&format!("{video}/downloads/default.mp4"), "all of it");
+        }
+        site.put("neighbour/secret.m3u8", SECRET);
+        site.put("neighbour/manifest/video.m3u8", SECRET);
+        site
+    }
+
+    pub(crate) fn put(&self, path: &str, content: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        let changed = SystemTime::UNIX_EPOCH + Duration::from_secs((NOW - 3600).unsigned_abs());
+        fs::File::options().write(true).open(path).unwrap().set_modified(changed).unwrap();
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    pub(crate) fn media_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn set_clock(&self, now: i64) {
+        self.clock.store(now, Ordering::Relaxed);
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        self.ask(Method::GET, target, &[]).await
+    }
+
+    pub(crate) async fn ask(&self, method: Method, target: &str, headers: &[(&str, &str)]) -> Answer {
+        self.ask_from("192.0.2.7:50000", method, target, headers).await
+    }
+
+    pub(crate) async fn ask_from(&self, peer: &str, method: Method, target: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::<Bytes>::default()).unwrap();
+        let response = self.service.handle(request, peer.parse::<SocketAddr>().unwrap()).await;
+        let (head, body) = response.into_parts();
+        Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+}
+
+impl Answer {
+    /// `200 the body`, or for a refusal `401 its_code`.
+    pub(crate) fn summary(&self) -> String {
+        let status = self.status.as_u16();
+        match serde_json::from_slice::<serde_json::Value>(&self.body) {
+            Ok(json) if json["code"].is_string() => format!("{status} {}", json["code"].as_str().unwrap()),
+            Ok(_) | Err(_) => format!("{status} {}", str::from_utf8(&self.body).unwrap()),
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("-", |value| value.to_str().unwrap())
+    }
+
+    /// All headers as lines, sorted.
+    pub(crate) fn all_headers(&self) -> String {
+        let line =
+            |(name, value): (&http::HeaderName, &http::HeaderValue)| format!("{name}: {}\n", value.to_str().unwrap());
+        let mut lines: Vec<String> = self.headers.iter().map(line).collect();
+        lines.sort();
+        lines.concat()
+    }
+}
+
+/// A token for `video` that is good for a minute, changed by `change`.
+pub(crate) fn token(video: &str, change: impl FnOnce(&mut Claims)) -> String {
+    sign(&KEY, video, change)
+}
+
+/// Signed by a key that nobody registered, under the id of one that is.
+pub(crate) fn forged(video: &str) -> String {
+    static OTHER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("key-1".parse().unwrap()).unwrap());
+    sign(&OTHER, video, |_| {})
+}
+
+pub(crate) fn key_id() -> vidpass_token::KeyId {
+    KEY.id().clone()
+}
+
+fn sign(key: &SigningKey, video: &str, change: impl FnOnce(&mut Claims)) -> String {
+    let mut claims = Claims::new(video.parse().unwrap(), UnixTime(NOW + 60));
+    change(&mut claims);
+    key.sign(&claims).unwrap().as_str().to_owned()
+}
+
+fn catalogue() -> Catalogue {
+    let account: vidpass_token::AccountId = "owner".parse().unwrap();
+    let private = VideoPolicy { downloads: true, ..VideoPolicy::private(account.clone()) };
+    let public = VideoPolicy { require_signed_urls: false, ..private.clone() };
+    let embedded = VideoPolicy { allowed_origins: vec!["example.com".parse().unwrap()], ..public.clone() };
+    let mut catalogue = Catalogue::default();
+    catalogue.insert_key(key_id(), account, KEY.public().clone());
+    for (uid, policy) in [("private", &private), ("public", &public), ("embedded", &embedded), ("neighbour", &private)]
+    {
+        catalogue.insert_video(uid.parse().unwrap(), policy.clone());
+    }
+    catalogue
+}
