@@ -232,3 +232,27 @@ fn wal_of(path: &Path) -> PathBuf {
     name.push("-wal");
     name.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_connection_to_sqlite_keeps_what_it_acknowledges() {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = Pool::create_sqlite(&directory.path().join("vidpass.db")).await.unwrap();
+        let Pool::Sqlite { read, write } = pool else { unreachable!("it was made as SQLite") };
+        for pool in [read, write] {
+            let mut connection = pool.acquire().await.unwrap();
+            let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.unwrap();
+            assert_eq!(journal, "wal");
+            // 2 is FULL.
+            for (pragma, expected) in
+                [("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1), ("PRAGMA secure_delete", 1)]
+            {
+                let value: i64 = sqlx::query_scalar(pragma).fetch_one(&mut *connection).await.unwrap();
+                assert_eq!(value, expected, "{pragma}");
+            }
+        }
+    }
+}

@@ -131,9 +131,8 @@ impl Store {
     /// The account's videos that the query asks for.
     pub async fn list_videos(&self, account: &AccountId, query: &VideoQuery) -> Result<Vec<Video>, StoreError> {
         let sql = if query.ascending { row::OLDEST_FIRST } else { row::NEWEST_FIRST };
-        for text in [&query.search, &query.creator].into_iter().flatten() {
-            without_nul("query", text)?;
-        }
+        without_nul("search", query.search.as_deref().unwrap_or_default())?;
+        without_nul("creator", query.creator.as_deref().unwrap_or_default())?;
         let after = query.after.map_or(i64::MIN, |moment| moment.0);
         let before = query.before.map_or(i64::MAX, |moment| moment.0);
         let pattern = query.search.as_deref().map(row::search_pattern);
