@@ -1,2 +1,13 @@
-//! stub
+//! The end-to-end suite: the real program, real clients, real players. One module for each feature.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cli;
+mod clients;
+mod crash;
+mod layers;
+mod playing;
+mod refusals;
+mod rules;
+mod shutdown;
+mod support;

@@ -1,0 +1,65 @@
+//! One file for each subcommand, with its arguments and its `run`.
+
+pub(crate) mod account;
+pub(crate) mod api_key;
+pub(crate) mod api_token;
+mod cli_reference;
+pub(crate) mod completion;
+pub(crate) mod demo;
+pub(crate) mod init;
+pub(crate) mod key;
+mod master_key;
+pub(crate) mod serve;
+mod store;
+pub(crate) mod token;
+pub(crate) mod video;
+
+use std::future::Future;
+
+use anyhow::Context as _;
+
+use crate::cli::{Cli, Command};
+
+/// How a command ended that could do its work.
+pub(crate) enum Outcome {
+    /// Its work is done.
+    Done,
+    /// Its answer is no.
+    Refused,
+}
+
+/// Runs the command that was typed.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    match cli.command {
+        Command::Demo(demo) => block_on(demo.run())?,
+        Command::Init(init) => block_on(init.run())?,
+        Command::Serve(serve) => block_on(serve.run())?,
+        Command::Account(account) => block_on(account.run())?,
+        Command::ApiToken(api_token) => block_on(api_token.run())?,
+        Command::ApiKey(api_key) => block_on(api_key.run())?,
+        Command::Key(key) => block_on(key.run())?,
+        Command::Video(video) => block_on(video.run())?,
+        Command::Token(token) => return block_on(token.run()),
+        Command::Openapi => println!("{}", vidpass_api::openapi_json()),
+        Command::Completion(completion) => completion.run(),
+        Command::CliReference => print!("{}", cli_reference::markdown()),
+    }
+    Ok(Outcome::Done)
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("no thread could be started")?.block_on(work)
+}
+
+/// Resolves when the process is asked to stop: SIGTERM, or Ctrl-C.
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}

@@ -1,0 +1,139 @@
+//! `vidpass key`
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use vidpass_store::{Deletion, SigningKeyRecord};
+use vidpass_token::{AccountId, KeyId, SigningKey};
+
+use super::{master_key, store};
+use crate::cli::Common;
+use crate::output::{print_list, print_one};
+use crate::{clock, span};
+
+/// Signing keys, which sign video tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make a signing key; its private part is given out once and not kept
+    Create(Create),
+    /// List an account's signing keys
+    List(List),
+    /// Show one signing key and its public part
+    Show(One),
+    /// Delete a signing key: every token that it signed is refused from then on
+    Delete(One),
+}
+
+/// Make a signing key.
+#[derive(Args, Debug)]
+pub(crate) struct Create {
+    /// The account [default: the only one]
+    #[arg(long, value_name = "ID")]
+    account: Option<AccountId>,
+    /// Write the private key as PEM to this new file, readable by you alone, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// List an account's signing keys.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// The account [default: the only one]
+    #[arg(long, value_name = "ID")]
+    account: Option<AccountId>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// One signing key.
+#[derive(Args, Debug)]
+pub(crate) struct One {
+    /// The key's id: the `kid` of its tokens
+    id: KeyId,
+    /// The account [default: the only one]
+    #[arg(long, value_name = "ID")]
+    account: Option<AccountId>,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Key {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Create(create) => create.run().await,
+            Self::List(list) => list.run().await,
+            Self::Show(one) => one.show().await,
+            Self::Delete(one) => one.delete().await,
+        }
+    }
+}
+
+impl Create {
+    async fn run(self) -> anyhow::Result<()> {
+        let store = store::open(&self.common.place).await?;
+        let account = store::account(&store, self.account).await?;
+        let key = tokio::task::spawn_blocking(|| SigningKey::generate(KeyId::random())).await??;
+        // The file first: a key whose private part is lost would only be a riddle in the list.
+        if let Some(file) = &self.out {
+            master_key::write_secret(file, &key.to_pem())?;
+        }
+        store.add_signing_key(&account, key.public(), key.id().clone(), clock::now()).await?;
+        let mut answer = json!({ "id": key.id().as_str(), "account": account.as_str() });
+        match &self.out {
+            Some(file) => answer["pem_file"] = json!(file),
+            None => {
+                answer["pem"] = json!(&*key.to_pem_base64());
+                answer["jwk"] = json!(&*key.to_jwk_base64());
+            }
+        }
+        print_one(self.common.json, &answer);
+        Ok(())
+    }
+}
+
+impl List {
+    async fn run(self) -> anyhow::Result<()> {
+        let store = store::open(&self.common.place).await?;
+        let account = store::account(&store, self.account).await?;
+        let keys = store.list_signing_keys(&account).await?;
+        print_list(self.common.json, &keys.iter().map(shown).collect::<Vec<_>>());
+        Ok(())
+    }
+}
+
+impl One {
+    async fn show(self) -> anyhow::Result<()> {
+        let store = store::open(&self.common.place).await?;
+        let account = store::account(&store, self.account).await?;
+        let found = store.signing_key(&account, &self.id).await?;
+        let key = found.with_context(|| unknown(&account, &self.id))?;
+        let mut answer = shown(&key);
+        answer["public_key"] = json!(key.public.to_pem());
+        print_one(self.common.json, &answer);
+        Ok(())
+    }
+
+    async fn delete(self) -> anyhow::Result<()> {
+        let store = store::open(&self.common.place).await?;
+        let account = store::account(&store, self.account).await?;
+        match store.delete_signing_key(&account, &self.id, clock::now()).await? {
+            Deletion::Deleted | Deletion::AlreadyDeleted => {
+                print_one(self.common.json, &json!({ "deleted": self.id.as_str() }));
+                Ok(())
+            }
+            Deletion::Unknown => bail!("{}", unknown(&account, &self.id)),
+        }
+    }
+}
+
+fn unknown(account: &AccountId, id: &KeyId) -> String {
+    format!("account `{account}` has no signing key `{id}`; see `vidpass key list`")
+}
+
+fn shown(key: &SigningKeyRecord) -> Value {
+    json!({ "id": key.id.as_str(), "managed": key.managed, "created": span::date(key.created) })
+}

@@ -1,0 +1,41 @@
+//! `vidpass serve`
+
+use std::os::unix::fs::DirBuilderExt as _;
+
+use clap::Args;
+use tracing::info;
+
+use super::{asked_to_stop, store};
+use crate::config::{self, Overrides};
+use crate::server::Server;
+use crate::{clock, telemetry};
+
+/// Run the server: issuer and gate
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Settings come from the file, over it the environment (VIDPASS_LISTEN, …), over both the command line.
+SIGTERM or Ctrl-C stops the server: running requests finish first.")]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+impl Serve {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let config = config::read(&self.overrides)?;
+        telemetry::start(&config.log);
+        let store = store::open_for(&config).await?;
+        let (public_url, admin) = (config.public_url.to_string(), config.admin_listen);
+        let server = Server::bind(config, store, clock::system()).await?;
+        let admin = admin.map_or("off".to_owned(), |address| address.to_string());
+        info!(listen = %server.address()?, %public_url, metrics = %admin, "vidpass is ready");
+        server.run(asked_to_stop()).await;
+        info!("vidpass has stopped");
+        Ok(())
+    }
+}
+
+/// Makes a folder, and those above it, for this user alone.
+pub(super) fn private_folder(folder: &std::path::Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}

@@ -1,0 +1,38 @@
+//! The database, as the configuration names it.
+
+use anyhow::Context as _;
+use vidpass_store::Store;
+use vidpass_token::AccountId;
+
+use super::master_key;
+use crate::config::{self, Config, Place};
+
+/// Opens the database of the configuration.
+pub(crate) async fn open(place: &Place) -> anyhow::Result<Store> {
+    open_for(&config::read(&place.clone().into())?).await
+}
+
+/// Opens the database of a configuration that was read.
+pub(crate) async fn open_for(config: &Config) -> anyhow::Result<Store> {
+    let key = master_key::read(&config.master_key)?;
+    Store::open(&config.database, &key).await.context("the database cannot be opened")
+}
+
+/// The account that was named, or the only one.
+pub(crate) async fn account(store: &Store, named: Option<AccountId>) -> anyhow::Result<AccountId> {
+    if let Some(id) = named {
+        let known = store
+            .account(&id)
+            .await?
+            .with_context(|| format!("there is no account `{id}`; see `vidpass account list`"))?;
+        return Ok(known.id);
+    }
+    let mut accounts = store.list_accounts().await?;
+    match accounts.len() {
+        0 => anyhow::bail!("there is no account yet; run: vidpass account create --name NAME"),
+        1 => Ok(accounts.remove(0).id),
+        several => {
+            anyhow::bail!("there are {several} accounts; say which with --account ID (see `vidpass account list`)")
+        }
+    }
+}

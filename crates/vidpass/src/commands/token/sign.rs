@@ -1,0 +1,123 @@
+//! `vidpass token sign`
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use serde_json::{Value, json};
+use vidpass_token::json::Json;
+use vidpass_token::{AccessRule, Claims, KeyId, TokenId, VideoId, parse_rules, restricts_nobody};
+
+use super::super::Outcome;
+use super::key_file;
+use crate::clock;
+use crate::span::{self, Moment};
+
+/// How many rules a token may have where nobody says otherwise.
+const MAX_RULES: usize = 5;
+
+/// Sign a token with a private key, without any server
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  vidpass token sign --key key.pem --kid K --video V --exp 2h
+  vidpass token sign --key key.jwk --video V --exp 2030-01-31T12:00:00Z --downloadable
+  vidpass token sign --key key.jwk --video V --rule 'allow country SE,NO' --rule 'allow ip 192.0.2.0/24' --rule 'block any'
+
+Rules are tried in the order given and the first that matches decides. Where none matches the viewer is let in, so a
+list of what is allowed ends with `block any`.")]
+pub(crate) struct Sign {
+    /// File with the private key: PEM or JWK, as it is or in base64
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The key's id; a JWK has its own
+    #[arg(long)]
+    kid: Option<KeyId>,
+    /// The video that the token opens
+    #[arg(long, value_name = "UID")]
+    video: VideoId,
+    /// When it is over: a time from now (2h), a date (RFC 3339), or Unix seconds
+    #[arg(long, value_name = "TIME", default_value = "1h", allow_hyphen_values = true)]
+    exp: Moment,
+    /// From when it is valid, written in the same ways
+    #[arg(long, value_name = "TIME", default_value = "-1h", allow_hyphen_values = true)]
+    nbf: Moment,
+    /// Let it open downloads too
+    #[arg(long)]
+    downloadable: bool,
+    /// Access rule: `allow` or `block`, then `any`, `ip LIST` or `country LIST`; may be repeated
+    #[arg(long = "rule", value_name = "RULE", conflicts_with = "access_rules")]
+    rules: Vec<String>,
+    /// All access rules, as the API takes them: JSON, or @FILE
+    #[arg(long, value_name = "JSON")]
+    access_rules: Option<String>,
+    /// Print JSON, for machines
+    #[arg(long)]
+    json: bool,
+}
+
+impl Sign {
+    pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        let now = clock::now();
+        let key = key_file::signing_key(&self.key, self.kid.clone())?;
+        let (expires, not_before) = (self.exp.resolve(now), self.nbf.resolve(now));
+        ensure!(
+            expires > not_before,
+            "--exp ({}) must be later than --nbf ({})",
+            span::date(expires),
+            span::date(not_before)
+        );
+        let access_rules = self.rules()?;
+        if restricts_nobody(&access_rules) {
+            eprintln!("vidpass: note: these rules restrict nobody; end the list with `block any`");
+        }
+        let claims = Claims {
+            not_before: Some(not_before),
+            issued_at: Some(now),
+            token_id: Some(TokenId::random()),
+            downloadable: self.downloadable,
+            access_rules,
+            ..Claims::new(self.video, expires)
+        };
+        let token = key.sign(&claims)?;
+        if self.json {
+            println!("{:#}", json!({ "token": token.as_str(), "exp": expires.0, "nbf": not_before.0 }));
+        } else {
+            println!("{}", token.as_str());
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn rules(&self) -> anyhow::Result<Vec<AccessRule>> {
+        let json = match &self.access_rules {
+            Some(text) => match text.strip_prefix('@') {
+                Some(file) => std::fs::read_to_string(file).with_context(|| format!("{file} cannot be read"))?,
+                None => text.clone(),
+            },
+            None => Value::from(self.rules.iter().map(|rule| typed_rule(rule)).collect::<anyhow::Result<Vec<_>>>()?)
+                .to_string(),
+        };
+        let json = Json::parse(json.as_bytes()).context("--access-rules is not JSON")?;
+        parse_rules(&json, MAX_RULES).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
+            anyhow::anyhow!("the access rules have {} problem(s):\n{}", lines.len(), lines.join("\n"))
+        })
+    }
+}
+
+/// `block country US,MX` as the API takes it.
+fn typed_rule(text: &str) -> anyhow::Result<Value> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match words[..] {
+        [action, "any"] => Ok(json!({ "type": "any", "action": action })),
+        [action, "ip", list] => {
+            Ok(json!({ "type": "ip.src", "action": action, "ip": list.split(',').collect::<Vec<_>>() }))
+        }
+        [action, "country", list] => {
+            Ok(json!({ "type": "ip.geoip.country", "action": action, "country": list.split(',').collect::<Vec<_>>() }))
+        }
+        _ => {
+            anyhow::bail!("`{text}` is not a rule; write `block any`, `allow ip 192.0.2.0/24` or `allow country SE,NO`")
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `vidpass video`
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use vidpass_store::{Deletion, NewVideo, VideoQuery};
+use vidpass_token::{AccountId, AllowedOrigin, VideoId, VideoPolicy};
+
+use super::store;
+use crate::cli::Common;
+use crate::output::{print_list, print_one};
+use crate::{clock, span};
+
+/// Videos and their settings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Video {
+    /// Register a video, whose files lie in the media folder under its uid
+    Create(Create),
+    /// List an account's videos
+    List(List),
+    /// Show one video
+    Show(One),
+    /// Change a video's settings
+    Edit(Edit),
+    /// Delete a video from the catalogue; its files stay
+    Delete(One),
+}
+
+/// Register a video.
+#[derive(Args, Debug)]
+pub(crate) struct Create {
+    /// Its uid, up to 32 letters, digits, `_` and `-` [default: 32 random hex digits]
+    #[arg(long)]
+    uid: Option<VideoId>,
+    /// Its name, kept as `meta.name`
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+    /// The account that owns it [default: the only one]
+    #[arg(long, value_name = "ID")]
+    account: Option<AccountId>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// A video's switches.
+#[derive(Args, Debug)]
+pub(crate) struct Settings {
+    /// Whether it needs a token [default for a new video: true]
+    #[arg(long, value_name = "BOOL")]
+    require_signed_urls: Option<bool>,
+    /// A site that may embed it, such as example.com or *.example.com; may be repeated
+    #[arg(long = "allowed-origin", value_name = "HOST")]
+    allowed_origins: Option<Vec<AllowedOrigin>>,
+    /// Whether its MP4 is offered for download [default for a new video: false]
+    #[arg(long, value_name = "BOOL")]
+    downloads: Option<bool>,
+}
+
+/// List an account's videos.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// The account [default: the only one]
+    #[arg(long, value_name = "ID")]
+    account: Option<AccountId>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// One video.
+#[derive(Args, Debug)]
+pub(crate) struct One {
+    /// Its uid
+    uid: VideoId,
+    /// The account that owns it [default: the only one]
+    #[arg(long, value_name = "ID")]
+    account: Option<AccountId>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Change a video's settings.
+#[derive(Args, Debug)]
+pub(crate) struct Edit {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    video: One,
+}
+
+impl Video {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Create(create) => create.run().await,
+            Self::List(list) => list.run().await,
+            Self::Show(one) => one.show().await,
+            Self::Edit(edit) => edit.run().await,
+            Self::Delete(one) => one.delete().await,
+        }
+    }
+}
+
+impl Settings {
+    fn put_over(self, policy: &mut VideoPolicy) {
+        policy.require_signed_urls = self.require_signed_urls.unwrap_or(policy.require_signed_urls);
+        policy.downloads = self.downloads.unwrap_or(policy.downloads);
+        if let Some(origins) = self.allowed_origins {
+            policy.allowed_origins = origins;
+        }
+    }
+}
+
+impl Create {
+    async fn run(self) -> anyhow::Result<()> {
+        let store = store::open(&self.common.place).await?;
+        let account = store::account(&store, self.account).await?;
+        let mut new = NewVideo::private(self.uid);
+        new.require_signed_urls = self.settings.require_signed_urls.unwrap_or(new.require_signed_urls);
+        new.allowed_origins = self.settings.allowed_origins.unwrap_or_default();
+        new.downloads = self.settings.downloads.unwrap_or(new.downloads);
+        if let Some(name) = self.name {
+            new.meta.insert("name".to_owned(), name.into());
+        }
+        print_one(self.common.json, &shown(&store.register_video(&account, new, clock::now()).await?));
+        Ok(())
+    }
+}
+
+impl List {
+    async fn run(self) -> anyhow::Result<()> {
+        let store = store::open(&self.common.place).await?;
+        let account = store::account(&store, self.account).await?;
+        let videos = store.list_videos(&account, &VideoQuery::default()).await?;
+        print_list(self.common.json, &videos.iter().map(shown).collect::<Vec<_>>());
+        Ok(())
+    }
+}
+
+impl One {
+    async fn show(self) -> anyhow::Result<()> {
+        let store = store::open(&self.common.place).await?;
+        let account = store::account(&store, self.account).await?;
+        let found = store.video(&account, &self.uid).await?;
+        print_one(self.common.json, &shown(&found.with_context(|| unknown(&account, &self.uid))?));
+        Ok(())
+    }
+
+    async fn delete(self) -> anyhow::Result<()> {
+        let store = store::open(&self.common.place).await?;
+        let account = store::account(&store, self.account).await?;
+        match store.delete_video(&account, &self.uid, clock::now()).await? {
+            Deletion::Deleted | Deletion::AlreadyDeleted => {
+                print_one(self.common.json, &json!({ "deleted": self.uid.as_str() }));
+                Ok(())
+            }
+            Deletion::Unknown => bail!("{}", unknown(&account, &self.uid)),
+        }
+    }
+}
+
+impl Edit {
+    async fn run(self) -> anyhow::Result<()> {
+        let One { uid, account, common } = self.video;
+        let store = store::open(&common.place).await?;
+        let account = store::account(&store, account).await?;
+        let edited =
+            store.update_video(&account, &uid, clock::now(), |video| self.settings.put_over(&mut video.policy)).await?;
+        print_one(common.json, &shown(&edited.with_context(|| unknown(&account, &uid))?));
+        Ok(())
+    }
+}
+
+fn unknown(account: &AccountId, uid: &VideoId) -> String {
+    format!("account `{account}` has no video `{uid}`; see `vidpass video list`")
+}
+
+fn shown(video: &vidpass_store::Video) -> Value {
+    let origins: Vec<String> = video.policy.allowed_origins.iter().map(ToString::to_string).collect();
+    json!({
+        "uid": video.uid.as_str(),
+        "name": video.meta.get("name"),
+        "require_signed_urls": video.policy.require_signed_urls,
+        "allowed_origins": origins,
+        "downloads": video.policy.downloads,
+        "scheduled_deletion": video.scheduled_deletion.map(span::date),
+        "created": span::date(video.created),
+    })
+}

@@ -1,0 +1,336 @@
+//! What the program runs on. Holding a [`Config`] means that every check of it passed.
+//!
+//! Three layers, the later one winning: the TOML file, `VIDPASS_…` in the environment, the command line. The last two
+//! arrive together as [`Overrides`]; [`read`] merges them and reports every problem at once.
+
+mod problems;
+mod raw;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use secrecy::SecretString;
+use vidpass_api::PublicUrl;
+use vidpass_gate::{CountrySource, ForwardedHeader, GateConfig};
+use vidpass_store::DatabaseUrl;
+use vidpass_token::{Limits, Network};
+
+pub(crate) use problems::ConfigError;
+use problems::Problems;
+use raw::RawConfig;
+
+/// The configuration file that is read where no other is named.
+pub(crate) const DEFAULT_FILE: &str = "vidpass.toml";
+
+/// Everything that the server can be told.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Where API callers and viewers connect.
+    pub(crate) listen: SocketAddr,
+    /// Where `/metrics` is served; `None` where it is switched off.
+    pub(crate) admin_listen: Option<SocketAddr>,
+    /// How clients reach `listen`: the start of every URL that the API gives out.
+    pub(crate) public_url: PublicUrl,
+    /// Where accounts, keys and videos are kept.
+    pub(crate) database: DatabaseUrl,
+    /// Where the key that seals private keys comes from.
+    pub(crate) master_key: MasterKeySource,
+    /// The folder with one folder for each video, named after its uid.
+    pub(crate) media: PathBuf,
+    /// What is issued.
+    pub(crate) tokens: TokenConfig,
+    /// How viewers are recognised.
+    pub(crate) viewer: ViewerConfig,
+    /// What one client may take.
+    pub(crate) limits: ConnectionLimits,
+    /// What is written about it.
+    pub(crate) log: LogConfig,
+}
+
+/// Where the master key comes from.
+#[derive(Debug)]
+pub(crate) enum MasterKeySource {
+    /// A file that only its owner may read.
+    File(PathBuf),
+    /// The environment; it is never in the configuration file.
+    Inline(SecretString),
+}
+
+/// What is issued, and what is accepted of self-signed tokens.
+#[derive(Debug)]
+pub(crate) struct TokenConfig {
+    /// `exp` of a token whose request names none, from now on.
+    pub(crate) default_lifetime: Duration,
+    /// The latest `exp` that a request may name, from now on.
+    pub(crate) max_lifetime: Duration,
+    /// The latest `exp` that the gate accepts, from now on; `None` is any.
+    pub(crate) max_accepted_lifetime: Option<Duration>,
+    /// How many access rules a token may have, both issued and accepted.
+    pub(crate) max_access_rules: usize,
+}
+
+/// How viewers are recognised.
+#[derive(Debug)]
+pub(crate) struct ViewerConfig {
+    /// The proxies whose word about the viewer's address is taken.
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// The header in which they give it.
+    pub(crate) forwarded_header: ForwardedHeader,
+    /// A MaxMind-format file; `None` is the database inside the program.
+    pub(crate) country_database: Option<PathBuf>,
+}
+
+/// What one client, and all together, may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionLimits {
+    /// How long the head of a request may take, and how long an idle connection is kept.
+    pub(crate) header_timeout: Duration,
+    /// How long a client may leave what it is sent unread.
+    pub(crate) write_timeout: Duration,
+    /// How many connections are served at once.
+    pub(crate) max_connections: usize,
+    /// How long running requests may take after SIGTERM.
+    pub(crate) shutdown_timeout: Duration,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogConfig {
+    /// For people or for machines.
+    pub(crate) format: LogFormat,
+    /// The least important line that is written.
+    pub(crate) level: tracing::Level,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Which server a command works on, as the command line and the environment say.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Place {
+    /// Configuration file [default: vidpass.toml, where there is one]
+    #[arg(long, short, value_name = "FILE", env = "VIDPASS_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// sqlite:FILE, or postgres://USER@HOST/DATABASE
+    #[arg(long, value_name = "URL", env = "VIDPASS_DATABASE", hide_env_values = true)]
+    pub(crate) database: Option<String>,
+    /// File with the key that seals private keys; $VIDPASS_MASTER_KEY may hold the key itself
+    #[arg(long, value_name = "FILE", env = "VIDPASS_MASTER_KEY_FILE", hide_env_values = true)]
+    pub(crate) master_key_file: Option<PathBuf>,
+}
+
+/// What the command line and the environment say over the file.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Address and port for API callers and viewers
+    #[arg(long, value_name = "ADDR:PORT", env = "VIDPASS_LISTEN", hide_env_values = true)]
+    pub(crate) listen: Option<String>,
+    /// Address and port for /metrics, or `off`
+    #[arg(long, value_name = "ADDR:PORT", env = "VIDPASS_ADMIN_LISTEN", hide_env_values = true)]
+    pub(crate) admin_listen: Option<String>,
+    /// How clients reach this server, such as https://video.example.com
+    #[arg(long, value_name = "URL", env = "VIDPASS_PUBLIC_URL", hide_env_values = true)]
+    pub(crate) public_url: Option<String>,
+    /// Folder with one folder for each video, named after its uid
+    #[arg(long, value_name = "DIR", env = "VIDPASS_MEDIA", hide_env_values = true)]
+    pub(crate) media: Option<PathBuf>,
+    /// How a line of the log looks
+    #[arg(long, value_name = "FORMAT", env = "VIDPASS_LOG_FORMAT", hide_env_values = true)]
+    pub(crate) log_format: Option<LogFormat>,
+    /// Least important line to log: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", env = "VIDPASS_LOG_LEVEL", hide_env_values = true)]
+    pub(crate) log_level: Option<String>,
+}
+
+impl From<Place> for Overrides {
+    fn from(place: Place) -> Self {
+        Self { place, ..Self::default() }
+    }
+}
+
+impl Config {
+    /// What the gate is told of it.
+    #[must_use]
+    pub(crate) fn gate(&self) -> GateConfig {
+        let limits = Limits {
+            max_access_rules: self.tokens.max_access_rules,
+            max_token_lifetime: self.tokens.max_accepted_lifetime,
+        };
+        GateConfig { limits, ..GateConfig::default() }
+    }
+
+    /// Opens the country database. Reading a file takes a second or two.
+    ///
+    /// # Errors
+    /// Where the file cannot be used.
+    pub(crate) fn country_source(&self) -> anyhow::Result<CountrySource> {
+        match &self.viewer.country_database {
+            Some(file) => CountrySource::open(file.clone())
+                .with_context(|| format!("viewer.country_database = {} cannot be used", file.display())),
+            None => Ok(CountrySource::embedded()),
+        }
+    }
+}
+
+/// Reads the file that `overrides` names, or [`DEFAULT_FILE`] where that exists, and puts `overrides` over it.
+///
+/// # Errors
+/// [`ConfigError`] with every problem that there is.
+pub(crate) fn read(overrides: &Overrides) -> Result<Config, ConfigError> {
+    let (file, text) = match &overrides.place.config {
+        Some(file) => (file.clone(), Some(read_file(file)?)),
+        None if Path::new(DEFAULT_FILE).exists() => (DEFAULT_FILE.into(), Some(read_file(Path::new(DEFAULT_FILE))?)),
+        None => (DEFAULT_FILE.into(), None),
+    };
+    let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+    let mut raw = match text {
+        Some(text) => RawConfig::read(&text).map_err(|source| ConfigError::Syntax { file, source })?,
+        None => RawConfig::default(),
+    };
+    raw.put_over(overrides);
+    parse(&raw, master_key_of_environment(), &folder)
+}
+
+/// What `overrides` and the defaults say, with no file between them.
+///
+/// # Errors
+/// [`ConfigError`] with every problem that there is.
+pub(crate) fn without_file(overrides: &Overrides) -> Result<Config, ConfigError> {
+    let mut raw = RawConfig::default();
+    raw.put_over(overrides);
+    parse(&raw, None, Path::new(""))
+}
+
+/// The master key itself comes from the environment alone: a command line can be read by everybody on the machine.
+#[expect(clippy::disallowed_methods, reason = "a secret must not become a command-line option")]
+fn master_key_of_environment() -> Option<SecretString> {
+    std::env::var("VIDPASS_MASTER_KEY").ok().map(SecretString::from)
+}
+
+fn read_file(file: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(file).map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })
+}
+
+/// Turns text into values. Relative paths of the file are relative to `folder`, the file's own.
+fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Result<Config, ConfigError> {
+    let mut problems = Problems::default();
+    let p = &mut problems;
+    let listen = p.parsed("listen", raw.listen.as_deref().unwrap_or("127.0.0.1:8080"));
+    let admin_listen = match raw.admin_listen.as_deref().unwrap_or("127.0.0.1:9464") {
+        "off" => Some(None),
+        address => p.parsed("admin_listen", address).map(Some),
+    };
+    let public_url = match (&raw.public_url, listen) {
+        (Some(url), _) => p.parsed("public_url", url),
+        (None, Some(listen)) => p.parsed("public_url", &format!("http://{listen}")),
+        (None, None) => None,
+    };
+    let database = database(raw.database.as_deref().unwrap_or("sqlite:vidpass.db"), folder, p);
+    let media = folder.join(raw.media.as_deref().unwrap_or(Path::new("media")));
+    let master_key = match master_key {
+        Some(key) => MasterKeySource::Inline(key),
+        None => MasterKeySource::File(folder.join(raw.master_key_file.as_deref().unwrap_or(Path::new("master.key")))),
+    };
+    let tokens = raw.tokens.parse(p);
+    let viewer = raw.viewer.parse(p, folder);
+    let limits = raw.limits.parse(p);
+    let log = raw.log.parse(p);
+    problems.none_or(|| {
+        Some(Config {
+            listen: listen?,
+            admin_listen: admin_listen?,
+            public_url: public_url?,
+            database: database?,
+            master_key,
+            media,
+            tokens: tokens?,
+            viewer: viewer?,
+            limits: limits?,
+            log: log?,
+        })
+    })
+}
+
+fn database(text: &str, folder: &Path, p: &mut Problems) -> Option<DatabaseUrl> {
+    // The text itself may hold a password, so a problem does not repeat it.
+    let url: DatabaseUrl = text.parse().map_err(|reason| p.add("database", "(not shown)", reason)).ok()?;
+    match text.strip_prefix("sqlite:").filter(|path| !path.starts_with("//")) {
+        Some(path) => Some(DatabaseUrl::sqlite(folder.join(path))),
+        None => Some(url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_gives_safe_defaults() {
+        let config = check("").unwrap();
+        assert!(config.listen.ip().is_loopback() && config.admin_listen.unwrap().ip().is_loopback());
+        assert!(config.viewer.trusted_proxies.is_empty());
+        assert_eq!(config.public_url.as_str(), "http://127.0.0.1:8080");
+        assert_eq!(config.tokens.max_lifetime, Duration::from_secs(24 * 3600));
+        assert_eq!(config.media, Path::new("etc/media"));
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let text = r#"
+            listen = "8080"
+            public_url = "video.example.com"
+            database = "mysql://x"
+            [tokens]
+            default_lifetime = "2 fortnights"
+            max_access_rules = 0
+            [viewer]
+            trusted_proxies = ["10.0.0.0/8", "10.0.0.0/99"]
+            forwarded_header = "x-real-ip"
+            [log]
+            level = "loud"
+        "#;
+        let error = check(text).unwrap_err().to_string();
+        for setting in [
+            "listen = \"8080\"",
+            "public_url = \"video.example.com\"",
+            "database = \"(not shown)\"",
+            "tokens.default_lifetime = \"2 fortnights\"",
+            "tokens.max_access_rules = \"0\"",
+            "viewer.trusted_proxies = \"10.0.0.0/99\"",
+            "viewer.forwarded_header = \"x-real-ip\"",
+            "log.level = \"loud\"",
+        ] {
+            assert!(error.contains(setting), "{setting} is not in:\n{error}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_refused() {
+        let error = check("lisen = \"127.0.0.1:1\"").unwrap_err();
+        let ConfigError::Syntax { source, .. } = error else { panic!("{error}") };
+        assert!(source.to_string().contains("unknown field `lisen`"), "{source}");
+    }
+
+    #[test]
+    fn a_default_that_is_longer_than_the_longest_is_refused() {
+        let error = check("[tokens]\ndefault_lifetime = \"48h\"").unwrap_err().to_string();
+        assert!(error.contains("tokens.default_lifetime"), "{error}");
+    }
+
+    fn check(text: &str) -> Result<Config, ConfigError> {
+        let raw = RawConfig::read(text).map_err(|source| ConfigError::Syntax { file: DEFAULT_FILE.into(), source })?;
+        parse(&raw, None, Path::new("etc"))
+    }
+}

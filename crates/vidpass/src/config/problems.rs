@@ -1,0 +1,78 @@
+//! Everything that is wrong with a configuration, gathered before anybody is told.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Why there is no configuration to run on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum ConfigError {
+    /// Settings whose values do not do.
+    #[error("{}", list(.0))]
+    Invalid(Vec<Problem>),
+    /// The file is not TOML, or has a setting that does not exist.
+    #[error("the configuration file {} cannot be used", file.display())]
+    Syntax {
+        /// The file.
+        file: PathBuf,
+        /// Where and why.
+        source: toml::de::Error,
+    },
+    /// The file cannot be read.
+    #[error("the configuration file {} cannot be read; `vidpass init` writes one", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// One setting whose value does not do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    setting: &'static str,
+    value: String,
+    reason: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {:?}: {}", self.setting, self.value, self.reason)
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
+    format!("the configuration has {} problem(s):\n{}", problems.len(), lines.join("\n"))
+}
+
+/// Gathers problems while settings are parsed.
+#[derive(Default)]
+pub(super) struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub(super) fn add(&mut self, setting: &'static str, value: impl fmt::Display, reason: impl fmt::Display) {
+        self.0.push(Problem { setting, value: value.to_string(), reason: reason.to_string() });
+    }
+
+    /// The value that `text` stands for, or a problem.
+    pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, setting: &'static str, text: &str) -> Option<T> {
+        text.parse().map_err(|reason| self.add(setting, text, reason)).ok()
+    }
+
+    /// A length of time such as `90s`, `10m` or `1h 30m`, longer than nothing.
+    pub(super) fn duration(&mut self, setting: &'static str, text: &str) -> Option<std::time::Duration> {
+        crate::span::parse(text).map_err(|reason| self.add(setting, text, reason)).ok()
+    }
+
+    /// `value`, if there is no problem.
+    pub(super) fn none_or<T>(self, value: impl FnOnce() -> Option<T>) -> Result<T, ConfigError> {
+        if self.0.is_empty() {
+            Ok(value().expect("a setting without a value added a problem"))
+        } else {
+            Err(ConfigError::Invalid(self.0))
+        }
+    }
+}

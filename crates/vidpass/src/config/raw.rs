@@ -1,0 +1,156 @@
+//! The configuration as it is written: text that nobody has checked. Defaults stand beside their parsing.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use vidpass_gate::ForwardedHeader;
+
+use super::problems::Problems;
+use super::{ConnectionLimits, LogConfig, LogFormat, Overrides, TokenConfig, ViewerConfig};
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawConfig {
+    pub(super) listen: Option<String>,
+    pub(super) admin_listen: Option<String>,
+    pub(super) public_url: Option<String>,
+    pub(super) database: Option<String>,
+    pub(super) master_key_file: Option<PathBuf>,
+    pub(super) media: Option<PathBuf>,
+    pub(super) tokens: RawTokens,
+    pub(super) viewer: RawViewer,
+    pub(super) limits: RawLimits,
+    pub(super) log: RawLog,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawTokens {
+    default_lifetime: Option<String>,
+    max_lifetime: Option<String>,
+    max_accepted_lifetime: Option<String>,
+    max_access_rules: Option<usize>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawViewer {
+    trusted_proxies: Vec<String>,
+    forwarded_header: Option<String>,
+    country_database: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    header_timeout: Option<String>,
+    write_timeout: Option<String>,
+    max_connections: Option<usize>,
+    shutdown_timeout: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLog {
+    format: Option<LogFormat>,
+    level: Option<String>,
+}
+
+impl RawConfig {
+    pub(super) fn read(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// Lets the command line and the environment win.
+    pub(super) fn put_over(&mut self, over: &Overrides) {
+        fn win<T: Clone>(over: Option<&T>, setting: &mut Option<T>) {
+            if let Some(value) = over {
+                *setting = Some(value.clone());
+            }
+        }
+        win(over.listen.as_ref(), &mut self.listen);
+        win(over.admin_listen.as_ref(), &mut self.admin_listen);
+        win(over.public_url.as_ref(), &mut self.public_url);
+        win(over.place.database.as_ref(), &mut self.database);
+        win(over.place.master_key_file.as_ref(), &mut self.master_key_file);
+        win(over.media.as_ref(), &mut self.media);
+        win(over.log_format.as_ref(), &mut self.log.format);
+        win(over.log_level.as_ref(), &mut self.log.level);
+    }
+}
+
+impl RawTokens {
+    pub(super) fn parse(&self, p: &mut Problems) -> Option<TokenConfig> {
+        let default_lifetime = p.duration("tokens.default_lifetime", self.default_lifetime.as_deref().unwrap_or("1h"));
+        let max_lifetime = p.duration("tokens.max_lifetime", self.max_lifetime.as_deref().unwrap_or("24h"));
+        let max_accepted_lifetime = match &self.max_accepted_lifetime {
+            Some(text) => p.duration("tokens.max_accepted_lifetime", text).map(Some),
+            None => Some(None),
+        };
+        let max_access_rules = self.max_access_rules.unwrap_or(5);
+        if !(1..=100).contains(&max_access_rules) {
+            p.add("tokens.max_access_rules", max_access_rules, "must be from 1 to 100");
+        }
+        let (default_lifetime, max_lifetime) = (default_lifetime?, max_lifetime?);
+        if default_lifetime > max_lifetime {
+            let value = self.default_lifetime.as_deref().unwrap_or("1h");
+            p.add("tokens.default_lifetime", value, "must not be longer than tokens.max_lifetime");
+        }
+        Some(TokenConfig {
+            default_lifetime,
+            max_lifetime,
+            max_accepted_lifetime: max_accepted_lifetime?,
+            max_access_rules,
+        })
+    }
+}
+
+impl RawViewer {
+    pub(super) fn parse(&self, p: &mut Problems, folder: &Path) -> Option<ViewerConfig> {
+        let trusted_proxies =
+            self.trusted_proxies.iter().filter_map(|network| p.parsed("viewer.trusted_proxies", network)).collect();
+        let forwarded_header = match self.forwarded_header.as_deref().unwrap_or("x-forwarded-for") {
+            "x-forwarded-for" => Some(ForwardedHeader::XForwardedFor),
+            "forwarded" => Some(ForwardedHeader::Forwarded),
+            other => {
+                p.add("viewer.forwarded_header", other, "use x-forwarded-for or forwarded");
+                None
+            }
+        };
+        Some(ViewerConfig {
+            trusted_proxies,
+            forwarded_header: forwarded_header?,
+            country_database: self.country_database.as_ref().map(|file| folder.join(file)),
+        })
+    }
+}
+
+impl RawLimits {
+    pub(super) fn parse(&self, p: &mut Problems) -> Option<ConnectionLimits> {
+        let mut span = |setting, text: &Option<String>, default| -> Option<Duration> {
+            p.duration(setting, text.as_deref().unwrap_or(default))
+        };
+        let header_timeout = span("limits.header_timeout", &self.header_timeout, "10s");
+        let write_timeout = span("limits.write_timeout", &self.write_timeout, "30s");
+        let shutdown_timeout = span("limits.shutdown_timeout", &self.shutdown_timeout, "30s");
+        let max_connections = self.max_connections.unwrap_or(10_000);
+        if max_connections == 0 {
+            p.add("limits.max_connections", max_connections, "must be at least 1");
+        }
+        Some(ConnectionLimits {
+            header_timeout: header_timeout?,
+            write_timeout: write_timeout?,
+            max_connections,
+            shutdown_timeout: shutdown_timeout?,
+        })
+    }
+}
+
+impl RawLog {
+    pub(super) fn parse(&self, p: &mut Problems) -> Option<LogConfig> {
+        let level = self.level.as_deref().unwrap_or("info");
+        let level = level.parse().map_err(|_| p.add("log.level", level, "use error, warn, info, debug or trace"));
+        Some(LogConfig { format: self.format.unwrap_or(LogFormat::Text), level: level.ok()? })
+    }
+}

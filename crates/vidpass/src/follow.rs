@@ -1,0 +1,66 @@
+//! Keeps the gate's catalogue as the store's change log says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{error, info};
+use vidpass_gate::{Catalogue, Gate};
+use vidpass_store::{ChangeSeq, Follower, Store, StoreError, Subject};
+
+/// How long to wait before asking a store again that did not answer.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Fills the gate's catalogue from the store.
+///
+/// # Errors
+/// [`StoreError`]: a gate that never saw the store must not start with an empty catalogue.
+pub(crate) async fn fill(store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreError> {
+    let snapshot = store.snapshot().await?;
+    let mut catalogue = Catalogue::default();
+    for (id, account, public) in snapshot.keys {
+        catalogue.insert_key(id, account, public);
+    }
+    for (uid, policy) in snapshot.videos {
+        catalogue.insert_video(uid, policy);
+    }
+    gate.replace(catalogue);
+    Ok(snapshot.seq)
+}
+
+/// Applies every later change, for as long as the process lives. While the store is away, the gate goes on with what
+/// it has.
+pub(crate) async fn follow(store: Store, gate: Arc<Gate>, mut follower: Follower, mut seq: ChangeSeq) {
+    follower.applied(seq);
+    loop {
+        match apply_later_than(seq, &store, &gate).await {
+            Ok(latest) if latest == seq => follower.changed().await,
+            Ok(latest) => {
+                seq = latest;
+                follower.applied(seq);
+            }
+            Err(problem) => {
+                error!(error = %crate::chain::Chain(&problem), "the change log cannot be read; the gate goes on with what it has");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+async fn apply_later_than(seq: ChangeSeq, store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreError> {
+    let changes = store.changes_since(seq).await?;
+    let Some(latest) = changes.last().map(|change| change.seq) else { return Ok(seq) };
+    info!(changes = changes.len(), seq = %latest, "the gate's catalogue follows the store");
+    gate.update(|catalogue| {
+        for change in &changes {
+            match &change.subject {
+                Subject::Key(id, Some((account, public))) => {
+                    catalogue.insert_key(id.clone(), account.clone(), public.clone());
+                }
+                Subject::Key(id, None) => catalogue.remove_key(id),
+                Subject::Video(uid, Some(policy)) => catalogue.insert_video(uid.clone(), policy.clone()),
+                Subject::Video(uid, None) => catalogue.remove_video(uid),
+            }
+        }
+    });
+    Ok(latest)
+}

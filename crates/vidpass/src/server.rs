@@ -1,0 +1,207 @@
+//! Issuer, gate and store, wired together on their listeners.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
+use tracing::{error, info, warn};
+use vidpass_api::{ApiConfig, Readiness};
+use vidpass_gate::{CountrySource, FolderOrigin, Gate, GateParts, GateService, Reload, ViewerResolver};
+use vidpass_store::Store;
+use vidpass_token::{AccountId, Clock, VideoId};
+
+use crate::chain::Chain;
+use crate::config::Config;
+use crate::{follow, listener};
+
+/// How often the country file is looked at.
+const COUNTRY_CHECK: Duration = Duration::from_secs(5);
+
+/// How often videos whose time has come are deleted.
+const DELETION_CHECK: Duration = Duration::from_secs(10);
+
+/// A server whose listeners are bound and whose gate knows the store. Nothing is served until [`Server::run`].
+pub(crate) struct Server {
+    listener: TcpListener,
+    admin: Option<TcpListener>,
+    api: axum::Router,
+    gate: GateService,
+    metrics: Arc<Registry>,
+    tasks: JoinSet<()>,
+    config: Config,
+    clock: Clock,
+}
+
+impl Server {
+    /// Binds the listeners and fills the gate from the store.
+    ///
+    /// # Errors
+    /// An address that is taken, a country file or media folder that cannot be used, a store that does not answer.
+    pub(crate) async fn bind(config: Config, store: Store, clock: Clock) -> anyhow::Result<Self> {
+        let listener = bind("listen", config.listen).await?;
+        let admin = match config.admin_listen {
+            Some(address) => Some(bind("admin_listen", address).await?),
+            None => None,
+        };
+        let files = FolderOrigin::open(&config.media).with_context(|| {
+            format!("media = {} cannot be used; make the folder, or set `media`", config.media.display())
+        })?;
+        let countries = Arc::new(config.country_source()?);
+        let mut metrics = Registry::default();
+        let gate = Arc::new(Gate::new(config.gate(), &mut metrics));
+        let follower = store.follower();
+        let seq = follow::fill(&store, &gate).await.context("the gate could not be filled from the store")?;
+        let ready = Arc::clone(&gate);
+        let api = vidpass_api::router(
+            store.clone(),
+            clock.clone(),
+            api_config(&config),
+            &mut metrics,
+            Readiness::new(move || ready.is_loaded()),
+        );
+        let service = GateService::new(GateParts {
+            gate: Arc::clone(&gate),
+            viewers: ViewerResolver::new(config.viewer.trusted_proxies.clone(), config.viewer.forwarded_header),
+            countries: Arc::clone(&countries),
+            files,
+            clock: clock.clone(),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow::follow(store.clone(), gate, follower, seq));
+        tasks.spawn(watch_country_file(countries));
+        tasks.spawn(delete_scheduled_videos(store, clock.clone()));
+        Ok(Self { listener, admin, api, gate: service, metrics: Arc::new(metrics), tasks, config, clock })
+    }
+
+    /// The address for API callers and viewers, with the port that the system chose where 0 was asked for.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Issues a token that is good for as long as this server issues any, and opens downloads too: what a caller would
+    /// get over the network.
+    ///
+    /// # Errors
+    /// Where the API refuses.
+    pub(crate) async fn issue_token(
+        &self,
+        account: &AccountId,
+        api_token: &str,
+        video: &VideoId,
+    ) -> anyhow::Result<String> {
+        let exp = (self.clock)().plus(self.config.tokens.max_lifetime);
+        let body = serde_json::json!({ "exp": exp.0, "downloadable": true }).to_string();
+        let request = Request::post(format!("/client/v4/accounts/{account}/stream/{video}/token"))
+            .header(http::header::AUTHORIZATION, format!("Bearer {api_token}"))
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body))?;
+        let answer = self.api.clone().oneshot(request).await?;
+        let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
+        let answer: serde_json::Value = serde_json::from_slice(&body)?;
+        answer["result"]["token"].as_str().map(str::to_owned).with_context(|| format!("no token was issued: {answer}"))
+    }
+
+    /// Serves until `stop` resolves and running requests are done.
+    pub(crate) async fn run(mut self, stop: impl Future<Output = ()> + Send) {
+        let limits = self.config.limits;
+        let (stopped, stopping) = tokio::sync::watch::channel(false);
+        let stopping = move || {
+            let mut stopping = stopping.clone();
+            async move { drop(stopping.wait_for(|stopped| *stopped).await) }
+        };
+        if let Some(admin) = self.admin {
+            let metrics = self.metrics;
+            let handle = move |request, _| std::future::ready(admin_answer(&metrics, &request));
+            self.tasks.spawn(listener::serve(admin, limits, handle, stopping()));
+        }
+        let (api, gate) = (self.api, self.gate);
+        let handle = move |request, peer| answer(api.clone(), gate.clone(), request, peer);
+        let serving = listener::serve(self.listener, limits, handle, stopping());
+        let stop = async move {
+            stop.await;
+            info!("stopping: no new connections; running requests may finish");
+            stopped.send_replace(true);
+        };
+        tokio::join!(serving, stop);
+        self.tasks.shutdown().await;
+    }
+}
+
+async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{setting} = {address} cannot be used; is another server there? choose another address or port")
+    })
+}
+
+/// The issuer has its own corner of the paths; everything else is the gate's.
+async fn answer(api: axum::Router, gate: GateService, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    let path = request.uri().path();
+    let issuer =
+        path.starts_with("/client/v4/") || ["/client/v4", "/healthz", "/readyz", "/docs/errors"].contains(&path);
+    if !issuer {
+        return gate.handle(request, peer).await.map(Body::new);
+    }
+    match api.oneshot(request.map(Body::new)).await {
+        Ok(response) => response,
+        Err(impossible) => match impossible {},
+    }
+}
+
+fn admin_answer(metrics: &Registry, request: &Request<Incoming>) -> Response<Body> {
+    const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let mut text = String::new();
+    let (status, kind) = match request.uri().path() {
+        "/metrics" if prometheus_client::encoding::text::encode(&mut text, metrics).is_ok() => (200, OPENMETRICS),
+        _ => (404, "text/plain; charset=utf-8"),
+    };
+    let response = Response::builder().status(status).header(http::header::CONTENT_TYPE, kind);
+    response.body(Body::from(text)).expect("the parts are constants")
+}
+
+fn api_config(config: &Config) -> ApiConfig {
+    ApiConfig {
+        default_token_lifetime: config.tokens.default_lifetime,
+        max_token_lifetime: config.tokens.max_lifetime,
+        max_access_rules: config.tokens.max_access_rules,
+        ..ApiConfig::new(config.public_url.clone())
+    }
+}
+
+async fn watch_country_file(countries: Arc<CountrySource>) {
+    let mut checks = tokio::time::interval(COUNTRY_CHECK);
+    loop {
+        checks.tick().await;
+        let source = Arc::clone(&countries);
+        // Reading and verifying a file of megabytes takes longer than an async thread may be held.
+        match tokio::task::spawn_blocking(move || source.reload_if_changed()).await {
+            Ok(Ok(Reload::Unchanged)) => {}
+            Ok(Ok(Reload::Replaced)) => info!("the country file was replaced and is in use"),
+            Ok(Err(problem)) => warn!(error = %Chain(&problem), "the new country file is not used; the old one stays"),
+            Err(problem) => error!(error = %problem, "the country file could not be looked at"),
+        }
+    }
+}
+
+async fn delete_scheduled_videos(store: Store, clock: Clock) {
+    let mut checks = tokio::time::interval(DELETION_CHECK);
+    loop {
+        checks.tick().await;
+        match store.delete_scheduled_videos(clock()).await {
+            Ok(0) => {}
+            Ok(videos) => info!(videos, "videos whose scheduled deletion has come are deleted"),
+            Err(problem) => error!(error = %Chain(&problem), "scheduled deletions wait: the store does not answer"),
+        }
+    }
+}

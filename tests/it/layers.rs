@@ -1,0 +1,46 @@
+//! The check of the layers passes on this tree, and fails when a layer is broken.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::repository;
+
+#[test]
+fn the_layers_hold_and_a_broken_one_is_noticed() {
+    let copy = tempfile::tempdir().unwrap();
+    for part in ["Cargo.toml", "Cargo.lock", "crates", "tests/Cargo.toml", "tests/it/main.rs", "scripts"] {
+        copy_all(&repository().join(part), &copy.path().join(part));
+    }
+    let (ok, output) = check_layers(copy.path());
+    assert!(ok, "{output}");
+
+    let manifest = copy.path().join("crates/gate/Cargo.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace("[dependencies]\n", "[dependencies]\nvidpass-store.workspace = true\n"))
+        .unwrap();
+    let (ok, output) = check_layers(copy.path());
+    assert!(!ok && output.contains("broken: vidpass-gate reaches sqlx"), "{output}");
+    assert!(output.contains("broken: vidpass-gate reaches vidpass-store"), "{output}");
+}
+
+fn check_layers(tree: &Path) -> (bool, String) {
+    // The lock file of the copy must follow the dependency that was added.
+    let lock =
+        Command::new("cargo").args(["metadata", "--offline", "--format-version", "1"]).current_dir(tree).output();
+    assert!(lock.unwrap().status.success());
+    let output = Command::new("bash").arg("scripts/check-layers.sh").arg(tree).current_dir(tree).output().unwrap();
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    if from.is_file() {
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(from, to).unwrap();
+        return;
+    }
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        copy_all(&entry.path(), &to.join(entry.file_name()));
+    }
+}

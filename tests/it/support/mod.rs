@@ -1,0 +1,7 @@
+//! Servers to test against: the program itself, started as a user starts it.
+
+mod process;
+mod site;
+
+pub(crate) use process::{Process, repository, run, vidpass};
+pub(crate) use site::Demo;
