@@ -9,15 +9,18 @@ use crate::reason::Reason;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Envelope<T> {
     /// What was asked for; null where it was refused.
+    #[schema(required = true)]
     pub result: Option<T>,
     /// Whether it was done.
     pub success: bool,
     /// Why it was not done: every problem of the request that was found. Empty where it was done.
     #[serde(default, deserialize_with = "null_as_empty")]
+    #[schema(required = true)]
     pub errors: Vec<ErrorItem>,
     /// What is worth knowing besides.
     // Cloudflare's own failures carry `null` here; a client of both must read it.
     #[serde(default, deserialize_with = "null_as_empty")]
+    #[schema(required = true)]
     pub messages: Vec<MessageItem>,
 }
 
@@ -25,7 +28,7 @@ pub struct Envelope<T> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// Always null.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, required = true)]
     pub result: Option<()>,
     /// Always false.
     #[schema(example = false)]
@@ -34,6 +37,7 @@ pub struct Failure {
     pub errors: Vec<ErrorItem>,
     /// Empty.
     #[serde(default, deserialize_with = "null_as_empty")]
+    #[schema(required = true)]
     pub messages: Vec<MessageItem>,
 }
 
@@ -47,14 +51,16 @@ pub struct ErrorItem {
     pub message: String,
     /// Where the reason is explained.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub documentation_url: Option<String>,
     /// Where in the request it is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub source: Option<Source>,
     /// What is wrong, for programs: a stable name. An extension of vidpass; Cloudflare sends none.
     // Text, so that a client can read the answers of a newer server.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Reason>)]
+    #[schema(value_type = Reason, required = false)]
     pub reason: Option<String>,
 }
 
@@ -68,13 +74,15 @@ pub struct MessageItem {
     pub message: String,
     /// Where the message is explained.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub documentation_url: Option<String>,
     /// Which part of the request it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub source: Option<Source>,
     /// The message, for programs: a stable name. An extension of vidpass; Cloudflare sends none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Reason>)]
+    #[schema(value_type = Reason, required = false)]
     pub reason: Option<String>,
 }
 
@@ -83,7 +91,7 @@ pub struct MessageItem {
 pub struct Source {
     /// A JSON pointer (RFC 6901) into the body; empty for the body as a whole.
     #[serde(default)]
-    #[schema(example = "/accessRules/0/ip/1")]
+    #[schema(required = true, example = "/accessRules/0/ip/1")]
     pub pointer: String,
 }
 

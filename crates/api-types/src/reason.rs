@@ -11,9 +11,10 @@ macro_rules! reasons {
     ($($(#[$doc:meta])+ $name:ident = $text:literal, $code:literal;)+) => {
         /// Why a request was refused, or what a note in `messages` is about. The names are stable; new ones may come.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
         pub enum Reason {
-            $($(#[$doc])+ #[serde(rename = $text)] $name,)+
+            $($(#[$doc])+ $name,)+
         }
 
         impl Reason {
@@ -72,8 +73,6 @@ reasons! {
     IdentifierInvalid = "identifier_invalid", 10005;
     /// The server failed.
     InternalError = "internal_error", 10001;
-    /// The signing key was deleted.
-    KeyDeleted = "key_deleted", 10005;
     /// `id` is not an id.
     KeyIdInvalid = "key_id_invalid", 10005;
     /// `pem` is not the key that was registered under `id`.

@@ -1,1 +1,45 @@
-//! stub
+//! The issuer: the API through which tokens are issued, and keys and videos are managed.
+//!
+//! It is compatible with the Cloudflare Stream API. One file per operation is below `ops`; every answer is wrapped in
+//! `envelope`; every failure gets its status in `error`. It knows nothing of gates, and no SQL.
+
+mod body;
+mod caller;
+mod config;
+mod envelope;
+mod error;
+mod managed_key;
+mod metrics;
+mod observe;
+mod openapi;
+mod ops;
+mod path;
+mod problem;
+mod routes;
+mod state;
+mod time;
+mod token_request;
+
+use std::sync::Arc;
+
+use axum::Router;
+use prometheus_client::registry::Registry;
+use vidpass_store::Store;
+use vidpass_token::Clock;
+
+pub use config::{ApiConfig, PublicUrl, PublicUrlError, Readiness};
+pub use openapi::openapi_json;
+
+/// The API as a service: everything below `/client/v4`, and `/healthz`, `/readyz` and `/docs/errors`.
+///
+/// Limits on connections, headers and time are the listener's.
+pub fn router(store: Store, clock: Clock, config: ApiConfig, registry: &mut Registry, ready: Readiness) -> Router {
+    routes::router(state::Api {
+        store,
+        config: Arc::new(config),
+        keys: Arc::new(managed_key::KeyRing::new()),
+        metrics: metrics::Metrics::register(registry),
+        ready,
+        clock,
+    })
+}

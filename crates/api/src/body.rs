@@ -1,0 +1,224 @@
+//! Bodies: bounded, JSON, and read member by member, so that all that is wrong with one is told at once.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+use vidpass_token::json::Json;
+
+use crate::error::ApiError;
+use crate::problem::{Problem, ProblemKind, Problems};
+use crate::state::Api;
+
+/// How many characters of a member's name are repeated to the caller.
+const SHOWN_NAME: usize = 64;
+
+/// The JSON body of a request; `None` where it is absent or blank.
+pub(crate) struct JsonBody(pub(crate) Option<Json>);
+
+impl FromRequest<Api> for JsonBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        let (head, body) = request.into_parts();
+        let bytes = read(body, api.config.max_body).await?;
+        // The Python SDK declares JSON and sends nothing.
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self(None));
+        }
+        if !may_be_json(&head.headers) {
+            return Err(ApiError::ContentTypeUnsupported);
+        }
+        Json::parse(&bytes).map(|json| Self(Some(json))).map_err(ApiError::BodyNotJson)
+    }
+}
+
+async fn read(body: Body, max: usize) -> Result<Vec<u8>, ApiError> {
+    if body.size_hint().lower() > max as u64 {
+        return Err(ApiError::BodyTooLarge { max });
+    }
+    match Limited::new(body, max).collect().await {
+        Ok(whole) => Ok(whole.to_bytes().into()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge { max }),
+        Err(_) => Err(ApiError::BodyInterrupted),
+    }
+}
+
+/// Whether the body is declared as JSON, or not declared at all.
+fn may_be_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    match (types.next(), types.next()) {
+        (None, _) => true,
+        (Some(declared), None) => is_json(declared),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+fn is_json(declared: &HeaderValue) -> bool {
+    let essence = declared.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// Reads the members of one object, and collects what is wrong with them.
+pub(crate) struct Members<'j, 'p> {
+    object: &'j Json,
+    at: &'static str,
+    problems: &'p mut Problems,
+}
+
+impl<'j, 'p> Members<'j, 'p> {
+    /// The object at the pointer `at`, of which only `known` members may be there. `None` where it is no object.
+    pub(crate) fn of(
+        json: &'j Json,
+        at: &'static str,
+        known: &[&'static str],
+        problems: &'p mut Problems,
+    ) -> Option<Self> {
+        let Json::Object(members) = json else {
+            problems.add(Problem::at(at, wrong_type("an object", json)));
+            return None;
+        };
+        for (name, _) in members.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
+            let suggestion = closest(name, known);
+            problems.add(Problem::at(pointer(at, name), ProblemKind::MemberUnknown { suggestion }));
+        }
+        Some(Self { object: json, at, problems })
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.object.get(name).is_some()
+    }
+
+    /// The value of a member as `read` reads it; `None` where it is absent or wrong.
+    pub(crate) fn read<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'j Json) -> Result<T, ProblemKind>,
+    ) -> Option<T> {
+        let value = self.object.get(name)?;
+        read(value).map_err(|kind| self.add(name, kind)).ok()
+    }
+
+    /// As [`Self::read`], of a member that may have many problems.
+    pub(crate) fn read_all<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'j Json, &str, &mut Problems) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.object.get(name)?;
+        read(value, &pointer(self.at, name), self.problems)
+    }
+
+    /// Adds a problem with a member, which may be that it is absent.
+    pub(crate) fn add(&mut self, name: &str, kind: ProblemKind) {
+        self.problems.add(Problem::at(pointer(self.at, name), kind));
+    }
+}
+
+pub(crate) fn boolean(json: &Json) -> Result<bool, ProblemKind> {
+    match json {
+        Json::Bool(value) => Ok(*value),
+        other => Err(wrong_type("true or false", other)),
+    }
+}
+
+pub(crate) fn text(json: &Json) -> Result<&str, ProblemKind> {
+    json.as_text().ok_or_else(|| wrong_type("a string", json))
+}
+
+/// An object of anything.
+pub(crate) fn map(json: &Json) -> Result<Map<String, Value>, ProblemKind> {
+    match plain(json) {
+        Value::Object(map) => Ok(map),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(wrong_type("an object", json))
+        }
+    }
+}
+
+/// Reads `null` as `None`, and anything else as `read` does.
+pub(crate) fn or_null<'j, T>(
+    read: impl FnOnce(&'j Json) -> Result<T, ProblemKind>,
+) -> impl FnOnce(&'j Json) -> Result<Option<T>, ProblemKind> {
+    |json| if *json == Json::Null { Ok(None) } else { read(json).map(Some) }
+}
+
+pub(crate) fn wrong_type(expected: &'static str, got: &Json) -> ProblemKind {
+    ProblemKind::MemberWrongType { expected, got: got.kind() }
+}
+
+fn plain(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Number(number) => Value::Number(number.clone()),
+        Json::Text(text) => Value::String(text.clone()),
+        Json::Array(entries) => entries.iter().map(plain).collect(),
+        Json::Object(members) => members.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+    }
+}
+
+/// The pointer to a member (RFC 6901, section 3), a long name cut off.
+fn pointer(at: &str, name: &str) -> String {
+    let name: String = name.chars().take(SHOWN_NAME).collect();
+    format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// The known name that the caller may have meant.
+pub(crate) fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+    let flat = |text: &str| -> String {
+        text.chars().filter(|c| c.is_alphanumeric()).take(SHOWN_NAME).flat_map(char::to_lowercase).collect()
+    };
+    let name = flat(name);
+    let distance = |known: &str| strsim::osa_distance(&name, &flat(known));
+    let near = known.iter().copied().filter(|known| distance(known) <= (known.len() / 3).max(1));
+    near.min_by_key(|known| distance(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_name_is_recognised() {
+        const KNOWN: [&str; 5] = ["id", "exp", "accessRules", "downloadable", "requireSignedURLs"];
+        check("accesRules", Some("accessRules"));
+        check("access_rules", Some("accessRules"));
+        check("ACCESSRULES", Some("accessRules"));
+        check("downloadble", Some("downloadable"));
+        check("requiredSignedURLs", Some("requireSignedURLs"));
+        check("xep", Some("exp"));
+        check("ids", Some("id"));
+        check("video", None);
+        check("", None);
+        check(&"x".repeat(60_000), None);
+
+        #[track_caller]
+        fn check(name: &str, expected: Option<&str>) {
+            assert_eq!(closest(name, &KNOWN), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_is_escaped_and_short() {
+        assert_eq!(pointer("", "a/b~c"), "/a~1b~0c");
+        assert_eq!(pointer("/flags", &"é".repeat(100)), format!("/flags/{}", "é".repeat(64)));
+    }
+
+    #[test]
+    fn json_is_json_by_any_case_and_parameter() {
+        for (declared, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("text/plain", false),
+            ("application/x-www-form-urlencoded", false),
+            ("application/jsonp", false),
+            ("", false),
+        ] {
+            assert_eq!(is_json(&HeaderValue::from_static(declared)), expected, "{declared}");
+        }
+    }
+}

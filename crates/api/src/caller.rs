@@ -1,0 +1,117 @@
+//! Who calls: authenticated, and for the account in the path.
+
+use axum::extract::FromRequestParts;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName};
+use vidpass_store::{CredentialId, Presented};
+use vidpass_token::AccountId;
+
+use crate::error::ApiError;
+use crate::path;
+use crate::state::Api;
+
+/// A caller who is who they say, and who may act for the account in the path, where the path has one.
+pub(crate) struct Caller {
+    /// The account that they act for.
+    pub(crate) account: AccountId,
+    /// What they presented.
+    pub(crate) credential: CredentialId,
+}
+
+const AUTH_EMAIL: HeaderName = HeaderName::from_static("x-auth-email");
+const AUTH_KEY: HeaderName = HeaderName::from_static("x-auth-key");
+
+impl FromRequestParts<Api> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let presented = presented(&parts.headers)?;
+        let caller = api.store.authenticate(&presented, api.now()).await?.ok_or(ApiError::CredentialsWrong)?;
+        if has_account(parts) {
+            // Another account's id, one that nobody has and one that is no id: all get the same answer.
+            let account = path::parameter(parts, "account_id").await;
+            if account.as_deref() != Some(caller.account.as_str()) {
+                return Err(ApiError::AccountForeign);
+            }
+        }
+        Ok(Self { account: caller.account, credential: caller.credential_id })
+    }
+}
+
+/// Whether the route names an account. It is asked of the route, so that a path that cannot be decoded is no way out.
+fn has_account(parts: &Parts) -> bool {
+    let route = parts.extensions.get::<axum::extract::MatchedPath>();
+    route.is_none_or(|route| route.as_str().contains("{account_id}"))
+}
+
+/// What the headers present. An API token wins over an API key, as a program that sets one may inherit the other.
+fn presented(headers: &HeaderMap) -> Result<Presented<'_>, ApiError> {
+    if headers.contains_key(AUTHORIZATION) {
+        let token = only(headers, &AUTHORIZATION).and_then(bearer).ok_or(ApiError::CredentialsMalformed)?;
+        return Ok(Presented::ApiToken(token));
+    }
+    match (headers.contains_key(AUTH_EMAIL), headers.contains_key(AUTH_KEY)) {
+        (false, false) => Err(ApiError::CredentialsMissing),
+        (true, true) => {
+            let both = only(headers, &AUTH_EMAIL).zip(only(headers, &AUTH_KEY));
+            both.map(|(email, key)| Presented::ApiKey { email, key }).ok_or(ApiError::CredentialsMalformed)
+        }
+        (true, false) | (false, true) => Err(ApiError::CredentialsMalformed),
+    }
+}
+
+/// The header's text, where it is there once: of two, another reader might take the other one.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(first)
+}
+
+/// The token of `Bearer <token>` (RFC 6750, section 2.1); the scheme's name in any case (RFC 9110, section 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim_matches(' ');
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_kind_of_credentials_whole_and_once() {
+        check(&[("authorization", "Bearer abc")], Ok("token abc"));
+        check(&[("authorization", "bearer  abc ")], Ok("token abc"));
+        check(&[("x-auth-email", "a@b"), ("x-auth-key", "k")], Ok("key a@b k"));
+        check(&[("authorization", "Bearer abc"), ("x-auth-email", "a@b"), ("x-auth-key", "k")], Ok("token abc"));
+        check(&[], Err("missing"));
+        for bad in ["", "abc", "Basic abc", "Bearer", "Bearer ", "Bearer a b", "Bearer\u{e9} x"] {
+            check(&[("authorization", bad)], Err("malformed"));
+        }
+        check(&[("authorization", "Bearer a"), ("authorization", "Bearer b")], Err("malformed"));
+        check(&[("x-auth-email", "a@b")], Err("malformed"));
+        check(&[("x-auth-key", "k")], Err("malformed"));
+        check(&[("x-auth-email", "a@b"), ("x-auth-key", "k"), ("x-auth-key", "l")], Err("malformed"));
+    }
+
+    #[track_caller]
+    fn check(headers: &[(&'static str, &str)], expected: Result<&str, &str>) {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| {
+                (HeaderName::from_static(name), http::HeaderValue::from_bytes(value.as_bytes()).unwrap())
+            })
+            .fold(HeaderMap::new(), |mut all, (name, value)| {
+                all.append(name, value);
+                all
+            });
+        let got = match presented(&headers) {
+            Ok(Presented::ApiToken(token)) => Ok(format!("token {token}")),
+            Ok(Presented::ApiKey { email, key }) => Ok(format!("key {email} {key}")),
+            Err(ApiError::CredentialsMissing) => Err("missing"),
+            Err(_) => Err("malformed"),
+        };
+        assert_eq!(got.as_deref(), expected.as_deref());
+    }
+}

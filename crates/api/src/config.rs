@@ -1,0 +1,134 @@
+//! What the API is told when it starts.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+
+/// What the API is told when it starts.
+#[derive(Clone, Debug)]
+pub struct ApiConfig {
+    /// Where callers reach this API; the addresses of the documentation begin with it.
+    pub public_url: PublicUrl,
+    /// Where viewers reach the gate; the addresses of videos begin with it.
+    pub playback_url: PublicUrl,
+    /// How far in the future the end of an issued token may lie.
+    pub max_token_lifetime: Duration,
+    /// How long an issued token lives where the request does not say; never more than the longest.
+    pub default_token_lifetime: Duration,
+    /// How many access rules an issued token may have.
+    pub max_access_rules: usize,
+    /// How many bytes the body of a request may have.
+    pub max_body: usize,
+}
+
+impl ApiConfig {
+    /// The defaults: tokens of one hour, of at most 24, with at most five rules; bodies of at most 64 KiB; API and gate
+    /// at one address.
+    #[must_use]
+    pub fn new(public_url: PublicUrl) -> Self {
+        Self {
+            playback_url: public_url.clone(),
+            public_url,
+            max_token_lifetime: Duration::from_secs(24 * 3600),
+            default_token_lifetime: Duration::from_secs(3600),
+            max_access_rules: 5,
+            max_body: 64 * 1024,
+        }
+    }
+}
+
+/// The address of this service as others see it, such as `https://video.example`. It has no slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(Arc<str>);
+
+/// Why a text is not such an address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is not an address such as `https://video.example` (http or https, without query, fragment or user)", .0.escape_debug())]
+pub struct PublicUrlError(String);
+
+impl PublicUrl {
+    /// The address as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = PublicUrlError;
+
+    fn from_str(text: &str) -> Result<Self, PublicUrlError> {
+        let refused = || PublicUrlError(text.chars().take(128).collect());
+        let uri: Uri = text.parse().map_err(|_| refused())?;
+        let web = matches!(uri.scheme_str(), Some("http" | "https"));
+        let host = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        // The addresses end up in HTML (the embed code), so no character may need escaping there.
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-_~[]%".contains(&byte));
+        if web && host && plain { Ok(Self(text.trim_end_matches('/').into())) } else { Err(refused()) }
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether the other parts of this process can do their work: what `/readyz` asks besides the database.
+#[derive(Clone)]
+pub struct Readiness(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Readiness {
+    /// Asks `ready` whenever `/readyz` is asked.
+    pub fn new(ready: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ready))
+    }
+
+    /// Nothing else is needed.
+    #[must_use]
+    pub fn always() -> Self {
+        Self::new(|| true)
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Readiness({})", self.is_ready())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_ends_without_a_slash() {
+        check("https://video.example", Some("https://video.example"));
+        check("http://127.0.0.1:8080/", Some("http://127.0.0.1:8080"));
+        check("http://[::1]:8080/media/", Some("http://[::1]:8080/media"));
+        for text in [
+            "",
+            "video.example",
+            "ftp://a",
+            "https://",
+            "https://u:p@a",
+            "https://a/?x",
+            "https://a/#x",
+            "https://a/\"<",
+        ] {
+            check(text, None);
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<&str>) {
+        assert_eq!(text.parse::<PublicUrl>().ok().map(|url| url.to_string()).as_deref(), expected, "{text}");
+    }
+}

@@ -1,0 +1,46 @@
+//! The envelope around every answer, with the addresses of the documentation filled in.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use vidpass_api_types::{Envelope, ErrorItem, Failure, MessageItem};
+
+use crate::config::PublicUrl;
+use crate::error::ApiError;
+use crate::problem::Note;
+
+/// What a handler answers.
+pub(crate) type Answer<T> = Result<Json<Envelope<T>>, ApiError>;
+
+/// Wraps the result of a request that was done.
+pub(crate) fn done<T>(public_url: &PublicUrl, result: T, notes: &[Note]) -> Json<Envelope<T>> {
+    let documented = |mut item: MessageItem| {
+        item.documentation_url = documentation(public_url, item.reason.as_deref());
+        item
+    };
+    Json(Envelope::done(result, notes.iter().map(|note| documented(note.to_item())).collect()))
+}
+
+/// Writes the body of a refusal, whose head came from [`ApiError`] alone.
+pub(crate) fn write_refusal(public_url: &PublicUrl, response: Response) -> Response {
+    let Some(error) = refusal(&response) else { return response };
+    let documented = |mut item: ErrorItem| {
+        item.documentation_url = documentation(public_url, item.reason.as_deref());
+        item
+    };
+    let body = Json(Failure::new(error.to_items().into_iter().map(documented).collect())).into_response();
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(http::header::CONTENT_LENGTH);
+    head.headers.extend(body.headers().clone());
+    Response::from_parts(head, body.into_body())
+}
+
+/// The error behind an answer, where it is a refusal.
+pub(crate) fn refusal(response: &Response) -> Option<Arc<ApiError>> {
+    response.extensions().get::<Arc<ApiError>>().cloned()
+}
+
+fn documentation(public_url: &PublicUrl, reason: Option<&str>) -> Option<String> {
+    reason.map(|reason| format!("{public_url}/docs/errors#{reason}"))
+}

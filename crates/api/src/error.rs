@@ -1,0 +1,186 @@
+//! Every way in which a request can fail, and the one place that gives each its status.
+
+use std::error::Error as _;
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use vidpass_api_types::{ErrorItem, Reason};
+use vidpass_store::{MAX_SIGNING_KEYS, StoreError};
+use vidpass_token::json::JsonError;
+use vidpass_token::{KeyError, SignError};
+
+use crate::problem::{Problem, ProblemKind};
+
+/// Tells the official SDKs whether to send a request again.
+pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// After how many seconds to try again where the server cannot work.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("these credentials are not for this account")]
+    AccountForeign,
+    #[error("the body ended before it was whole")]
+    BodyInterrupted,
+    #[error("the body is not JSON: {0}")]
+    BodyNotJson(JsonError),
+    #[error("the body has more than {max} bytes")]
+    BodyTooLarge { max: usize },
+    #[error("a body must be JSON and say so: `Content-Type: application/json`")]
+    ContentTypeUnsupported,
+    #[error(
+        "the credentials cannot be read; use `Authorization: Bearer <API token>`, or `X-Auth-Email` and `X-Auth-Key`"
+    )]
+    CredentialsMalformed,
+    #[error("credentials are missing; use `Authorization: Bearer <API token>`, or `X-Auth-Email` and `X-Auth-Key`")]
+    CredentialsMissing,
+    #[error("nobody has these credentials")]
+    CredentialsWrong,
+    #[error("the request is not as it must be")]
+    Invalid(Vec<Problem>),
+    #[error("a signing key could not be made")]
+    KeyGeneration(#[source] KeyError),
+    #[error("the account has no such signing key")]
+    KeyUnknown,
+    #[error("the account's managed key is deleted as fast as it is made")]
+    ManagedKeyContended,
+    #[error("this path does not have this method; `Allow` says which it has")]
+    MethodNotAllowed,
+    #[error("{what} is not ready")]
+    NotReady { what: &'static str },
+    #[error("a handler panicked")]
+    Panicked,
+    #[error("there is nothing at this path")]
+    RouteUnknown,
+    #[error("a token could not be signed")]
+    Sign(#[source] SignError),
+    #[error("the store failed")]
+    Store(#[source] StoreError),
+    #[error("a task was stopped")]
+    Task(#[source] tokio::task::JoinError),
+    #[error("the account has no such video")]
+    VideoUnknown,
+}
+
+impl ApiError {
+    pub(crate) fn invalid(problem: Problem) -> Self {
+        Self::Invalid(vec![problem])
+    }
+
+    /// What to tell the caller. Whatever is not the caller's doing is told only to the log.
+    pub(crate) fn to_items(&self) -> Vec<ErrorItem> {
+        match self {
+            Self::Invalid(problems) => problems.iter().map(Problem::to_item).collect(),
+            Self::AccountForeign => self.item(Reason::AccountForeign),
+            Self::BodyInterrupted => self.item(Reason::BodyInterrupted),
+            Self::BodyNotJson(_) => self.item(Reason::BodyNotJson),
+            Self::BodyTooLarge { .. } => self.item(Reason::BodyTooLarge),
+            Self::ContentTypeUnsupported => self.item(Reason::ContentTypeUnsupported),
+            Self::CredentialsMalformed => self.item(Reason::CredentialsMalformed),
+            Self::CredentialsMissing => self.item(Reason::CredentialsMissing),
+            Self::CredentialsWrong => self.item(Reason::CredentialsWrong),
+            Self::KeyUnknown => self.item(Reason::KeyUnknown),
+            Self::MethodNotAllowed => self.item(Reason::MethodNotAllowed),
+            Self::NotReady { .. } => self.item(Reason::NotReady),
+            Self::RouteUnknown => self.item(Reason::RouteUnknown),
+            Self::VideoUnknown => self.item(Reason::VideoUnknown),
+            Self::Store(error) if error.is_unavailable() => {
+                item(Reason::StoreUnavailable, "the database is not available; try again".to_owned())
+            }
+            Self::KeyGeneration(_)
+            | Self::ManagedKeyContended
+            | Self::Panicked
+            | Self::Sign(_)
+            | Self::Store(_)
+            | Self::Task(_) => item(
+                Reason::InternalError,
+                "the server failed; its log says why, under the id in `x-request-id`".to_owned(),
+            ),
+        }
+    }
+
+    fn item(&self, reason: Reason) -> Vec<ErrorItem> {
+        item(reason, self.to_string())
+    }
+
+    // A client's mistake is never 409 or 5xx: the official SDKs would send it again, up to ten times.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::CredentialsMalformed | Self::CredentialsMissing | Self::CredentialsWrong => StatusCode::UNAUTHORIZED,
+            Self::AccountForeign => StatusCode::FORBIDDEN,
+            Self::KeyUnknown | Self::RouteUnknown | Self::VideoUnknown => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyInterrupted | Self::BodyNotJson(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
+            Self::KeyGeneration(_)
+            | Self::ManagedKeyContended
+            | Self::Panicked
+            | Self::Sign(_)
+            | Self::Store(_)
+            | Self::Task(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// This error and what led to it, for the log.
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
+fn item(reason: Reason, message: String) -> Vec<ErrorItem> {
+    let reason_text = Some(reason.to_string());
+    vec![ErrorItem { code: reason.code(), message, documentation_url: None, source: None, reason: reason_text }]
+}
+
+impl From<Vec<Problem>> for ApiError {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Invalid(problems)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    /// Tells a caller's mistake from the store's failure.
+    fn from(error: StoreError) -> Self {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the store's errors may grow; what is not known is ours")]
+        match error {
+            // The account was deleted while the request was under way, and its credentials with it.
+            StoreError::AccountUnknown { .. } => Self::AccountForeign,
+            StoreError::NulInText { field } => Self::invalid(Problem::at(format!("/{field}"), ProblemKind::TextHasNul)),
+            StoreError::TooManyKeys { .. } => {
+                Self::invalid(Problem::elsewhere(ProblemKind::KeysTooMany { max: MAX_SIGNING_KEYS }))
+            }
+            StoreError::VideoIdTaken { uid } => Self::invalid(Problem::elsewhere(ProblemKind::VideoUidTaken { uid })),
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// Only the head: the body is written where the address of the documentation is known.
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut response = status.into_response();
+        if status.is_client_error() {
+            response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}

@@ -1,0 +1,65 @@
+//! What happens to every request and answer: an id, a span for the log, a count, safe headers, the body of a refusal.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tracing::Instrument as _;
+
+use crate::envelope;
+use crate::error::ApiError;
+use crate::state::Api;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of the operation that answered, for the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Operation(pub(crate) &'static str);
+
+pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let id = random_id();
+    let span = tracing::info_span!("api", request.id = id);
+    let response = next.run(request).instrument(span.clone()).await;
+    let operation = response.extensions().get().map_or("none", |Operation(name)| name);
+    span.in_scope(|| log(operation, &response));
+    api.metrics.count_request(operation, response.status().as_u16());
+    let mut response = envelope::write_refusal(&api.config.public_url, response);
+    protect(response.headers_mut());
+    response.headers_mut().insert(REQUEST_ID, HeaderValue::from_str(&id).expect("hex digits are a header's value"));
+    response
+}
+
+/// Turns a panic into a refusal. What it said may hold a secret, so it is not repeated.
+pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    axum::response::IntoResponse::into_response(ApiError::Panicked)
+}
+
+fn log(operation: &str, response: &Response) {
+    let Some(error) = envelope::refusal(response) else { return };
+    let (status, error) = (response.status(), error.chain());
+    if status.is_server_error() {
+        tracing::error!(operation, status = status.as_u16(), error, "a request failed");
+    } else {
+        tracing::debug!(operation, status = status.as_u16(), error, "a request was refused");
+    }
+}
+
+/// Nothing here is a page: no browser may run, frame, guess the type of, or keep an answer, which may be a secret.
+fn protect(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// The server's own id: one that a caller brings could be used to fake lines of the log.
+fn random_id() -> String {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}

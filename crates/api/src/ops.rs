@@ -1,0 +1,8 @@
+//! The operations: one file each, by resource.
+
+pub(crate) mod credentials;
+pub(crate) mod downloads;
+pub(crate) mod keys;
+pub(crate) mod service;
+pub(crate) mod token;
+pub(crate) mod videos;

@@ -1,0 +1,3 @@
+//! What callers authenticate with.
+
+pub(crate) mod verify;

@@ -1,0 +1,90 @@
+//! The main job: issue a token.
+
+use axum::extract::State;
+use vidpass_api_types::{Envelope, IssueToken, IssuedToken};
+use vidpass_token::{AccountId, MAX_TOKEN_LENGTH, SignError, SigningKey, VideoId, restricts_nobody};
+
+use crate::body::JsonBody;
+use crate::caller::Caller;
+use crate::envelope::Answer;
+use crate::error::ApiError;
+use crate::metrics::SignedWith;
+use crate::path::Identifier;
+use crate::problem::{Note, Problem, ProblemKind};
+use crate::state::Api;
+use crate::token_request::TokenRequest;
+
+/// Issue a token
+///
+/// The token opens one video until it expires, for everybody whom its access rules let in. The body is optional: none,
+/// an empty one and `{}` ask for the defaults.
+///
+/// Without `id` and `pem` the account's managed key signs. A key that comes with the request is used and forgotten. A
+/// token for a video or with a key that is not registered here is issued all the same, with a note in `messages`.
+#[utoipa::path(
+    post,
+    path = "/client/v4/accounts/{account_id}/stream/{identifier}/token",
+    tag = "Tokens",
+    params(("account_id" = String, Path, max_length = 32), ("identifier" = String, Path, max_length = 32)),
+    request_body = IssueToken,
+    responses((status = 200, description = "The token was issued", body = Envelope<IssuedToken>)),
+)]
+pub(crate) async fn issue_token(
+    State(api): State<Api>,
+    caller: Caller,
+    Identifier(video): Identifier<VideoId>,
+    JsonBody(body): JsonBody,
+) -> Answer<IssuedToken> {
+    let now = api.now();
+    let config = api.config.clone();
+    // Checking a private key of 8192 bits keeps a core busy for many milliseconds.
+    let parsing = tokio::task::spawn_blocking(move || TokenRequest::parse(body.as_ref(), &config, now));
+    let request = parsing.await.map_err(ApiError::Task)??;
+    let mut notes = notes(&api, &caller.account, &video, &request).await?;
+    let (key, signed_with) = match &request.key {
+        Some(key) => {
+            notes.extend(check_supplied_key(&api, &caller.account, key).await?);
+            (key.clone(), SignedWith::Supplied)
+        }
+        None => (api.keys.managed(&api.store, &caller.account, now).await?, SignedWith::Managed),
+    };
+    let claims = request.claims(video, now);
+    tracing::info!(account.id = %caller.account, caller.id = %caller.credential, key.id = %key.id(),
+        video.id = %claims.video, token.id = claims.token_id.as_ref().map(tracing::field::display), "issuing a token");
+    let signing = tokio::task::spawn_blocking(move || key.sign(&claims));
+    let token = signing.await.map_err(ApiError::Task)?.map_err(refuse_long)?;
+    api.metrics.count_token(signed_with);
+    Ok(api.done_with(IssuedToken { token: token.as_str().to_owned() }, &notes))
+}
+
+async fn notes(api: &Api, account: &AccountId, video: &VideoId, request: &TokenRequest) -> Result<Vec<Note>, ApiError> {
+    let mut notes = Vec::new();
+    if api.store.video(account, video).await?.is_none() {
+        notes.push(Note::VideoNotRegistered { uid: video.clone() });
+    }
+    if restricts_nobody(&request.access_rules) {
+        notes.push(Note::RulesRestrictNobody);
+    }
+    Ok(notes)
+}
+
+/// Refuses a key whose tokens could never work here, or that is not the one that its id names.
+async fn check_supplied_key(api: &Api, account: &AccountId, key: &SigningKey) -> Result<Option<Note>, ApiError> {
+    let id = key.id().clone();
+    match api.store.signing_key(account, &id).await? {
+        Some(known) if known.public == *key.public() => Ok(None),
+        Some(_) => Err(ApiError::invalid(Problem::at("/pem", ProblemKind::KeyMismatch { id }))),
+        None => Ok(Some(Note::KeyNotRegistered { id })),
+    }
+}
+
+fn refuse_long(error: SignError) -> ApiError {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else goes wrong is not the caller's doing")]
+    match error {
+        SignError::TooLong { length } => {
+            let kind = ProblemKind::TokenTooLong { length, max: MAX_TOKEN_LENGTH };
+            ApiError::invalid(Problem::at("/accessRules", kind))
+        }
+        other => ApiError::Sign(other),
+    }
+}

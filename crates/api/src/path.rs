@@ -1,0 +1,30 @@
+//! Ids in paths.
+
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use http::request::Parts;
+use vidpass_token::IdError;
+
+use crate::error::ApiError;
+use crate::problem::{Problem, ProblemKind};
+use crate::state::Api;
+
+/// The `{identifier}` of a path, as the id that `T` is.
+pub(crate) struct Identifier<T>(pub(crate) T);
+
+impl<T: FromStr<Err = IdError>> FromRequestParts<Api> for Identifier<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
+        let text = parameter(parts, "identifier").await.unwrap_or_default();
+        let refused = |error| ApiError::invalid(Problem::elsewhere(ProblemKind::Identifier(error)));
+        text.parse().map(Self).map_err(refused)
+    }
+}
+
+/// The parameter of the route's path, percent-decoded; `None` where the route has none, or it is not UTF-8.
+pub(crate) async fn parameter(parts: &mut Parts, name: &str) -> Option<String> {
+    let parameters = RawPathParams::from_request_parts(parts, &()).await.ok()?;
+    parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+}
