@@ -29,29 +29,33 @@ async fn the_documented_example_decides_for_every_kind_of_viewer() {
 
 /// A viewer, as the proxy names them, and what they get. Countries are those of the embedded database.
 const VIEWERS: &[(&str, &str)] = &[
-    // In an allowed network, and in no blocked country.
-    ("2400:cb00::1", "200"),
-    ("2400:cb00:2048:1::6810:1", "200"),
-    // In an allowed network, and in a blocked country: the first rule that matches decides.
-    ("93.184.216.34", "403 rule_blocked"),
-    // In a blocked country.
+    // In an allowed network, and in no blocked country: Germany, India, unknown.
+    ("2400:cb00:100::1", "200"),
+    ("2400:cb00:1000::1", "200"),
+    ("93.184.216.34", "200"),
+    ("::ffff:93.184.216.34", "200"),
+    // In an allowed network, and in the United States: the first rule that matches decides.
+    ("2400:cb00::1", "403 rule_blocked"),
+    // In a blocked country: the United States and Mexico, IPv4, IPv6 and IPv4-mapped.
     ("8.8.8.8", "403 rule_blocked"),
     ("2001:4860:4860::8888", "403 rule_blocked"),
+    ("::ffff:8.8.8.8", "403 rule_blocked"),
     ("189.128.0.1", "403 rule_blocked"),
-    // Elsewhere, or nowhere that is known.
+    // Elsewhere (Sweden), or nowhere that is known.
     ("193.10.0.1", "403 rule_blocked"),
     ("10.1.2.3", "403 rule_blocked"),
     ("2001:db8::1", "403 rule_blocked"),
-    // IPv4-mapped IPv6 is IPv4.
-    ("::ffff:8.8.8.8", "403 rule_blocked"),
     ("::ffff:10.1.2.3", "403 rule_blocked"),
+    // Beside an allowed network.
+    ("93.184.217.0", "403 rule_blocked"),
+    ("2400:cb01::1", "403 rule_blocked"),
     // What is no address decides nothing.
     ("unknown", "403 viewer_address_unknown"),
     ("", "403 viewer_address_unknown"),
     // Peeled from the right: the proxy's word counts, the viewer's own does not.
-    ("2400:cb00::1, 8.8.8.8", "403 rule_blocked"),
-    ("8.8.8.8, 2400:cb00::1", "200"),
-    ("8.8.8.8, 2400:cb00::1, 127.0.0.1", "200"),
+    ("93.184.216.34, 8.8.8.8", "403 rule_blocked"),
+    ("8.8.8.8, 93.184.216.34", "200"),
+    ("8.8.8.8, 93.184.216.34, 127.0.0.1", "200"),
 ];
 
 #[tokio::test]
