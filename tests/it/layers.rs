@@ -25,8 +25,7 @@ fn the_layers_hold_and_a_broken_one_is_noticed() {
 
 fn check_layers(tree: &Path) -> (bool, String) {
     // The lock file of the copy must follow the dependency that was added.
-    let lock =
-        Command::new("cargo").args(["update", "--workspace", "--offline"]).current_dir(tree).output();
+    let lock = Command::new("cargo").args(["update", "--workspace", "--offline"]).current_dir(tree).output();
     let lock = lock.unwrap();
     assert!(lock.status.success(), "{}", String::from_utf8_lossy(&lock.stderr));
     let output = Command::new("bash").arg("scripts/check-layers.sh").arg(tree).current_dir(tree).output().unwrap();

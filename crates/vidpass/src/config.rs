@@ -140,7 +140,7 @@ pub(crate) struct Overrides {
     /// Address and port for /metrics, or `off`
     #[arg(long, value_name = "ADDR:PORT", env = "VIDPASS_ADMIN_LISTEN", hide_env_values = true)]
     pub(crate) admin_listen: Option<String>,
-    /// How clients reach this server, such as https://video.example.com
+    /// How clients reach this server, such as `https://video.example.com`
     #[arg(long, value_name = "URL", env = "VIDPASS_PUBLIC_URL", hide_env_values = true)]
     pub(crate) public_url: Option<String>,
     /// Folder with one folder for each video, named after its uid

@@ -39,7 +39,7 @@ pub(crate) struct Check {
     /// The viewer's country, or `none` for an unknown one [default: what the country database says of --ip]
     #[arg(long, value_name = "CODE", value_parser = country)]
     country: Option<Country>,
-    /// The site that the player is on, such as https://example.com
+    /// The site that the player is on, such as `https://example.com`
     #[arg(long, value_name = "ORIGIN")]
     origin: Option<RequestOrigin>,
     /// The file that is asked for
