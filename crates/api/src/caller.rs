@@ -30,7 +30,7 @@ impl FromRequestParts<Api> for Caller {
         let caller = api.store.authenticate(&presented, api.now()).await?.ok_or(ApiError::CredentialsWrong)?;
         if has_account(parts) {
             // Another account's id, one that nobody has and one that is no id: all get the same answer.
-            let account = path::parameter(parts, "account_id").await;
+            let account = path::parameter(parts, "account_id").await?;
             if account.as_deref() != Some(caller.account.as_str()) {
                 return Err(ApiError::AccountForeign);
             }
@@ -39,7 +39,7 @@ impl FromRequestParts<Api> for Caller {
     }
 }
 
-/// Whether the route names an account. It is asked of the route, so that a path that cannot be decoded is no way out.
+/// Whether the route names an account. It is asked of the route, so that no form of the path is a way around it.
 fn has_account(parts: &Parts) -> bool {
     let route = parts.extensions.get::<axum::extract::MatchedPath>();
     route.is_none_or(|route| route.as_str().contains("{account_id}"))

@@ -24,7 +24,7 @@ pub(crate) enum ApiError {
     AccountForeign,
     #[error("the body ended before it was whole")]
     BodyInterrupted,
-    #[error("the body is not JSON: {0}")]
+    #[error("the body cannot be read as JSON: {0}")]
     BodyNotJson(JsonError),
     #[error("the body has more than {max} bytes")]
     BodyTooLarge { max: usize },

@@ -11,9 +11,7 @@ use crate::ops::{credentials, downloads, keys, service, token, videos};
 /// The OpenAPI document of this API, as JSON text. It is the same for every server of this version.
 #[must_use]
 pub fn openapi_json() -> String {
-    let mut text = Api::openapi().to_pretty_json().expect("the document has only text keys");
-    text.push('\n');
-    text
+    Api::openapi().to_pretty_json().expect("the document has only text keys")
 }
 
 #[derive(OpenApi)]

@@ -17,14 +17,15 @@ impl<T: FromStr<Err = IdError>> FromRequestParts<Api> for Identifier<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
-        let text = parameter(parts, "identifier").await.unwrap_or_default();
+        let text = parameter(parts, "identifier").await?.unwrap_or_default();
         let refused = |error| ApiError::invalid(Problem::elsewhere(ProblemKind::Identifier(error)));
         text.parse().map(Self).map_err(refused)
     }
 }
 
-/// The parameter of the route's path, percent-decoded; `None` where the route has none, or it is not UTF-8.
-pub(crate) async fn parameter(parts: &mut Parts, name: &str) -> Option<String> {
-    let parameters = RawPathParams::from_request_parts(parts, &()).await.ok()?;
-    parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+/// The parameter of the route's path, percent-decoded; `None` where the route has none.
+pub(crate) async fn parameter(parts: &mut Parts, name: &str) -> Result<Option<String>, ApiError> {
+    let parameters = RawPathParams::from_request_parts(parts, &()).await;
+    let parameters = parameters.map_err(|_| ApiError::invalid(Problem::elsewhere(ProblemKind::PathNotUtf8)))?;
+    Ok(parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned()))
 }

@@ -40,6 +40,8 @@ pub(crate) enum ProblemKind {
     MemberWrongType { expected: &'static str, got: &'static str },
     #[error(transparent)]
     Origin(#[from] OriginError),
+    #[error("an identifier in the path is not UTF-8")]
+    PathNotUtf8,
     #[error("not a private key that can be used: {0}")]
     Pem(KeyError),
     #[error("`id` and `pem` come together, and `pem` is missing")]
@@ -80,7 +82,7 @@ impl ProblemKind {
             Self::ExpNotAfterNbf { .. } => Reason::ExpNotAfterNbf,
             Self::ExpTooFar { .. } => Reason::ExpTooFar,
             Self::IdMissing => Reason::IdMissing,
-            Self::Identifier(_) => Reason::IdentifierInvalid,
+            Self::Identifier(_) | Self::PathNotUtf8 => Reason::IdentifierInvalid,
             Self::KeyId(_) => Reason::KeyIdInvalid,
             Self::KeyMismatch { .. } => Reason::KeyMismatch,
             Self::KeysTooMany { .. } => Reason::KeysTooMany,

@@ -66,3 +66,6 @@ fn wrapped(routes: Router<Api>, api: Api) -> Router {
         .layer(from_fn_with_state(api.clone(), observe))
         .with_state(api)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,10 @@ const CHECKED_IN: &str = include_str!("../../../../docs/openapi.json");
 
 #[test]
 fn the_document_in_the_repository_is_this_one() {
-    assert!(CHECKED_IN == openapi_json(), "regenerate it: cargo run -p vidpass -- openapi > docs/openapi.json");
+    assert!(
+        CHECKED_IN == format!("{}\n", openapi_json()),
+        "regenerate it: cargo run -p vidpass -- openapi > docs/openapi.json"
+    );
 }
 
 #[test]

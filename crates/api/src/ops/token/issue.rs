@@ -1,8 +1,9 @@
 //! The main job: issue a token.
 
 use axum::extract::State;
+use tokio::task::spawn_blocking;
 use vidpass_api_types::{Envelope, IssueToken, IssuedToken};
-use vidpass_token::{AccountId, MAX_TOKEN_LENGTH, SignError, SigningKey, VideoId, restricts_nobody};
+use vidpass_token::{AccountId, Claims, MAX_TOKEN_LENGTH, SignError, SigningKey, Token, VideoId, restricts_nobody};
 
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -38,7 +39,7 @@ pub(crate) async fn issue_token(
     let now = api.now();
     let config = api.config.clone();
     // Checking a private key of 8192 bits keeps a core busy for many milliseconds.
-    let parsing = tokio::task::spawn_blocking(move || TokenRequest::parse(body.as_ref(), &config, now));
+    let parsing = spawn_blocking(move || TokenRequest::parse(body.as_ref(), &config, now));
     let request = parsing.await.map_err(ApiError::Task)??;
     let mut notes = notes(&api, &caller.account, &video, &request).await?;
     let (key, signed_with) = match &request.key {
@@ -48,11 +49,9 @@ pub(crate) async fn issue_token(
         }
         None => (api.keys.managed(&api.store, &caller.account, now).await?, SignedWith::Managed),
     };
-    let claims = request.claims(video, now);
-    tracing::info!(account.id = %caller.account, caller.id = %caller.credential, key.id = %key.id(),
-        video.id = %claims.video, token.id = claims.token_id.as_ref().map(tracing::field::display), "issuing a token");
-    let signing = tokio::task::spawn_blocking(move || key.sign(&claims));
-    let token = signing.await.map_err(ApiError::Task)?.map_err(refuse_long)?;
+    let token = sign(key.clone(), request.claims(video.clone(), now)).await?;
+    tracing::info!(account.id = %caller.account, caller.id = %caller.credential, key.id = %key.id(), video.id = %video,
+        token.fingerprint = %token.fingerprint(), "a token was issued");
     api.metrics.count_token(signed_with);
     Ok(api.done_with(IssuedToken { token: token.as_str().to_owned() }, &notes))
 }
@@ -78,13 +77,14 @@ async fn check_supplied_key(api: &Api, account: &AccountId, key: &SigningKey) ->
     }
 }
 
-fn refuse_long(error: SignError) -> ApiError {
+async fn sign(key: SigningKey, claims: Claims) -> Result<Token, ApiError> {
+    let signed = spawn_blocking(move || key.sign(&claims)).await.map_err(ApiError::Task)?;
     #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else goes wrong is not the caller's doing")]
-    match error {
+    signed.map_err(|error| match error {
         SignError::TooLong { length } => {
             let kind = ProblemKind::TokenTooLong { length, max: MAX_TOKEN_LENGTH };
             ApiError::invalid(Problem::at("/accessRules", kind))
         }
         other => ApiError::Sign(other),
-    }
+    })
 }

@@ -1,0 +1,118 @@
+//! The service as a whole: routes, health, documentation, metrics, a store that is away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::body::Body;
+use http::Request;
+use insta::assert_snapshot;
+use vidpass_api::Readiness;
+
+use crate::callers::documented;
+use crate::site::{ACCOUNT, Answer, Site, VIDEO};
+
+#[tokio::test]
+async fn unknown_routes_and_methods() {
+    let site = Site::start().await;
+    assert_snapshot!(site.get("/stream/x/y/z").await.refusal(), @"
+    404
+    7003 route_unknown  | there is nothing at this path
+    ");
+    for path in
+        ["/", "/client/v4", "/client/v4/accounts", "/client/v4/accounts/a", "/client/v4/zones", "/client/v4/healthz"]
+    {
+        let answer = get(&site, path).await;
+        assert_eq!((answer.status.as_u16(), answer.reasons()), (404, vec!["route_unknown".to_owned()]), "{path}");
+        assert_eq!(answer.headers["x-should-retry"], "false");
+    }
+    assert_eq!(site.get("/stream/").await.status, 404);
+    let wrong = site.delete("/stream").await;
+    assert_snapshot!(wrong.refusal(), @"
+    405
+    7001 method_not_allowed  | this path does not have this method; `Allow` says which it has
+    ");
+    assert_eq!(wrong.headers["allow"], "GET,HEAD");
+    assert_eq!(site.get(&format!("/stream/{VIDEO}/token")).await.headers["allow"], "POST");
+    let keys = site.put("/stream/keys", "").await;
+    assert_eq!((keys.status.as_u16(), keys.headers["allow"].to_str().unwrap()), (405, "POST,GET,HEAD"));
+}
+
+#[tokio::test]
+async fn every_documented_operation_is_there() {
+    let site = Site::start().await;
+    for (method, path) in documented() {
+        let uri = path.replace("{account_id}", ACCOUNT).replace("{identifier}", VIDEO);
+        let answer = site.send(Request::builder().method(&*method).uri(uri).body(Body::empty()).unwrap()).await;
+        assert!([200, 401].contains(&answer.status.as_u16()), "{method} {path}: {}", answer.status);
+    }
+}
+
+#[tokio::test]
+async fn health_and_readiness() {
+    let ready = Arc::new(AtomicBool::new(false));
+    let gate = Arc::clone(&ready);
+    let site = Site::start_with(Readiness::new(move || gate.load(Ordering::Relaxed))).await;
+    let health = r#"200 {"result":{"status":"ok"},"success":true,"errors":[],"messages":[]}"#;
+    assert_eq!(get(&site, "/healthz").await.exact(), health);
+    assert_snapshot!(get(&site, "/readyz").await.refusal(), @"
+    503
+    10001 not_ready  | the gate is not ready
+    ");
+    ready.store(true, Ordering::Relaxed);
+    assert_eq!(
+        get(&site, "/readyz").await.exact(),
+        r#"200 {"result":{"status":"ready"},"success":true,"errors":[],"messages":[]}"#
+    );
+    site.store.close().await;
+    assert_eq!(get(&site, "/readyz").await.reasons(), ["not_ready"]);
+    assert_eq!(get(&site, "/healthz").await.exact(), health);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_not_the_callers_mistake() {
+    let site = Site::start().await;
+    site.store.close().await;
+    for answer in [site.token("{}").await, site.get("/stream").await, site.post("/stream/keys", "").await] {
+        assert_eq!(
+            answer.exact(),
+            r#"503 {"result":null,"success":false,"errors":[{"code":10001,"message":"the database is not available; try again","documentation_url":"https://vidpass.test/docs/errors#store_unavailable","reason":"store_unavailable"}],"messages":[]}"#
+        );
+        assert_eq!(answer.headers["retry-after"], "1");
+        assert!(!answer.headers.contains_key("x-should-retry"));
+    }
+}
+
+#[tokio::test]
+async fn the_documentation_comes_along() {
+    let site = Site::start().await;
+    let openapi = get(&site, "/client/v4/openapi.json").await;
+    assert_eq!(openapi.headers["content-type"], "application/json");
+    assert_eq!(openapi.body, vidpass_api::openapi_json());
+    let errors = get(&site, "/docs/errors").await;
+    assert_eq!(errors.headers["content-type"], "text/plain; charset=utf-8");
+    assert!(errors.body.contains("\n## exp_too_far\n"));
+}
+
+#[tokio::test]
+async fn requests_and_tokens_are_counted() {
+    let site = Site::start().await;
+    site.token("{}").await.token();
+    site.token("[]").await;
+    site.get("/stream/x/y/z").await;
+    site.get(&format!("/stream/{VIDEO}/token")).await;
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &site.registry).unwrap();
+    let mut counts: Vec<&str> = text.lines().filter(|line| line.starts_with("vidpass_")).collect();
+    counts.sort_unstable();
+    assert_snapshot!(counts.join("\n"), @r#"
+    vidpass_api_requests_total{operation="issue_token",status="200"} 1
+    vidpass_api_requests_total{operation="issue_token",status="400"} 1
+    vidpass_api_requests_total{operation="none",status="404"} 1
+    vidpass_api_requests_total{operation="none",status="405"} 1
+    vidpass_api_tokens_issued_total{key="Managed"} 1
+    "#);
+}
+
+async fn get(site: &Site, path: &str) -> Answer {
+    site.send(Request::builder().uri(path).body(Body::empty()).unwrap()).await
+}
