@@ -4,7 +4,7 @@
 
 # Tries everything: a server with an account, an API token and a sample video.
 run: native-tools
-	cargo run --release --locked -- demo
+	cargo run --locked -- demo
 
 # Installs what the tests need and runs all of them, from unit to browser.
 test:

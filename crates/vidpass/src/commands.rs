@@ -40,7 +40,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Key(key) => block_on(key.run())?,
         Command::Video(video) => block_on(video.run())?,
         Command::Token(token) => return block_on(token.run()),
-        Command::Openapi => print!("{}", vidpass_api::openapi_json()),
+        Command::Openapi => println!("{}", vidpass_api::openapi_json()),
         Command::Completion(completion) => completion.run(),
         Command::CliReference => print!("{}", cli_reference::markdown()),
     }
