@@ -93,15 +93,16 @@ impl fmt::Display for RuleProblem {
 pub fn parse_rules(json: &Json, max: usize) -> Result<Vec<AccessRule>, Vec<RuleProblem>> {
     let mut problems = Problems(Vec::new());
     let rules = match json {
-        Json::Array(entries) if entries.len() > max => {
-            problems.add(String::new(), RuleProblemKind::TooMany { count: entries.len(), max });
-            Vec::new()
+        Json::Array(entries) => {
+            if entries.len() > max {
+                problems.add(String::new(), RuleProblemKind::TooMany { count: entries.len(), max });
+            }
+            entries
+                .iter()
+                .enumerate()
+                .filter_map(|(index, entry)| rule(entry, &format!("/{index}"), &mut problems))
+                .collect()
         }
-        Json::Array(entries) => entries
-            .iter()
-            .enumerate()
-            .filter_map(|(index, entry)| rule(entry, &format!("/{index}"), &mut problems))
-            .collect(),
         other => {
             problems.add(String::new(), wrong_type("an array of rules", other));
             Vec::new()
@@ -243,7 +244,11 @@ mod tests {
     #[test]
     fn each_problem_has_its_pointer() {
         check(r#"{}"#, &[": must be an array of rules, not an object"]);
-        check(r#"[{},{},{},{},{},{}]"#, &[": there are 6 rules; a token may have at most 5"]);
+        let five = [r#"{"type":"any","action":"allow"}"#; 5].join(",");
+        check(
+            &format!("[7,{five}]"),
+            &[": there are 6 rules; a token may have at most 5", "/0: must be an object, not a number"],
+        );
         check(r#"["any"]"#, &["/0: must be an object, not a string"]);
         check(r#"[{"type":"any"}]"#, &["/0/action: a rule needs `action`"]);
         check(
