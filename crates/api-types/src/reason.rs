@@ -73,6 +73,8 @@ reasons! {
     IdentifierInvalid = "identifier_invalid", 10005;
     /// The server failed.
     InternalError = "internal_error", 10001;
+    /// The signing key was deleted.
+    KeyDeleted = "key_deleted", 10005;
     /// `id` is not an id.
     KeyIdInvalid = "key_id_invalid", 10005;
     /// `pem` is not the key that was registered under `id`.

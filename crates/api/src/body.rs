@@ -1,5 +1,7 @@
 //! Bodies: bounded, JSON, and read member by member, so that all that is wrong with one is told at once.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use http::header::CONTENT_TYPE;
@@ -7,11 +9,15 @@ use http::{HeaderMap, HeaderValue};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 use vidpass_token::json::Json;
 
 use crate::error::ApiError;
 use crate::problem::{Problem, ProblemKind, Problems};
 use crate::state::Api;
+
+/// How long a body may take: a caller who sends a byte a minute must not hold a connection for an hour.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How many characters of a member's name are repeated to the caller.
 const SHOWN_NAME: usize = 64;
@@ -40,7 +46,10 @@ async fn read(body: Body, max: usize) -> Result<Vec<u8>, ApiError> {
     if body.size_hint().lower() > max as u64 {
         return Err(ApiError::BodyTooLarge { max });
     }
-    match Limited::new(body, max).collect().await {
+    let Ok(read) = timeout(BODY_TIMEOUT, Limited::new(body, max).collect()).await else {
+        return Err(ApiError::BodyTooSlow { seconds: BODY_TIMEOUT.as_secs() });
+    };
+    match read {
         Ok(whole) => Ok(whole.to_bytes().into()),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge { max }),
         Err(_) => Err(ApiError::BodyInterrupted),

@@ -26,6 +26,8 @@ pub(crate) enum ApiError {
     BodyInterrupted,
     #[error("the body cannot be read as JSON: {0}")]
     BodyNotJson(JsonError),
+    #[error("the body was not whole after {seconds} s")]
+    BodyTooSlow { seconds: u64 },
     #[error("the body has more than {max} bytes")]
     BodyTooLarge { max: usize },
     #[error("a body must be JSON and say so: `Content-Type: application/json`")]
@@ -74,7 +76,7 @@ impl ApiError {
         match self {
             Self::Invalid(problems) => problems.iter().map(Problem::to_item).collect(),
             Self::AccountForeign => self.item(Reason::AccountForeign),
-            Self::BodyInterrupted => self.item(Reason::BodyInterrupted),
+            Self::BodyInterrupted | Self::BodyTooSlow { .. } => self.item(Reason::BodyInterrupted),
             Self::BodyNotJson(_) => self.item(Reason::BodyNotJson),
             Self::BodyTooLarge { .. } => self.item(Reason::BodyTooLarge),
             Self::ContentTypeUnsupported => self.item(Reason::ContentTypeUnsupported),
@@ -114,7 +116,9 @@ impl ApiError {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::BodyInterrupted | Self::BodyNotJson(_) | Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::BodyInterrupted | Self::BodyTooSlow { .. } | Self::BodyNotJson(_) | Self::Invalid(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
             Self::KeyGeneration(_)

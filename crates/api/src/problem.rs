@@ -28,6 +28,8 @@ pub(crate) enum ProblemKind {
     IdMissing,
     #[error("the identifier in the path is not one: {0}")]
     Identifier(IdError),
+    #[error("key `{id}` was deleted, so its tokens are refused")]
+    KeyDeleted { id: KeyId },
     #[error("not the id of a key: {0}")]
     KeyId(IdError),
     #[error("the key in `pem` is not the one that is registered as `{id}`")]
@@ -83,6 +85,7 @@ impl ProblemKind {
             Self::ExpTooFar { .. } => Reason::ExpTooFar,
             Self::IdMissing => Reason::IdMissing,
             Self::Identifier(_) | Self::PathNotUtf8 => Reason::IdentifierInvalid,
+            Self::KeyDeleted { .. } => Reason::KeyDeleted,
             Self::KeyId(_) => Reason::KeyIdInvalid,
             Self::KeyMismatch { .. } => Reason::KeyMismatch,
             Self::KeysTooMany { .. } => Reason::KeysTooMany,

@@ -128,6 +128,16 @@ impl Store {
         row.map(SigningKeyRecord::try_from).transpose()
     }
 
+    /// Whether the account had a key of that id and deleted it.
+    pub async fn is_signing_key_deleted(&self, account: &AccountId, id: &KeyId) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            SELECT deleted FROM signing_key WHERE account_id = $1 AND id = $2 AND deleted IS NOT NULL";
+        let deleted: Option<i64> = on_pool!(self.pool(), db => {
+            sqlx::query_scalar(SQL).bind(account.as_str()).bind(id.as_str()).fetch_optional(db).await
+        })?;
+        Ok(deleted.is_some())
+    }
+
     /// The account's live keys, the managed one among them, the oldest first.
     pub async fn list_signing_keys(&self, account: &AccountId) -> Result<Vec<SigningKeyRecord>, StoreError> {
         const SQL: &str = "

@@ -181,6 +181,18 @@ async fn the_pem_of_another_key_is_refused() {
 }
 
 #[tokio::test]
+async fn a_deleted_key_signs_nothing_more() {
+    let site = Site::with_video().await;
+    let account = ACCOUNT.parse().unwrap();
+    site.store.add_signing_key(&account, KEY.public(), "own-key".parse().unwrap(), NOW).await.unwrap();
+    assert_eq!(site.delete("/stream/keys/own-key").await.status, 200);
+    assert_snapshot!(site.token(&with_key("own-key", &KEY.to_pem_base64())).await.refusal(), @"
+    400
+    10005 key_deleted /id | id: key `own-key` was deleted, so its tokens are refused
+    ");
+}
+
+#[tokio::test]
 async fn a_key_of_another_account_is_an_unknown_one() {
     let site = Site::with_video().await;
     site.other_account("other").await;

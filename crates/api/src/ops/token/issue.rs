@@ -73,6 +73,9 @@ async fn check_supplied_key(api: &Api, account: &AccountId, key: &SigningKey) ->
     match api.store.signing_key(account, &id).await? {
         Some(known) if known.public == *key.public() => Ok(None),
         Some(_) => Err(ApiError::invalid(Problem::at("/pem", ProblemKind::KeyMismatch { id }))),
+        None if api.store.is_signing_key_deleted(account, &id).await? => {
+            Err(ApiError::invalid(Problem::at("/id", ProblemKind::KeyDeleted { id })))
+        }
         None => Ok(Some(Note::KeyNotRegistered { id })),
     }
 }
