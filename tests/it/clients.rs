@@ -80,14 +80,9 @@ fn the_python_sdks_own_tests() {
         .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off", "--log-format", "json", "--config"])
         .arg(config);
     let mut server = Process::start("python-own-server", &mut command);
-    let address = server.wait_for(|server| {
-        let log = server.log();
-        let line = log.lines().find(|line| line.contains("vidpass is ready"))?;
-        let line: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some(line["listen"].as_str()?.to_owned())
-    });
+    let url = server.wait_for(Process::listening);
     let mut tests = in_clients("python", &["bash", "run_sdk_tests.sh"]);
-    let output = run("python-own-tests", tests.env("VIDPASS_URL", format!("http://{address}")));
+    let output = run("python-own-tests", tests.env("VIDPASS_URL", url));
     assert!(String::from_utf8_lossy(&output.stdout).contains(" passed"));
 }
 

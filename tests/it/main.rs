@@ -7,6 +7,9 @@ mod clients;
 mod crash;
 mod layers;
 mod playing;
+mod postgres;
+#[path = "../../crates/store/tests/suite/postgres_server.rs"]
+mod postgres_server;
 mod refusals;
 mod rules;
 mod shutdown;

@@ -6,6 +6,7 @@ mod clock;
 mod commands;
 mod config;
 mod follow;
+mod framing;
 mod listener;
 mod output;
 mod server;

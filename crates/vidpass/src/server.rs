@@ -21,7 +21,7 @@ use vidpass_token::{AccountId, Clock, VideoId};
 
 use crate::chain::Chain;
 use crate::config::Config;
-use crate::{follow, listener};
+use crate::{follow, framing, listener};
 
 /// How often the country file is looked at.
 const COUNTRY_CHECK: Duration = Duration::from_secs(5);
@@ -147,6 +147,9 @@ async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener>
 
 /// The issuer has its own corner of the paths; everything else is the gate's.
 async fn answer(api: axum::Router, gate: GateService, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    if let Some(refusal) = framing::refusal(&request) {
+        return refusal;
+    }
     let path = request.uri().path();
     let issuer =
         path.starts_with("/client/v4/") || ["/client/v4", "/healthz", "/readyz", "/docs/errors"].contains(&path);

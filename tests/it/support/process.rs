@@ -65,6 +65,14 @@ impl Process {
         std::fs::read_to_string(self.printed.path()).unwrap()
     }
 
+    /// The URL of a `vidpass serve` that logs JSON, once it says that it is ready.
+    pub(crate) fn listening(&self) -> Option<String> {
+        let log = self.log();
+        let line = log.lines().find(|line| line.contains("vidpass is ready"))?;
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(format!("http://{}", line["listen"].as_str()?))
+    }
+
     /// Waits until `ready` gives a value, while the program runs.
     #[track_caller]
     pub(crate) fn wait_for<T>(&mut self, ready: impl Fn(&Self) -> Option<T>) -> T {

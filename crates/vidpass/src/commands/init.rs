@@ -19,6 +19,15 @@ pub(crate) struct Init {
     /// The folder
     #[arg(value_name = "DIR", default_value = ".")]
     folder: PathBuf,
+    /// sqlite:FILE, or postgres://USER@HOST/DATABASE for a database that is there and empty
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "sqlite:vidpass.db",
+        env = "VIDPASS_DATABASE",
+        hide_env_values = true
+    )]
+    database: String,
 }
 
 impl Init {
@@ -29,7 +38,8 @@ impl Init {
             ensure!(!existing.exists(), "{} is there already; nothing was changed", existing.display());
         }
         private_folder(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-        std::fs::write(&file, TEMPLATE).with_context(|| format!("{} cannot be written", file.display()))?;
+        std::fs::write(&file, settings(&self.database))
+            .with_context(|| format!("{} cannot be written", file.display()))?;
         let master_key = master_key::create(&key)?;
         let place = Place { config: Some(file.clone()), ..Place::default() };
         let config = config::read(&place.into())?;
@@ -44,4 +54,9 @@ impl Init {
         );
         Ok(())
     }
+}
+
+/// The template with the database that was asked for.
+fn settings(database: &str) -> String {
+    TEMPLATE.replace("\"sqlite:vidpass.db\"", &toml::Value::from(database).to_string())
 }
