@@ -18,7 +18,7 @@ check: native-tools layers
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	scripts/check-generated.sh
 	scripts/check-migrations.sh
-	if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "cargo deny is not installed: skipped"; fi
+	if cargo deny --version >/dev/null 2>&1; then cargo deny --log-level error check bans licenses sources; else echo "cargo deny is not installed: skipped"; fi
 
 # Who may depend on whom.
 layers:

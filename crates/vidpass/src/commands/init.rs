@@ -38,8 +38,8 @@ impl Init {
             ensure!(!existing.exists(), "{} is there already; nothing was changed", existing.display());
         }
         private_folder(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-        std::fs::write(&file, settings(&self.database))
-            .with_context(|| format!("{} cannot be written", file.display()))?;
+        // The database's URL may hold a password.
+        master_key::write_secret(&file, &settings(&self.database))?;
         let master_key = master_key::create(&key)?;
         let place = Place { config: Some(file.clone()), ..Place::default() };
         let config = config::read(&place.into())?;
