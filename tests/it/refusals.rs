@@ -83,6 +83,30 @@ async fn each_refusal_has_its_code() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_in_the_log_and_in_a_metric_too() {
+    let demo = Demo::start_with("refusal-metric", &["--admin-listen", "127.0.0.1:0"]);
+    let token = demo.issue(json!({ "accessRules": [{ "type": "any", "action": "block" }] })).await;
+    for _ in 0..3 {
+        assert_eq!(demo.outcome(&token, MANIFEST, &[]).await, "403 rule_blocked");
+    }
+    let printed = demo.process.printed();
+    let metrics = printed.lines().find_map(|line| line.strip_prefix("Metrics: ")).unwrap();
+    let metrics = reqwest::get(metrics).await.unwrap().text().await.unwrap();
+    let counted = "vidpass_gate_decisions_total{outcome=\"denial\",code=\"rule_blocked\"} 3";
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
+
+    let log = demo.process.log();
+    let line = log.lines().find(|line| line.contains("rule_blocked")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(
+        (&line["deny.code"], &line["rule.index"], &line["http.status"]),
+        (&"rule_blocked".into(), &0.into(), &403.into())
+    );
+    assert_eq!((&line["video.id"], &line["path"]), (&demo.video.as_str().into(), &MANIFEST.into()));
+    assert!(!log.contains(&token), "the token is in the log");
+}
+
+#[tokio::test]
 async fn a_deleted_key_refuses_its_tokens_at_the_next_request() {
     let demo = Demo::start("deleted-key");
     let (key, other) = (demo.create_key().await, demo.create_key().await);

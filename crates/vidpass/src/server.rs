@@ -90,6 +90,11 @@ impl Server {
         self.listener.local_addr()
     }
 
+    /// The address of `/metrics`, where it is served.
+    pub(crate) fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(|admin| admin.local_addr().ok())
+    }
+
     /// Issues a token that is good for as long as this server issues any, and opens downloads too: what a caller would
     /// get over the network.
     ///

@@ -145,6 +145,8 @@ fn write_env(file: &Path, url: &str, made: &Made) -> anyhow::Result<()> {
 /// What there is to try, each line ready to be copied.
 async fn print_welcome(server: &Server, url: &str, made: &Made, env_file: &Path) -> anyhow::Result<()> {
     let Made { account, api_token, video } = made;
+    let metrics =
+        server.admin_address().map_or_else(String::new, |address| format!("\nMetrics: http://{address}/metrics"));
     let token = server.issue_token(account, api_token, video).await?;
     println!(
         "vidpass demo, at {url}
@@ -159,7 +161,7 @@ Play it in a browser (this link is good for 24 hours):
 Without a token it is refused:
   curl -s {url}/{video}/manifest/video.m3u8
 
-For scripts, all of this is in {}
+For scripts, all of this is in {}{metrics}
 Stop with Ctrl-C.",
         env_file.display()
     );
