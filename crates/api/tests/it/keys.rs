@@ -10,7 +10,7 @@ async fn a_key_is_shown_once_and_only_its_public_half_is_kept() {
     let site = Site::start().await;
     let created = site.post("/stream/keys", "{}").await.result();
     let members: Vec<&String> = created.as_object().unwrap().keys().collect();
-    assert_eq!(members, ["created", "id", "jwk", "pem"]);
+    assert_eq!(members, ["id", "pem", "jwk", "created"]);
     assert_eq!(created["created"], "2027-01-15T08:00:00Z");
     let id = text(&created["id"]);
     assert_eq!(id.len(), 32);

@@ -101,27 +101,27 @@ async fn notes_say_what_will_not_work_here() {
     [
       {
         "code": 10100,
-        "documentation_url": "https://vidpass.test/docs/errors#video_not_registered",
         "message": "no video `ea95132c15732412d22c1476fa83f27a` is registered here, so this gate refuses the token until it is",
+        "documentation_url": "https://vidpass.test/docs/errors#video_not_registered",
         "reason": "video_not_registered"
       },
       {
         "code": 10100,
-        "documentation_url": "https://vidpass.test/docs/errors#rules_restrict_nobody",
         "message": "accessRules: these rules let everybody in, because a viewer whom no rule matches is let in; end with a rule of type `any` and action `block`",
-        "reason": "rules_restrict_nobody",
+        "documentation_url": "https://vidpass.test/docs/errors#rules_restrict_nobody",
         "source": {
           "pointer": "/accessRules"
-        }
+        },
+        "reason": "rules_restrict_nobody"
       },
       {
         "code": 10100,
-        "documentation_url": "https://vidpass.test/docs/errors#key_not_registered",
         "message": "no key `own-key` is registered here, so this gate refuses the token; another verifier may know the key",
-        "reason": "key_not_registered",
+        "documentation_url": "https://vidpass.test/docs/errors#key_not_registered",
         "source": {
           "pointer": "/id"
-        }
+        },
+        "reason": "key_not_registered"
       }
     ]
     "#);

@@ -12,31 +12,31 @@ async fn a_video_is_registered_private_and_shown_whole() {
     let registered = site.put(&format!("/stream/{VIDEO}"), "").await;
     assert_snapshot!(serde_json::to_string_pretty(&registered.envelope()).unwrap(), @r#"
     {
-      "errors": [],
-      "messages": [],
       "result": {
-        "allowedOrigins": [],
-        "created": "2027-01-15T08:00:00Z",
+        "uid": "ea95132c15732412d22c1476fa83f27a",
         "creator": null,
-        "meta": {},
-        "modified": "2027-01-15T08:00:00Z",
-        "playback": {
-          "dash": "https://vidpass.test/ea95132c15732412d22c1476fa83f27a/manifest/video.mpd",
-          "hls": "https://vidpass.test/ea95132c15732412d22c1476fa83f27a/manifest/video.m3u8"
-        },
-        "preview": "https://vidpass.test/ea95132c15732412d22c1476fa83f27a/watch",
+        "thumbnail": "https://vidpass.test/ea95132c15732412d22c1476fa83f27a/thumbnails/thumbnail.jpg",
+        "thumbnailTimestampPct": 0.0,
         "readyToStream": true,
-        "requireSignedURLs": true,
-        "scheduledDeletion": null,
         "status": {
           "state": "ready"
         },
-        "thumbnail": "https://vidpass.test/ea95132c15732412d22c1476fa83f27a/thumbnails/thumbnail.jpg",
-        "thumbnailTimestampPct": 0.0,
-        "uid": "ea95132c15732412d22c1476fa83f27a",
-        "uploaded": "2027-01-15T08:00:00Z"
+        "meta": {},
+        "created": "2027-01-15T08:00:00Z",
+        "modified": "2027-01-15T08:00:00Z",
+        "uploaded": "2027-01-15T08:00:00Z",
+        "scheduledDeletion": null,
+        "preview": "https://vidpass.test/ea95132c15732412d22c1476fa83f27a/watch",
+        "allowedOrigins": [],
+        "requireSignedURLs": true,
+        "playback": {
+          "hls": "https://vidpass.test/ea95132c15732412d22c1476fa83f27a/manifest/video.m3u8",
+          "dash": "https://vidpass.test/ea95132c15732412d22c1476fa83f27a/manifest/video.mpd"
+        }
       },
-      "success": true
+      "success": true,
+      "errors": [],
+      "messages": []
     }
     "#);
     assert_eq!(site.get(&format!("/stream/{VIDEO}")).await.body, registered.body);
