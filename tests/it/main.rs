@@ -4,6 +4,7 @@
 
 mod cli;
 mod clients;
+mod connections;
 mod crash;
 mod layers;
 mod playing;

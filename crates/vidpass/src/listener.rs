@@ -1,7 +1,7 @@
-//! The one accept loop: HTTP/1.1 and HTTP/2 over TCP, with a limit on everything that a client can drag out.
+//! The one accept loop: HTTP/1.1 over TCP, with a limit on everything that a client can drag out.
 //!
-//! `axum::serve` never closes a request whose head does not end, so connections are served here, on `hyper-util` with
-//! a timer.
+//! `axum::serve` never closes a request whose head does not end, so connections are served here, on `hyper` with a
+//! timer. HTTP/2 is not spoken: browsers want TLS for it, and the server that has the TLS speaks HTTP/1.1 to us.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,13 +13,15 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
+use tracing::warn;
 
 use crate::config::ConnectionLimits;
 
@@ -28,9 +30,6 @@ const MAX_HEAD: usize = 32 * 1024;
 
 /// How many headers a request may have.
 const MAX_HEADERS: usize = 64;
-
-/// How many requests one HTTP/2 connection may have open.
-const MAX_STREAMS: u32 = 100;
 
 /// How long to wait before accepting again where the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -49,9 +48,10 @@ pub(crate) async fn serve<H, F, B>(
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let places = Arc::new(Semaphore::new(limits.max_connections.min(connections_that_fit())));
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
+    let mut accepting = true;
     loop {
         let place = places.clone().acquire_owned();
         let accepted = tokio::select! {
@@ -59,16 +59,19 @@ pub(crate) async fn serve<H, F, B>(
             () = &mut stop => break,
         };
         let (Ok(place), Ok((stream, peer))) = accepted else {
-            // Out of file descriptors, most likely; the connections that are served go on and will free some.
+            if std::mem::take(&mut accepting) {
+                warn!("no connection can be accepted, most likely for want of file descriptors; trying again");
+            }
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        accepting = true;
         let handle = handle.clone();
         let service = service_fn(move |request| {
             let answer = handle(request, peer);
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let connection = builder(limits).serve_connection(timed(stream, limits), service).into_owned();
+        let connection = builder(limits).serve_connection(timed(stream, limits), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             // A connection that a client breaks off is the client's affair.
@@ -78,25 +81,29 @@ pub(crate) async fn serve<H, F, B>(
     }
     drop(listener);
     if tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await.is_err() {
-        tracing::warn!(seconds = limits.shutdown_timeout.as_secs(), "requests were still running and are cut off");
+        warn!(seconds = limits.shutdown_timeout.as_secs(), "requests were still running and are cut off");
     }
 }
 
-fn builder(limits: ConnectionLimits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+/// How many connections the process has file descriptors for. Each may need two, its socket and a file; the rest is for
+/// the database and whatever else is open.
+fn connections_that_fit() -> usize {
+    const OTHERS: u64 = 100;
+    let limit = getrlimit(Resource::Nofile);
+    // Everybody may raise the soft limit to the hard one.
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    let fit = current.map_or(u64::MAX, |descriptors| descriptors.saturating_sub(OTHERS) / 2);
+    usize::try_from(fit).unwrap_or(usize::MAX).max(1)
+}
+
+fn builder(limits: ConnectionLimits) -> Builder {
+    let mut builder = Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(limits.header_timeout)
-        .keep_alive_timeout(limits.header_timeout)
-        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
-        .max_concurrent_streams(MAX_STREAMS);
     builder
 }
 
