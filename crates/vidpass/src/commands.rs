@@ -15,10 +15,15 @@ pub(crate) mod token;
 pub(crate) mod video;
 
 use std::future::Future;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
 use crate::cli::{Cli, Command};
+use crate::output::line;
+
+/// How long threads may go on that wait for a disk when everything else is done.
+const LAST_THREADS: Duration = Duration::from_secs(1);
 
 /// How a command ended that could do its work.
 pub(crate) enum Outcome {
@@ -40,16 +45,20 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Key(key) => block_on(key.run())?,
         Command::Video(video) => block_on(video.run())?,
         Command::Token(token) => return block_on(token.run()),
-        Command::Openapi => println!("{}", vidpass_api::openapi_json()),
+        Command::Openapi => line(&vidpass_api::openapi_json()),
         Command::Completion(completion) => completion.run(),
-        Command::CliReference => print!("{}", cli_reference::markdown()),
+        Command::CliReference => line(cli_reference::markdown().trim_end()),
     }
     Ok(Outcome::Done)
 }
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("no thread could be started")?.block_on(work)
+    let runtime = runtime.context("no thread could be started")?;
+    let done = runtime.block_on(work);
+    // A read from a disk that hangs must not keep the process from ending.
+    runtime.shutdown_timeout(LAST_THREADS);
+    done
 }
 
 /// Resolves when the process is asked to stop: SIGTERM, or Ctrl-C.

@@ -32,8 +32,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Where `/metrics` is served; `None` where it is switched off.
     pub(crate) admin_listen: Option<SocketAddr>,
-    /// How clients reach `listen`: the start of every URL that the API gives out.
-    pub(crate) public_url: PublicUrl,
+    /// How clients reach `listen`: the start of every URL that the API gives out. `None` is by its own address.
+    pub(crate) public_url: Option<PublicUrl>,
     /// Where accounts, keys and videos are kept.
     pub(crate) database: DatabaseUrl,
     /// Where the key that seals private keys comes from.
@@ -232,11 +232,13 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
         "off" => Some(None),
         address => p.parsed("admin_listen", address).map(Some),
     };
-    let public_url = match (&raw.public_url, listen) {
-        (Some(url), _) => p.parsed("public_url", url),
-        (None, Some(listen)) => p.parsed("public_url", &format!("http://{listen}")),
-        (None, None) => None,
+    let public_url = match &raw.public_url {
+        Some(url) => p.parsed("public_url", url).map(Some),
+        None => Some(None),
     };
+    if let (Some(address), Some(None)) = (listen, &public_url) {
+        require_reachable(address, p);
+    }
     let database = database(raw.database.as_deref().unwrap_or("sqlite:vidpass.db"), folder, p);
     let media = folder.join(raw.media.as_deref().unwrap_or(Path::new("media")));
     let master_key = match master_key {
@@ -263,6 +265,13 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     })
 }
 
+/// No client can reach `0.0.0.0`, so it says nothing about the URLs that the API gives out.
+fn require_reachable(listen: SocketAddr, p: &mut Problems) {
+    if listen.ip().is_unspecified() {
+        p.add("public_url", "", format!("must be set where listen is {listen}: how do clients reach this server?"));
+    }
+}
+
 fn database(text: &str, folder: &Path, p: &mut Problems) -> Option<DatabaseUrl> {
     // The text itself may hold a password, so a problem does not repeat it.
     let url: DatabaseUrl = text.parse().map_err(|reason| p.add("database", "(not shown)", reason)).ok()?;
@@ -281,7 +290,7 @@ mod tests {
         let config = check("").unwrap();
         assert!(config.listen.ip().is_loopback() && config.admin_listen.unwrap().ip().is_loopback());
         assert!(config.viewer.trusted_proxies.is_empty());
-        assert_eq!(config.public_url.as_str(), "http://127.0.0.1:8080");
+        assert!(config.public_url.is_none());
         assert_eq!(config.tokens.max_lifetime, Duration::from_secs(24 * 3600));
         assert_eq!(config.media, Path::new("etc/media"));
     }
@@ -321,6 +330,13 @@ mod tests {
         let error = check("lisen = \"127.0.0.1:1\"").unwrap_err();
         let ConfigError::Syntax { source, .. } = error else { panic!("{error}") };
         assert!(source.to_string().contains("unknown field `lisen`"), "{source}");
+    }
+
+    #[test]
+    fn a_server_for_everybody_says_how_it_is_reached() {
+        let error = check("listen = \"0.0.0.0:80\"").unwrap_err().to_string();
+        assert!(error.contains("public_url"), "{error}");
+        assert!(check("listen = \"0.0.0.0:80\"\npublic_url = \"https://video.example.com\"").is_ok());
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! Keeps the gate's catalogue as the store's change log says.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tracing::{error, info};
 use vidpass_gate::{Catalogue, Gate};
 use vidpass_store::{ChangeSeq, Follower, Store, StoreError, Subject};
+use vidpass_token::{Clock, UnixTime};
 
 /// How long to wait before asking a store again that did not answer.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// For how long the store may be silent before the server says that it is not ready.
+const STALE: Duration = Duration::from_secs(10);
 
 /// Fills the gate's catalogue from the store.
 ///
@@ -27,13 +32,42 @@ pub(crate) async fn fill(store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreE
     Ok(snapshot.seq)
 }
 
+/// When the store was last heard.
+#[derive(Clone)]
+pub(crate) struct Heard(Arc<AtomicI64>);
+
+impl Heard {
+    /// Heard at `now`.
+    pub(crate) fn at(now: UnixTime) -> Self {
+        Self(Arc::new(AtomicI64::new(now.0)))
+    }
+
+    /// Whether the store has been silent for longer than a short interruption.
+    pub(crate) fn is_stale(&self, now: UnixTime) -> bool {
+        UnixTime(self.0.load(Ordering::Relaxed)).plus(STALE) < now
+    }
+
+    fn now(&self, now: UnixTime) {
+        self.0.store(now.0, Ordering::Relaxed);
+    }
+}
+
 /// Applies every later change, for as long as the process lives. While the store is away, the gate goes on with what
 /// it has.
-pub(crate) async fn follow(store: Store, gate: Arc<Gate>, mut follower: Follower, mut seq: ChangeSeq) {
+pub(crate) async fn follow(
+    store: Store,
+    gate: Arc<Gate>,
+    mut follower: Follower,
+    mut seq: ChangeSeq,
+    (heard, clock): (Heard, Clock),
+) {
     follower.applied(seq);
     loop {
         match apply_later_than(seq, &store, &gate).await {
-            Ok(latest) if latest == seq => follower.changed().await,
+            Ok(latest) if latest == seq => {
+                heard.now(clock());
+                follower.changed().await;
+            }
             Ok(latest) => {
                 seq = latest;
                 follower.applied(seq);

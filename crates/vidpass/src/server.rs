@@ -14,13 +14,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 use tracing::{error, info, warn};
-use vidpass_api::{ApiConfig, Readiness};
+use vidpass_api::{ApiConfig, PublicUrl, Readiness};
 use vidpass_gate::{CountrySource, FolderOrigin, Gate, GateParts, GateService, Reload, ViewerResolver};
 use vidpass_store::Store;
 use vidpass_token::{AccountId, Clock, VideoId};
 
 use crate::chain::Chain;
 use crate::config::Config;
+use crate::follow::Heard;
 use crate::{follow, framing, listener};
 
 /// How often the country file is looked at.
@@ -37,6 +38,8 @@ pub(crate) struct Server {
     gate: GateService,
     metrics: Arc<Registry>,
     tasks: JoinSet<()>,
+    store: Store,
+    public_url: PublicUrl,
     config: Config,
     clock: Clock,
 }
@@ -60,13 +63,17 @@ impl Server {
         let gate = Arc::new(Gate::new(config.gate(), &mut metrics));
         let follower = store.follower();
         let seq = follow::fill(&store, &gate).await.context("the gate could not be filled from the store")?;
-        let ready = Arc::clone(&gate);
+        let heard = Heard::at(clock());
+        let public_url = match config.public_url.clone() {
+            Some(url) => url,
+            None => format!("http://{}", listener.local_addr()?).parse()?,
+        };
         let api = vidpass_api::router(
             store.clone(),
             clock.clone(),
-            api_config(&config),
+            api_config(&config, public_url.clone()),
             &mut metrics,
-            Readiness::new(move || ready.is_loaded()),
+            readiness(Arc::clone(&gate), heard.clone(), clock.clone()),
         );
         let service = GateService::new(GateParts {
             gate: Arc::clone(&gate),
@@ -76,10 +83,11 @@ impl Server {
             clock: clock.clone(),
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(follow::follow(store.clone(), gate, follower, seq));
+        tasks.spawn(follow::follow(store.clone(), gate, follower, seq, (heard, clock.clone())));
         tasks.spawn(watch_country_file(countries));
-        tasks.spawn(delete_scheduled_videos(store, clock.clone()));
-        Ok(Self { listener, admin, api, gate: service, metrics: Arc::new(metrics), tasks, config, clock })
+        tasks.spawn(delete_scheduled_videos(store.clone(), clock.clone()));
+        let metrics = Arc::new(metrics);
+        Ok(Self { listener, admin, api, gate: service, metrics, tasks, store, public_url, config, clock })
     }
 
     /// The address for API callers and viewers, with the port that the system chose where 0 was asked for.
@@ -88,6 +96,11 @@ impl Server {
     /// Where the system does not tell.
     pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// How clients reach that address.
+    pub(crate) fn public_url(&self) -> &PublicUrl {
+        &self.public_url
     }
 
     /// The address of `/metrics`, where it is served.
@@ -119,18 +132,23 @@ impl Server {
     }
 
     /// Serves until `stop` resolves and running requests are done.
-    pub(crate) async fn run(mut self, stop: impl Future<Output = ()> + Send) {
+    ///
+    /// # Errors
+    /// Where a task ended that must not: a gate that no longer follows the store would go on admitting deleted keys.
+    pub(crate) async fn run(mut self, stop: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
         let limits = self.config.limits;
         let (stopped, stopping) = tokio::sync::watch::channel(false);
         let stopping = move || {
             let mut stopping = stopping.clone();
             async move { drop(stopping.wait_for(|stopped| *stopped).await) }
         };
-        if let Some(admin) = self.admin {
-            let metrics = self.metrics;
-            let handle = move |request, _| std::future::ready(admin_answer(&metrics, &request));
-            self.tasks.spawn(listener::serve(admin, limits, handle, stopping()));
-        }
+        let (admin, metrics, admin_stopping) = (self.admin, self.metrics, stopping());
+        let serving_admin = async move {
+            if let Some(admin) = admin {
+                let handle = move |request, _| std::future::ready(admin_answer(&metrics, &request));
+                listener::serve(admin, limits, handle, admin_stopping).await;
+            }
+        };
         let (api, gate) = (self.api, self.gate);
         let handle = move |request, peer| answer(api.clone(), gate.clone(), request, peer);
         let serving = listener::serve(self.listener, limits, handle, stopping());
@@ -139,8 +157,13 @@ impl Server {
             info!("stopping: no new connections; running requests may finish");
             stopped.send_replace(true);
         };
-        tokio::join!(serving, stop);
+        tokio::select! {
+            _ = async { tokio::join!(serving, serving_admin, stop) } => {}
+            _ = self.tasks.join_next() => anyhow::bail!("a background task ended; the gate would no longer follow the store"),
+        }
         self.tasks.shutdown().await;
+        self.store.close().await;
+        Ok(())
     }
 }
 
@@ -178,12 +201,17 @@ fn admin_answer(metrics: &Registry, request: &Request<Incoming>) -> Response<Bod
     response.body(Body::from(text)).expect("the parts are constants")
 }
 
-fn api_config(config: &Config) -> ApiConfig {
+/// Ready while the gate has a catalogue and hears of the store's changes.
+fn readiness(gate: Arc<Gate>, heard: Heard, clock: Clock) -> Readiness {
+    Readiness::new(move || gate.is_loaded() && !heard.is_stale(clock()))
+}
+
+fn api_config(config: &Config, public_url: PublicUrl) -> ApiConfig {
     ApiConfig {
         default_token_lifetime: config.tokens.default_lifetime,
         max_token_lifetime: config.tokens.max_lifetime,
         max_access_rules: config.tokens.max_access_rules,
-        ..ApiConfig::new(config.public_url.clone())
+        ..ApiConfig::new(public_url)
     }
 }
 

@@ -21,4 +21,9 @@ pub(crate) fn start(config: &LogConfig) {
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
     drop(started);
+    // What a panic says may hold a secret; where it happened does not.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a part of the program panicked");
+    }));
 }

@@ -12,6 +12,7 @@ use vidpass_token::{AccountId, VideoId};
 use super::serve::private_folder;
 use super::{asked_to_stop, master_key};
 use crate::config::{self, Config, LogFormat, Overrides, Place};
+use crate::output::line;
 use crate::server::Server;
 use crate::{clock, telemetry};
 
@@ -62,11 +63,10 @@ impl Demo {
         };
         unpack(&config.media.join(made.video.as_str()))?;
         let server = Server::bind(config, store, clock::system()).await?;
-        let url = format!("http://{}", server.address()?);
+        let url = server.public_url().to_string();
         write_env(&env_file, &url, &made)?;
         print_welcome(&server, &url, &made, &env_file).await?;
-        server.run(asked_to_stop()).await;
-        Ok(())
+        server.run(asked_to_stop()).await
     }
 
     fn config(&self) -> anyhow::Result<Config> {
@@ -121,7 +121,7 @@ async fn again(store: &Store, env_file: &Path) -> anyhow::Result<Option<Made>> {
     Ok(known.then(|| Made { account, api_token: api_token.to_owned(), video }))
 }
 
-/// Writes the sample video's files, those that are not there yet.
+/// Writes the sample video's files.
 fn unpack(folder: &Path) -> anyhow::Result<()> {
     let writable = || format!("the sample video cannot be written to {}", folder.display());
     std::fs::create_dir_all(folder).with_context(writable)?;
@@ -148,7 +148,7 @@ async fn print_welcome(server: &Server, url: &str, made: &Made, env_file: &Path)
     let metrics =
         server.admin_address().map_or_else(String::new, |address| format!("\nMetrics: http://{address}/metrics"));
     let token = server.issue_token(account, api_token, video).await?;
-    println!(
+    line(&format!(
         "vidpass demo, at {url}
 
 Issue a token for the sample video:
@@ -164,6 +164,6 @@ Without a token it is refused:
 For scripts, all of this is in {}{metrics}
 Stop with Ctrl-C.",
         env_file.display()
-    );
+    ));
     Ok(())
 }

@@ -25,11 +25,10 @@ impl Serve {
         let config = config::read(&self.overrides)?;
         telemetry::start(&config.log);
         let store = store::open_for(&config).await?;
-        let public_url = config.public_url.to_string();
         let server = Server::bind(config, store, clock::system()).await?;
         let admin = server.admin_address().map_or("off".to_owned(), |address| address.to_string());
-        info!(listen = %server.address()?, %public_url, metrics = %admin, "vidpass is ready");
-        server.run(asked_to_stop()).await;
+        info!(listen = %server.address()?, public_url = %server.public_url(), metrics = %admin, "vidpass is ready");
+        server.run(asked_to_stop()).await?;
         info!("vidpass has stopped");
         Ok(())
     }
