@@ -5,13 +5,12 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::vidpass;
+use crate::support::{Installed, vidpass};
 
 #[test]
 fn a_server_is_set_up_step_by_step() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path();
-    ok(vidpass().arg("init").arg(at));
+    let installed = Installed::new("cli");
+    let at = installed.folder();
     let again = failed(vidpass().arg("init").arg(at));
     assert!(again.contains("vidpass.toml is there already; nothing was changed"), "{again}");
 
@@ -54,9 +53,8 @@ fn a_server_is_set_up_step_by_step() {
 
 #[test]
 fn a_token_is_signed_inspected_and_rehearsed_offline() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path();
-    ok(vidpass().arg("init").arg(at));
+    let installed = Installed::new("cli");
+    let at = installed.folder();
     ok(site(at).args(["account", "create", "--name", "A"]));
     let made = json(site(at).args(["key", "create", "--json", "--out"]).arg(at.join("key.pem")));
     let (kid, pem) = (made["id"].as_str().unwrap(), at.join("key.pem"));
@@ -101,9 +99,8 @@ fn a_token_is_signed_inspected_and_rehearsed_offline() {
 
 #[test]
 fn a_rule_that_is_none_is_explained() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path();
-    ok(vidpass().arg("init").arg(at));
+    let installed = Installed::new("cli");
+    let at = installed.folder();
     ok(site(at).args(["account", "create", "--name", "A"]));
     let pem = at.join("key.pem");
     ok(site(at).args(["key", "create", "--out"]).arg(&pem));
@@ -163,9 +160,8 @@ fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
 
 #[test]
 fn a_master_key_that_others_may_read_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path();
-    ok(vidpass().arg("init").arg(at));
+    let installed = Installed::new("cli");
+    let at = installed.folder();
     let key = at.join("master.key");
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let error = failed(site(at).args(["account", "list"]));

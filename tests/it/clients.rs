@@ -6,7 +6,7 @@ use std::process::Command;
 use vidpass_store::{ApiSecret, MasterKey, NewAccount, NewVideo, Store};
 use vidpass_token::{SigningKey, UnixTime};
 
-use crate::support::{Demo, Process, repository, run, vidpass};
+use crate::support::{Demo, Installed, repository, run};
 
 #[test]
 fn the_go_program_of_the_sdks_documentation() {
@@ -58,12 +58,12 @@ fn ffmpeg() {
 #[test]
 fn the_python_sdks_own_tests() {
     const ID: &str = "023e105f4ecef8ad9ca31a8372d0c353";
-    let folder = tempfile::tempdir().unwrap();
-    run("python-own-init", vidpass().arg("init").arg(folder.path()));
+    let installed = Installed::new("python-own");
+    let folder = installed.folder();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let key = std::fs::read_to_string(folder.path().join("master.key")).unwrap();
-        let database = format!("sqlite:{}/vidpass.db", folder.path().display()).parse().unwrap();
+        let key = std::fs::read_to_string(folder.join("master.key")).unwrap();
+        let database = format!("sqlite:{}/vidpass.db", folder.display()).parse().unwrap();
         let store = Store::open(&database, &MasterKey::from_base64(key.trim()).unwrap()).await.unwrap();
         let (account, now) = (ID.parse().unwrap(), UnixTime(1_800_000_000));
         store.create_account(&NewAccount { id: Some(account), name: "SDK".to_owned() }, now).await.unwrap();
@@ -74,13 +74,7 @@ fn the_python_sdks_own_tests() {
         let video = NewVideo::private(Some("ea95132c15732412d22c1476fa83f27a".parse().unwrap()));
         store.register_video(&account, video, now).await.unwrap();
     });
-    let config = folder.path().join("vidpass.toml");
-    let mut command = vidpass();
-    command
-        .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off", "--log-format", "json", "--config"])
-        .arg(config);
-    let mut server = Process::start("python-own-server", &mut command);
-    let url = server.wait_for(Process::listening);
+    let (_server, url) = installed.serve();
     let mut tests = in_clients("python", &["bash", "run_sdk_tests.sh"]);
     let output = run("python-own-tests", tests.env("VIDPASS_URL", url));
     assert!(String::from_utf8_lossy(&output.stdout).contains(" passed"));

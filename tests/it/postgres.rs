@@ -3,47 +3,30 @@
 use serde_json::Value;
 
 use crate::postgres_server::postgres_server;
-use crate::support::{Process, run, vidpass};
+use crate::support::Installed;
 
 #[tokio::test]
 async fn a_server_runs_on_postgresql() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("vidpass.toml");
-    let site = || {
-        let mut command = vidpass();
-        command.env("VIDPASS_CONFIG", &config);
-        command
-    };
-    run(
-        "postgres-init",
-        vidpass().arg("init").arg(folder.path()).args(["--database", &postgres_server().create_database()]),
-    );
-    run("postgres-account", site().args(["account", "create", "--name", "A", "--id", "a1"]));
-    run("postgres-video", site().args(["video", "create", "--uid", "v1"]));
-    std::fs::create_dir_all(folder.path().join("media/v1/manifest")).unwrap();
-    std::fs::write(folder.path().join("media/v1/manifest/video.m3u8"), "#EXTM3U\n").unwrap();
-    // Its output is a secret, so it goes to no log.
-    let made = site().args(["api-token", "create", "--name", "T", "--json"]).output().unwrap();
-    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let installed = Installed::with("postgres", &["--database", &postgres_server().create_database()]);
+    installed.json(&["account", "create", "--name", "A", "--id", "a1"]);
+    installed.json(&["video", "create", "--uid", "v1"]);
+    let folder = installed.media().join("a1/v1/manifest");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("video.m3u8"), "#EXTM3U\n").unwrap();
+    let made = installed.json(&["api-token", "create", "--name", "T"]);
 
-    let mut serve = site();
-    let mut server = Process::start(
-        "postgres-server",
-        serve.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off", "--log-format", "json"]),
-    );
-    let url = server.wait_for(Process::listening);
+    let (_server, url) = installed.serve();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let issue =
-        http.post(format!("{url}/client/v4/accounts/a1/stream/v1/token")).bearer_auth(made["token"].as_str().unwrap());
-    let answer: Value = issue.send().await.unwrap().json().await.unwrap();
+    let issue = http.post(format!("{url}/client/v4/accounts/a1/stream/v1/token"));
+    let issued = issue.bearer_auth(made["token"].as_str().unwrap()).send().await.unwrap();
+    let answer: Value = issued.json().await.unwrap();
     let token = answer["result"]["token"].as_str().unwrap_or_else(|| panic!("{answer}"));
     let manifest = format!("{url}/{token}/manifest/video.m3u8");
     assert_eq!(http.get(&manifest).send().await.unwrap().status(), 200);
 
     // Another process deletes the managed key; this one's gate hears of it by polling.
-    let keys = run("postgres-keys", site().args(["key", "list", "--json"]));
-    let keys: Value = serde_json::from_slice(&keys.stdout).unwrap();
-    run("postgres-key-delete", site().args(["key", "delete", keys[0]["id"].as_str().unwrap()]));
+    let keys = installed.json(&["key", "list"]);
+    installed.json(&["key", "delete", keys[0]["id"].as_str().unwrap()]);
     let mut status = 200;
     for _ in 0..300 {
         status = http.get(&manifest).send().await.unwrap().status().as_u16();

@@ -42,9 +42,9 @@ async fn each_refusal_has_its_code() {
     let now = demo.now();
     let sign = |claims: &Claims| key.signing.sign(claims).unwrap().as_str().to_owned();
     let good = sign(&demo.claims());
-    let mut tampered = good.clone();
-    let middle = good.find('.').unwrap() + 9;
-    tampered.replace_range(middle..=middle, if &good[middle..=middle] == "A" { "B" } else { "A" });
+    let longer = sign(&Claims { expires: UnixTime(now + 7200), ..demo.claims() });
+    let part = |token: &str, index: usize| token.split('.').nth(index).unwrap().to_owned();
+    let tampered = format!("{}.{}.{}", part(&good, 0), part(&longer, 1), part(&good, 2));
     let mut changed_signature = good.clone();
     changed_signature
         .replace_range(good.len() - 9..good.len() - 8, if good.as_bytes()[good.len() - 9] == b'A' { "B" } else { "A" });
@@ -61,6 +61,7 @@ async fn each_refusal_has_its_code() {
             sign(&Claims { not_before: Some(UnixTime(now + 600)), ..demo.claims() }),
             "401 token_not_yet_valid",
         ),
+        ("changed payload", tampered, "401 signature_invalid"),
         ("changed signature", changed_signature, "401 signature_invalid"),
         ("other video", sign(&Claims { video: "another".parse().unwrap(), ..demo.claims() }), "401 video_not_owned"),
         ("unknown key", stranger.sign(&demo.claims()).unwrap().as_str().to_owned(), "401 key_unknown"),
@@ -75,9 +76,6 @@ async fn each_refusal_has_its_code() {
     ] {
         assert_eq!(demo.outcome(&credential, MANIFEST, &[]).await, expected, "{what}");
     }
-    // A payload whose bytes were changed is either no JSON any more or not what was signed.
-    let outcome = demo.outcome(&tampered, MANIFEST, &[]).await;
-    assert!(["401 signature_invalid", "401 token_malformed"].contains(&outcome.as_str()), "{outcome}");
     assert_eq!(demo.outcome(&good, "manifest/none.m3u8", &[]).await, "404");
     assert_eq!(demo.outcome(&good, "manifest%2fvideo.m3u8", &[]).await, "400 path_refused");
 }

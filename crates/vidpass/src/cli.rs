@@ -2,6 +2,7 @@
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
+use vidpass_token::AccountId;
 
 use crate::commands;
 use crate::config::Place;
@@ -66,6 +67,16 @@ pub(crate) enum Command {
     /// Print the reference of this command line, as Markdown
     #[command(hide = true)]
     CliReference,
+}
+
+/// What commands that work on one account share.
+#[derive(clap::Args, Debug)]
+pub(crate) struct OfAccount {
+    /// The account [default: the only one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<AccountId>,
+    #[command(flatten)]
+    pub(crate) common: Common,
 }
 
 /// What commands that work on the database share.

@@ -2,10 +2,9 @@
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use vidpass_token::AccountId;
 
 use super::{api_token, store};
-use crate::cli::Common;
+use crate::cli::OfAccount;
 use crate::clock;
 use crate::output::print_one;
 
@@ -26,11 +25,8 @@ pub(crate) struct Create {
     /// The address that callers send as X-Auth-Email
     #[arg(long)]
     email: String,
-    /// The account that it may act for [default: the only one]
-    #[arg(long, value_name = "ID")]
-    account: Option<AccountId>,
     #[command(flatten)]
-    common: Common,
+    of: OfAccount,
 }
 
 impl ApiKey {
@@ -45,8 +41,7 @@ impl ApiKey {
 
 impl Create {
     async fn run(self) -> anyhow::Result<()> {
-        let store = store::open(&self.common.place).await?;
-        let account = store::account(&store, self.account).await?;
+        let (store, account) = store::open_account(&self.of).await?;
         let new = store.create_api_key(&account, &self.email, None, clock::now()).await?;
         let answer = json!({
             "id": new.id.as_str(),
@@ -54,8 +49,8 @@ impl Create {
             "email": self.email,
             "key": new.secret.expose(),
         });
-        print_one(self.common.json, &answer);
-        if !self.common.json {
+        print_one(self.of.common.json, &answer);
+        if !self.of.common.json {
             eprintln!("\nThis text is not kept and cannot be shown again. Send it as X-Auth-Key, with X-Auth-Email.");
         }
         Ok(())

@@ -4,10 +4,9 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use vidpass_store::{Credential, CredentialId, CredentialKind};
-use vidpass_token::AccountId;
 
 use super::store;
-use crate::cli::Common;
+use crate::cli::OfAccount;
 use crate::output::{print_list, print_one};
 use crate::{clock, span};
 
@@ -28,21 +27,15 @@ pub(crate) struct Create {
     /// What it is for
     #[arg(long)]
     name: String,
-    /// The account that it may act for [default: the only one]
-    #[arg(long, value_name = "ID")]
-    account: Option<AccountId>,
     #[command(flatten)]
-    common: Common,
+    of: OfAccount,
 }
 
 /// List an account's credentials.
 #[derive(Args, Debug)]
 pub(crate) struct List {
-    /// The account [default: the only one]
-    #[arg(long, value_name = "ID")]
-    account: Option<AccountId>,
     #[command(flatten)]
-    common: Common,
+    of: OfAccount,
 }
 
 /// Delete a credential.
@@ -50,11 +43,8 @@ pub(crate) struct List {
 pub(crate) struct Delete {
     /// Its id, as `list` shows it
     id: CredentialId,
-    /// The account [default: the only one]
-    #[arg(long, value_name = "ID")]
-    account: Option<AccountId>,
     #[command(flatten)]
-    common: Common,
+    of: OfAccount,
 }
 
 impl ApiToken {
@@ -69,12 +59,11 @@ impl ApiToken {
 
 impl Create {
     async fn run(self) -> anyhow::Result<()> {
-        let store = store::open(&self.common.place).await?;
-        let account = store::account(&store, self.account).await?;
+        let (store, account) = store::open_account(&self.of).await?;
         let new = store.create_api_token(&account, &self.name, clock::now()).await?;
         let answer = json!({ "id": new.id.as_str(), "account": account.as_str(), "token": new.secret.expose() });
-        print_one(self.common.json, &answer);
-        if !self.common.json {
+        print_one(self.of.common.json, &answer);
+        if !self.of.common.json {
             eprintln!("\nThis text is not kept and cannot be shown again. Send it as: Authorization: Bearer TOKEN");
         }
         Ok(())
@@ -83,22 +72,20 @@ impl Create {
 
 impl List {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let store = store::open(&self.common.place).await?;
-        let account = store::account(&store, self.account).await?;
+        let (store, account) = store::open_account(&self.of).await?;
         let credentials = store.list_credentials(&account).await?;
-        print_list(self.common.json, &credentials.iter().map(shown).collect::<Vec<_>>());
+        print_list(self.of.common.json, &credentials.iter().map(shown).collect::<Vec<_>>());
         Ok(())
     }
 }
 
 impl Delete {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let store = store::open(&self.common.place).await?;
-        let account = store::account(&store, self.account).await?;
+        let (store, account) = store::open_account(&self.of).await?;
         if !store.delete_credential(&account, &self.id).await? {
             bail!("account `{account}` has no credential `{}`; see `vidpass api-token list`", self.id);
         }
-        print_one(self.common.json, &json!({ "deleted": self.id.as_str() }));
+        print_one(self.of.common.json, &json!({ "deleted": self.id.as_str() }));
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! `vidpass init`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
@@ -8,7 +8,8 @@ use vidpass_store::Store;
 
 use super::master_key;
 use super::serve::private_folder;
-use crate::config::{self, DEFAULT_FILE, Place};
+use crate::config::{self, DEFAULT_FILE, MasterKeySource, Place};
+use crate::output::line;
 
 /// The configuration that a new server starts with.
 const TEMPLATE: &str = include_str!("../../vidpass.toml");
@@ -32,27 +33,50 @@ pub(crate) struct Init {
 
 impl Init {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let folder = &self.folder;
-        let (file, key) = (folder.join(DEFAULT_FILE), folder.join("master.key"));
+        let (file, key) = (self.folder.join(DEFAULT_FILE), self.folder.join("master.key"));
         for existing in [&file, &key] {
             ensure!(!existing.exists(), "{} is there already; nothing was changed", existing.display());
         }
-        private_folder(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        private_folder(&self.folder).with_context(|| format!("{} cannot be made", self.folder.display()))?;
+        let made = self.make(&file).await;
+        if made.is_err() {
+            // So that the next attempt finds nothing in its way.
+            for half_made in [&file, &key] {
+                drop(std::fs::remove_file(half_made));
+            }
+        }
+        made.map(|master_key| self.print_next(&file, &master_key))
+    }
+
+    /// Makes everything, and gives what to say of the master key.
+    async fn make(&self, file: &Path) -> anyhow::Result<String> {
         // The database's URL may hold a password.
-        master_key::write_secret(&file, &settings(&self.database))?;
-        let master_key = master_key::create(&key)?;
-        let place = Place { config: Some(file.clone()), ..Place::default() };
+        master_key::write_secret(file, &settings(&self.database))?;
+        let place = Place { config: Some(file.to_owned()), ..Place::default() };
         let config = config::read(&place.into())?;
+        let (key, advice) = match &config.master_key {
+            MasterKeySource::Inline(_) => {
+                (master_key::read(&config.master_key)?, "The master key is the one in VIDPASS_MASTER_KEY.".to_owned())
+            }
+            MasterKeySource::File(file) => {
+                let name = file.display();
+                let advice = format!("Keep a copy of {name} in another place: without it no private key can be read.");
+                (master_key::create(file)?, advice)
+            }
+        };
         std::fs::create_dir_all(&config.media).with_context(|| format!("{} cannot be made", config.media.display()))?;
-        Store::create_or_open(&config.database, &master_key).await.context("the database cannot be made")?;
-        println!(
-            "Made {file}, {key} and the database.\n\nKeep a copy of {key} in another place: without it no private key can be read.\n\nNext, in {folder}:\n  \
-             vidpass account create --name \"My company\"\n  vidpass api-token create --name \"My backend\"\n  vidpass serve",
-            file = file.display(),
-            key = key.display(),
-            folder = folder.display(),
-        );
-        Ok(())
+        let store = Store::create_or_open(&config.database, &key).await.context("the database cannot be made")?;
+        store.close().await;
+        Ok(advice)
+    }
+
+    fn print_next(&self, file: &Path, advice: &str) {
+        line(&format!(
+            "Made {} and the database.\n\n{advice}\n\nNext, in {}:\n  vidpass account create --name \"My company\"\n  \
+             vidpass api-token create --name \"My backend\"\n  vidpass serve",
+            file.display(),
+            self.folder.display(),
+        ));
     }
 }
 

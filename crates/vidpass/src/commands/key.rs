@@ -9,7 +9,7 @@ use vidpass_store::{Deletion, SigningKeyRecord};
 use vidpass_token::{AccountId, KeyId, SigningKey};
 
 use super::{master_key, store};
-use crate::cli::Common;
+use crate::cli::OfAccount;
 use crate::output::{print_list, print_one};
 use crate::{clock, span};
 
@@ -29,24 +29,18 @@ pub(crate) enum Key {
 /// Make a signing key.
 #[derive(Args, Debug)]
 pub(crate) struct Create {
-    /// The account [default: the only one]
-    #[arg(long, value_name = "ID")]
-    account: Option<AccountId>,
     /// Write the private key as PEM to this new file, readable by you alone, instead of printing it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    common: Common,
+    of: OfAccount,
 }
 
 /// List an account's signing keys.
 #[derive(Args, Debug)]
 pub(crate) struct List {
-    /// The account [default: the only one]
-    #[arg(long, value_name = "ID")]
-    account: Option<AccountId>,
     #[command(flatten)]
-    common: Common,
+    of: OfAccount,
 }
 
 /// One signing key.
@@ -54,11 +48,8 @@ pub(crate) struct List {
 pub(crate) struct One {
     /// The key's id: the `kid` of its tokens
     id: KeyId,
-    /// The account [default: the only one]
-    #[arg(long, value_name = "ID")]
-    account: Option<AccountId>,
     #[command(flatten)]
-    common: Common,
+    of: OfAccount,
 }
 
 impl Key {
@@ -74,8 +65,7 @@ impl Key {
 
 impl Create {
     async fn run(self) -> anyhow::Result<()> {
-        let store = store::open(&self.common.place).await?;
-        let account = store::account(&store, self.account).await?;
+        let (store, account) = store::open_account(&self.of).await?;
         let key = tokio::task::spawn_blocking(|| SigningKey::generate(KeyId::random())).await??;
         // The file first: a key whose private part is lost would only be a riddle in the list.
         if let Some(file) = &self.out {
@@ -90,39 +80,36 @@ impl Create {
                 answer["jwk"] = json!(&*key.to_jwk_base64());
             }
         }
-        print_one(self.common.json, &answer);
+        print_one(self.of.common.json, &answer);
         Ok(())
     }
 }
 
 impl List {
     async fn run(self) -> anyhow::Result<()> {
-        let store = store::open(&self.common.place).await?;
-        let account = store::account(&store, self.account).await?;
+        let (store, account) = store::open_account(&self.of).await?;
         let keys = store.list_signing_keys(&account).await?;
-        print_list(self.common.json, &keys.iter().map(shown).collect::<Vec<_>>());
+        print_list(self.of.common.json, &keys.iter().map(shown).collect::<Vec<_>>());
         Ok(())
     }
 }
 
 impl One {
     async fn show(self) -> anyhow::Result<()> {
-        let store = store::open(&self.common.place).await?;
-        let account = store::account(&store, self.account).await?;
+        let (store, account) = store::open_account(&self.of).await?;
         let found = store.signing_key(&account, &self.id).await?;
         let key = found.with_context(|| unknown(&account, &self.id))?;
         let mut answer = shown(&key);
         answer["public_key"] = json!(key.public.to_pem());
-        print_one(self.common.json, &answer);
+        print_one(self.of.common.json, &answer);
         Ok(())
     }
 
     async fn delete(self) -> anyhow::Result<()> {
-        let store = store::open(&self.common.place).await?;
-        let account = store::account(&store, self.account).await?;
+        let (store, account) = store::open_account(&self.of).await?;
         match store.delete_signing_key(&account, &self.id, clock::now()).await? {
             Deletion::Deleted | Deletion::AlreadyDeleted => {
-                print_one(self.common.json, &json!({ "deleted": self.id.as_str() }));
+                print_one(self.of.common.json, &json!({ "deleted": self.id.as_str() }));
                 Ok(())
             }
             Deletion::Unknown => bail!("{}", unknown(&account, &self.id)),

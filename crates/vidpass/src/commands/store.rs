@@ -5,6 +5,7 @@ use vidpass_store::Store;
 use vidpass_token::AccountId;
 
 use super::master_key;
+use crate::cli::OfAccount;
 use crate::config::{self, Config, Place};
 
 /// Opens the database of the configuration.
@@ -18,14 +19,17 @@ pub(crate) async fn open_for(config: &Config) -> anyhow::Result<Store> {
     Store::open(&config.database, &key).await.context("the database cannot be opened")
 }
 
-/// The account that was named, or the only one.
-pub(crate) async fn account(store: &Store, named: Option<AccountId>) -> anyhow::Result<AccountId> {
+/// Opens the database, and finds the account that was named, or the only one.
+pub(crate) async fn open_account(of: &OfAccount) -> anyhow::Result<(Store, AccountId)> {
+    let store = open(&of.common.place).await?;
+    let account = account(&store, of.account.as_ref()).await?;
+    Ok((store, account))
+}
+
+async fn account(store: &Store, named: Option<&AccountId>) -> anyhow::Result<AccountId> {
     if let Some(id) = named {
-        let known = store
-            .account(&id)
-            .await?
-            .with_context(|| format!("there is no account `{id}`; see `vidpass account list`"))?;
-        return Ok(known.id);
+        let known = store.account(id).await?;
+        return Ok(known.with_context(|| format!("there is no account `{id}`; see `vidpass account list`"))?.id);
     }
     let mut accounts = store.list_accounts().await?;
     match accounts.len() {

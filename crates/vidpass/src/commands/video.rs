@@ -7,7 +7,7 @@ use vidpass_store::{Deletion, NewVideo, VideoQuery};
 use vidpass_token::{AccountId, AllowedOrigin, VideoId, VideoPolicy};
 
 use super::store;
-use crate::cli::Common;
+use crate::cli::OfAccount;
 use crate::output::{print_list, print_one};
 use crate::{clock, span};
 
@@ -37,11 +37,8 @@ pub(crate) struct Create {
     name: Option<String>,
     #[command(flatten)]
     settings: Settings,
-    /// The account that owns it [default: the only one]
-    #[arg(long, value_name = "ID")]
-    account: Option<AccountId>,
     #[command(flatten)]
-    common: Common,
+    of: OfAccount,
 }
 
 /// A video's switches.
@@ -61,11 +58,8 @@ pub(crate) struct Settings {
 /// List an account's videos.
 #[derive(Args, Debug)]
 pub(crate) struct List {
-    /// The account [default: the only one]
-    #[arg(long, value_name = "ID")]
-    account: Option<AccountId>,
     #[command(flatten)]
-    common: Common,
+    of: OfAccount,
 }
 
 /// One video.
@@ -73,11 +67,8 @@ pub(crate) struct List {
 pub(crate) struct One {
     /// Its uid
     uid: VideoId,
-    /// The account that owns it [default: the only one]
-    #[arg(long, value_name = "ID")]
-    account: Option<AccountId>,
     #[command(flatten)]
-    common: Common,
+    of: OfAccount,
 }
 
 /// Change a video's settings.
@@ -113,8 +104,7 @@ impl Settings {
 
 impl Create {
     async fn run(self) -> anyhow::Result<()> {
-        let store = store::open(&self.common.place).await?;
-        let account = store::account(&store, self.account).await?;
+        let (store, account) = store::open_account(&self.of).await?;
         let mut new = NewVideo::private(self.uid);
         new.require_signed_urls = self.settings.require_signed_urls.unwrap_or(new.require_signed_urls);
         new.allowed_origins = self.settings.allowed_origins.unwrap_or_default();
@@ -122,36 +112,33 @@ impl Create {
         if let Some(name) = self.name {
             new.meta.insert("name".to_owned(), name.into());
         }
-        print_one(self.common.json, &shown(&store.register_video(&account, new, clock::now()).await?));
+        print_one(self.of.common.json, &shown(&store.register_video(&account, new, clock::now()).await?));
         Ok(())
     }
 }
 
 impl List {
     async fn run(self) -> anyhow::Result<()> {
-        let store = store::open(&self.common.place).await?;
-        let account = store::account(&store, self.account).await?;
+        let (store, account) = store::open_account(&self.of).await?;
         let videos = store.list_videos(&account, &VideoQuery::default()).await?;
-        print_list(self.common.json, &videos.iter().map(shown).collect::<Vec<_>>());
+        print_list(self.of.common.json, &videos.iter().map(shown).collect::<Vec<_>>());
         Ok(())
     }
 }
 
 impl One {
     async fn show(self) -> anyhow::Result<()> {
-        let store = store::open(&self.common.place).await?;
-        let account = store::account(&store, self.account).await?;
+        let (store, account) = store::open_account(&self.of).await?;
         let found = store.video(&account, &self.uid).await?;
-        print_one(self.common.json, &shown(&found.with_context(|| unknown(&account, &self.uid))?));
+        print_one(self.of.common.json, &shown(&found.with_context(|| unknown(&account, &self.uid))?));
         Ok(())
     }
 
     async fn delete(self) -> anyhow::Result<()> {
-        let store = store::open(&self.common.place).await?;
-        let account = store::account(&store, self.account).await?;
+        let (store, account) = store::open_account(&self.of).await?;
         match store.delete_video(&account, &self.uid, clock::now()).await? {
             Deletion::Deleted | Deletion::AlreadyDeleted => {
-                print_one(self.common.json, &json!({ "deleted": self.uid.as_str() }));
+                print_one(self.of.common.json, &json!({ "deleted": self.uid.as_str() }));
                 Ok(())
             }
             Deletion::Unknown => bail!("{}", unknown(&account, &self.uid)),
@@ -161,12 +148,11 @@ impl One {
 
 impl Edit {
     async fn run(self) -> anyhow::Result<()> {
-        let One { uid, account, common } = self.video;
-        let store = store::open(&common.place).await?;
-        let account = store::account(&store, account).await?;
+        let One { uid, of } = self.video;
+        let (store, account) = store::open_account(&of).await?;
         let edited =
             store.update_video(&account, &uid, clock::now(), |video| self.settings.put_over(&mut video.policy)).await?;
-        print_one(common.json, &shown(&edited.with_context(|| unknown(&account, &uid))?));
+        print_one(of.common.json, &shown(&edited.with_context(|| unknown(&account, &uid))?));
         Ok(())
     }
 }

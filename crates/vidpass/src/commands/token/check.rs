@@ -8,14 +8,13 @@ use clap::Args;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use vidpass_gate::{Catalogue, CountrySource, Gate, GateConfig, MediaAsk, MediaPath};
-use vidpass_token::{
-    AccountId, Country, CountryCode, Denial, Limits, RequestOrigin, UnverifiedToken, VideoPolicy, Viewer,
-};
+use vidpass_token::{AccountId, Country, CountryCode, Denial, RequestOrigin, UnverifiedToken, VideoPolicy, Viewer};
 
 use super::super::{Outcome, store};
 use super::{key_file, typed};
 use crate::cli::Common;
 use crate::config::Config;
+use crate::output::{line, visible};
 use crate::span::{self, Moment};
 use crate::{clock, config, follow};
 
@@ -62,7 +61,7 @@ impl Check {
             Some(file) => (gate_with(&token, file)?, CountrySource::embedded()),
             None => self.server_gate().await?,
         };
-        let target = format!("/{token}/{}", self.path.trim_start_matches('/'));
+        let target = format!("/{token}/{}", self.path.strip_prefix('/').unwrap_or(&self.path));
         let country = self.country.unwrap_or_else(|| countries.country(self.ip.to_canonical()));
         let viewer = Viewer::new(self.ip, country, self.origin.clone());
         let now = clock::now();
@@ -104,18 +103,17 @@ impl Check {
             answer["rule"] = json!(denial.rule_index());
         }
         if self.common.json {
-            println!("{answer:#}");
-            return;
+            return line(&format!("{answer:#}"));
         }
         match denial {
-            None => println!("ADMITTED"),
-            Some(denial) => println!("REFUSED {}: {denial}", denial.code()),
+            None => line("ADMITTED"),
+            Some(denial) => line(&format!("REFUSED {}: {}", denial.code(), visible(&denial.to_string()))),
         }
         for name in ["ip", "country", "path", "at"] {
-            println!("  {name:8} {}", answer[name].as_str().unwrap_or_default());
+            line(&format!("  {name:8} {}", visible(answer[name].as_str().unwrap_or_default())));
         }
         if let Value::Number(rule) = &answer["rule"] {
-            println!("  {:8} {rule} (the first is 0)", "rule");
+            line(&format!("  {:8} {rule} (the first is 0)", "rule"));
         }
     }
 }
@@ -123,8 +121,7 @@ impl Check {
 /// A gate that knows one key, under whichever id the token names, and the token's video.
 fn gate_with(token: &str, key: &std::path::Path) -> anyhow::Result<Gate> {
     let public = key_file::public_key(key)?;
-    let limits = Limits { max_access_rules: usize::MAX, ..Limits::default() };
-    let gate = Gate::new(GateConfig { limits, ..GateConfig::default() }, &mut Registry::default());
+    let gate = Gate::new(GateConfig::default(), &mut Registry::default());
     let account = AccountId::random();
     let mut catalogue = Catalogue::default();
     // A token that cannot be read or is not the key's needs no entry: the gate will say so.

@@ -10,6 +10,7 @@ use vidpass_token::{UnixTime, UnverifiedToken};
 
 use super::super::Outcome;
 use super::{key_file, typed};
+use crate::output::{line, visible};
 use crate::{clock, span};
 
 /// Show everything in a token
@@ -47,7 +48,7 @@ impl Inspect {
             "payload": part(&token, 1),
         });
         if self.json {
-            println!("{answer:#}");
+            line(&format!("{answer:#}"));
         } else {
             print_for_people(&answer, key.is_some());
         }
@@ -63,21 +64,21 @@ fn part(token: &str, index: usize) -> Value {
 
 fn print_for_people(answer: &Value, with_key: bool) {
     match (&answer["problem"], with_key) {
-        (Value::String(problem), _) => println!("NOT VALID: {problem}"),
-        (_, true) => println!("VERIFIED: the signature is good"),
-        (_, false) => println!("UNVERIFIED: nobody has checked the signature (give --key)"),
+        (Value::String(problem), _) => line(&format!("NOT VALID: {}", visible(problem))),
+        (_, true) => line("VERIFIED: the signature is good"),
+        (_, false) => line("UNVERIFIED: nobody has checked the signature (give --key)"),
     }
     if let Some(fingerprint) = answer["fingerprint"].as_str() {
-        println!("fingerprint {fingerprint}");
+        line(&format!("fingerprint {fingerprint}"));
     }
     for (title, part) in [("header", &answer["header"]), ("payload", &answer["payload"])] {
         let Value::Object(members) = part else {
-            println!("\n{title}\n  (cannot be read)");
+            line(&format!("\n{title}\n  (cannot be read)"));
             continue;
         };
-        println!("\n{title}");
+        line(&format!("\n{title}"));
         for (name, value) in members {
-            println!("  {name:12} {value}{}", remark(name, value));
+            line(&format!("  {:12} {}{}", visible(name), visible(&value.to_string()), remark(name, value)));
         }
     }
 }
@@ -89,7 +90,7 @@ fn remark(name: &str, value: &Value) -> String {
         None => String::new(),
         Some(seconds) => {
             let away = clock::now().seconds_until(UnixTime(seconds));
-            let span = jiff::SignedDuration::from_secs(away.abs());
+            let span = jiff::SignedDuration::from_secs(away.saturating_abs());
             let when = if away < 0 { format!("{span:#} ago") } else { format!("in {span:#}") };
             format!("  ({}, {when})", span::date(UnixTime(seconds)))
         }

@@ -6,15 +6,16 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use vidpass_token::json::Json;
-use vidpass_token::{AccessRule, Claims, KeyId, TokenId, VideoId, parse_rules, restricts_nobody};
+use vidpass_token::{AccessRule, Claims, KeyId, Limits, TokenId, VideoId, parse_rules, restricts_nobody};
 
 use super::super::Outcome;
 use super::key_file;
 use crate::clock;
+use crate::output::line;
 use crate::span::{self, Moment};
 
-/// How many rules a token may have where nobody says otherwise.
-const MAX_RULES: usize = 5;
+/// How many rules a token may have at all. A server accepts fewer, unless it is set to more.
+const MAX_RULES: usize = 100;
 
 /// Sign a token with a private key, without any server
 #[derive(Args, Debug)]
@@ -71,6 +72,10 @@ impl Sign {
         if restricts_nobody(&access_rules) {
             eprintln!("vidpass: note: these rules restrict nobody; end the list with `block any`");
         }
+        let usual = Limits::default().max_access_rules;
+        if access_rules.len() > usual {
+            eprintln!("vidpass: note: servers accept {usual} rules, unless `tokens.max_access_rules` says more");
+        }
         let claims = Claims {
             not_before: Some(not_before),
             issued_at: Some(now),
@@ -81,9 +86,9 @@ impl Sign {
         };
         let token = key.sign(&claims)?;
         if self.json {
-            println!("{:#}", json!({ "token": token.as_str(), "exp": expires.0, "nbf": not_before.0 }));
+            line(&format!("{:#}", json!({ "token": token.as_str(), "exp": expires.0, "nbf": not_before.0 })));
         } else {
-            println!("{}", token.as_str());
+            line(token.as_str());
         }
         Ok(Outcome::Done)
     }
