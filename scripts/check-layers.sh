@@ -47,8 +47,8 @@ names() { # pattern, files
   find "$@" -name '*.rs' ! -name tests.rs ! -name wycheproof.rs ! -path '*/tests/*' |
     xargs awk -v pattern="$pattern" 'FNR == 1 { test = 0 } /#\[cfg\(test\)\]/ { test = 1 } !test && $0 ~ pattern { print FILENAME ":" FNR ": " $0 }'
 }
-reads_clock=$(names 'SystemTime::now|Instant::now|std::(fs|env|net::(Tcp|Udp))' crates/token/src)
-speaks_sql=$(names '"(SELECT|INSERT|UPDATE|DELETE) ' crates/token crates/api-types crates/api crates/gate crates/vidpass)
+reads_clock=$(names '(SystemTime|Instant|Timestamp|Zoned)::now|std::(fs|env|net::(Tcp|Udp))|std::[{]([^}]*[ ,])?(fs|env)[ ,:}]' crates/token/src)
+speaks_sql=$(names '"(SELECT|INSERT INTO|UPDATE|DELETE FROM)( |$)|^ *(SELECT|INSERT INTO|DELETE FROM) ' crates/token crates/api-types crates/api crates/gate crates/vidpass)
 private_keys=$(names 'SigningKey' crates/gate/src)
 for found in "$reads_clock" "$speaks_sql" "$private_keys"; do
   if [ -n "$found" ]; then

@@ -14,13 +14,27 @@ fn the_layers_hold_and_a_broken_one_is_noticed() {
     let (ok, output) = check_layers(copy.path());
     assert!(ok, "{output}");
 
-    let manifest = copy.path().join("crates/gate/Cargo.toml");
-    let text = std::fs::read_to_string(&manifest).unwrap();
-    std::fs::write(&manifest, text.replace("[dependencies]\n", "[dependencies]\nvidpass-store.workspace = true\n"))
-        .unwrap();
-    let (ok, output) = check_layers(copy.path());
-    assert!(!ok && output.contains("broken: vidpass-gate reaches sqlx"), "{output}");
-    assert!(output.contains("broken: vidpass-gate reaches vidpass-store"), "{output}");
+    for (file, line, complaint) in [
+        (
+            "crates/token/src/time.rs",
+            "fn now() { std::time::SystemTime::now(); }",
+            "broken: crates/token/src/time.rs:1:",
+        ),
+        ("crates/token/src/id.rs", "use std::{fs, io};", "broken: crates/token/src/id.rs:1:"),
+        ("crates/api/src/state.rs", "const SQL: &str = \"SELECT 1\";", "broken: crates/api/src/state.rs:1:"),
+        ("crates/gate/src/seen.rs", "use vidpass_token::SigningKey;", "broken: crates/gate/src/seen.rs:1:"),
+        ("crates/gate/Cargo.toml", "", "broken: vidpass-gate reaches vidpass-store"),
+    ] {
+        let file = copy.path().join(file);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let dependency = "[dependencies]\nvidpass-store.workspace = true\n";
+        let broken =
+            if line.is_empty() { text.replace("[dependencies]\n", dependency) } else { format!("{line}\n{text}") };
+        std::fs::write(&file, broken).unwrap();
+        let (ok, output) = check_layers(copy.path());
+        assert!(!ok && output.contains(complaint), "{complaint}: {output}");
+        std::fs::write(&file, text).unwrap();
+    }
 }
 
 fn check_layers(tree: &Path) -> (bool, String) {
