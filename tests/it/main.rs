@@ -13,5 +13,6 @@ mod postgres;
 mod postgres_server;
 mod refusals;
 mod rules;
+mod serving;
 mod shutdown;
 mod support;

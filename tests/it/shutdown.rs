@@ -12,7 +12,7 @@ use crate::support::Demo;
 async fn a_running_download_finishes_and_new_connections_are_refused() {
     let mut demo = Demo::start("shutdown");
     let token = demo.issue(json!({ "downloadable": true })).await;
-    let file = demo.folder().join("media").join(&demo.video).join("downloads/default.mp4");
+    let file = demo.folder().join("media").join(&demo.account).join(&demo.video).join("downloads/default.mp4");
     // Larger than all socket buffers, so that the server is still sending when it is told to stop.
     let size = 64 << 20;
     std::fs::write(&file, vec![7; size]).unwrap();

@@ -38,7 +38,7 @@ pub(crate) struct Config {
     pub(crate) database: DatabaseUrl,
     /// Where the key that seals private keys comes from.
     pub(crate) master_key: MasterKeySource,
-    /// The folder with one folder for each video, named after its uid.
+    /// The folder with one folder for each account, and in that one for each video, named after their ids.
     pub(crate) media: PathBuf,
     /// What is issued.
     pub(crate) tokens: TokenConfig,
@@ -143,7 +143,7 @@ pub(crate) struct Overrides {
     /// How clients reach this server, such as `https://video.example.com`
     #[arg(long, value_name = "URL", env = "VIDPASS_PUBLIC_URL", hide_env_values = true)]
     pub(crate) public_url: Option<String>,
-    /// Folder with one folder for each video, named after its uid
+    /// Folder with the videos: DIR/ACCOUNT_ID/UID/manifest/video.m3u8 and so on
     #[arg(long, value_name = "DIR", env = "VIDPASS_MEDIA", hide_env_values = true)]
     pub(crate) media: Option<PathBuf>,
     /// How a line of the log looks

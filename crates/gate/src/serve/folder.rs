@@ -1,4 +1,6 @@
-//! A folder with one folder per video.
+//! A folder with one folder per account, and in that one per video.
+//!
+//! An account names its videos itself, so a folder that is not its own must be out of its reach.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -15,7 +17,7 @@ use crate::path::FilePath;
 /// How often an opening is tried again that a concurrent rename made uncertain (`openat2(2)`, `EAGAIN`).
 const ATTEMPTS: usize = 8;
 
-/// `<media folder>/<uid>/<path>`: an origin of videos.
+/// `<media folder>/<account>/<uid>/<path>`: an origin of videos.
 ///
 /// The media folder is opened once; whoever replaces it by another folder of the same name restarts the program.
 #[derive(Clone)]
@@ -74,7 +76,7 @@ impl FolderOrigin {
     /// Opens a file of the permitted video, on a blocking thread: a cold disk must not hold up other viewers.
     pub(super) async fn open_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
         let root = Arc::clone(&self.root);
-        let name: Arc<str> = format!("{}/{file}", permit.video()).into();
+        let name: Arc<str> = format!("{}/{}/{file}", permit.account(), permit.video()).into();
         let opening = Arc::clone(&name);
         tokio::task::spawn_blocking(move || open(&root, opening))
             .await
@@ -82,11 +84,12 @@ impl FolderOrigin {
     }
 }
 
-/// Opens `<video>/<path>`, where no symbolic link leads out of the video's folder. Links within it are followed.
+/// Opens `<account>/<video>/<path>`, where no symbolic link leads out of the video's folder. Links within it are followed.
 ///
 /// The kernel keeps the way inside, so nothing that is renamed meanwhile can lead it out.
 fn open(root: &OwnedFd, name: Arc<str>) -> Result<OpenFile, OpenError> {
-    let (video, path) = name.split_once('/').expect("a name is made with a slash in it");
+    let (second_slash, _) = name.match_indices('/').nth(1).expect("a name is made of three parts");
+    let (video, path) = (&name[..second_slash], &name[second_slash + 1..]);
     // The folder itself may not be a link: it could lead to another video.
     let folder = open_beneath(root, video, OFlags::PATH | OFlags::DIRECTORY, ResolveFlags::NO_SYMLINKS);
     // `NONBLOCK`, or opening a pipe would wait for its writer.

@@ -56,6 +56,21 @@ async fn a_video_that_is_a_link_to_another_is_not_served() {
 }
 
 #[tokio::test]
+async fn the_folder_of_another_account_is_out_of_reach() {
+    let site = Site::start();
+    fs::remove_dir_all(site.path("public")).unwrap();
+    for stranger in ["public", "stranger/public"] {
+        let folder = site.media_folder().join(stranger);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("secret.m3u8"), SECRET).unwrap();
+    }
+    check(&site, "secret.m3u8", "404 not_found").await;
+    fs::rename(site.path(""), site.media_folder().join("moved")).unwrap();
+    symlink("stranger", site.media_folder().join("owner")).unwrap();
+    check(&site, "secret.m3u8", "404 not_found").await;
+}
+
+#[tokio::test]
 async fn only_regular_files_are_served() {
     let site = Site::start();
     let folder = site.path("public");

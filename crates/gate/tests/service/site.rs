@@ -17,6 +17,9 @@ use vidpass_gate::{
 };
 use vidpass_token::{Claims, SigningKey, UnixTime, VideoPolicy};
 
+/// The account that owns every video.
+const ACCOUNT: &str = "owner";
+
 /// When it is, unless a test says otherwise: Friday, 15 January 2027, 08:00 UTC.
 pub(crate) const NOW: i64 = 1_800_000_000;
 
@@ -79,8 +82,9 @@ impl Site {
         fs::File::options().write(true).open(path).unwrap().set_modified(changed).unwrap();
     }
 
+    /// A path in the folder of the one account.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
+        self.folder.path().join(ACCOUNT).join(path)
     }
 
     pub(crate) fn media_folder(&self) -> &Path {
@@ -157,7 +161,7 @@ fn sign(key: &SigningKey, video: &str, change: impl FnOnce(&mut Claims)) -> Stri
 }
 
 fn catalogue() -> Catalogue {
-    let account: vidpass_token::AccountId = "owner".parse().unwrap();
+    let account: vidpass_token::AccountId = ACCOUNT.parse().unwrap();
     let private = VideoPolicy { downloads: true, ..VideoPolicy::private(account.clone()) };
     let public = VideoPolicy { require_signed_urls: false, ..private.clone() };
     let embedded = VideoPolicy { allowed_origins: vec!["example.com".parse().unwrap()], ..public.clone() };

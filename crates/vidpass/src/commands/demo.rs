@@ -61,7 +61,7 @@ impl Demo {
             Some(made) => made,
             None => make(&store).await?,
         };
-        unpack(&config.media.join(made.video.as_str()))?;
+        unpack(&config.media.join(made.account.as_str()).join(made.video.as_str()))?;
         let server = Server::bind(config, store, clock::system()).await?;
         let url = server.public_url().to_string();
         write_env(&env_file, &url, &made)?;

@@ -14,7 +14,7 @@ use crate::{clock, span};
 /// Videos and their settings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Video {
-    /// Register a video, whose files lie in the media folder under its uid
+    /// Register a video, whose files lie in the media folder, below ACCOUNT_ID/UID
     Create(Create),
     /// List an account's videos
     List(List),

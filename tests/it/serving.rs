@@ -1,0 +1,124 @@
+//! `vidpass serve` does what its configuration says.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use crate::support::{Installed, Process};
+
+/// A server with account `a1`, an API key, and video `v1` with one file.
+struct Site {
+    installed: Installed,
+    _server: Process,
+    url: String,
+    http: Client,
+    email: &'static str,
+    key: String,
+}
+
+impl Site {
+    fn start(name: &str, settings: &str) -> Self {
+        let installed = Installed::new(name);
+        installed.json(&["account", "create", "--name", "A", "--id", "a1"]);
+        installed.json(&["video", "create", "--uid", "v1"]);
+        let email = "user@example.com";
+        let key = installed.json(&["api-key", "create", "--email", email])["key"].as_str().unwrap().to_owned();
+        let folder = installed.media().join("a1/v1/manifest");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("video.m3u8"), "#EXTM3U\n").unwrap();
+        installed.set(settings);
+        let (server, url) = installed.serve();
+        Self { installed, _server: server, url, http: Client::builder().no_proxy().build().unwrap(), email, key }
+    }
+
+    async fn api(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.http.post(format!("{}/client/v4/accounts/a1/{path}", self.url)).json(body);
+        let response = request.header("x-auth-email", self.email).header("x-auth-key", &self.key).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    async fn issue(&self, body: Value) -> String {
+        let (status, answer) = self.api("stream/v1/token", &body).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["result"]["token"].as_str().unwrap().to_owned()
+    }
+
+    /// The status that a viewer gets who comes with one header.
+    async fn view(&self, credential: &str, (name, value): (&str, &str)) -> u16 {
+        let request = self.http.get(format!("{}/{credential}/manifest/video.m3u8", self.url));
+        request.header(name, value).send().await.unwrap().status().as_u16()
+    }
+}
+
+#[tokio::test]
+async fn an_api_key_opens_the_api_until_it_is_deleted() {
+    let site = Site::start("api-key", "");
+    assert_eq!(site.api("stream/v1/token", &json!({})).await.0, 200);
+    let keys = site.installed.json(&["api-key", "list"]);
+    assert_eq!((&keys[0]["kind"], &keys[0]["email"]), (&"api-key".into(), &site.email.into()));
+    site.installed.json(&["api-key", "delete", keys[0]["id"].as_str().unwrap()]);
+    assert_eq!(site.api("stream/v1/token", &json!({})).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_names_the_viewer_in_the_header_that_was_chosen() {
+    let site =
+        Site::start("forwarded", "[viewer]\ntrusted_proxies = [\"127.0.0.0/8\"]\nforwarded_header = \"forwarded\"");
+    let rules =
+        json!([{ "type": "ip.src", "action": "allow", "ip": ["192.0.2.0/24"] }, { "type": "any", "action": "block" }]);
+    let token = site.issue(json!({ "accessRules": rules })).await;
+    for (header, status) in [
+        (("forwarded", "for=192.0.2.7;proto=https"), 200),
+        (("forwarded", "for=192.0.2.7, for=198.51.100.1"), 403),
+        (("forwarded", "for=198.51.100.1, for=\"192.0.2.7:4711\""), 200),
+        (("forwarded", "for=_hidden"), 403),
+        (("x-forwarded-for", "192.0.2.7"), 403),
+    ] {
+        assert_eq!(site.view(&token, header).await, status, "{header:?}");
+    }
+}
+
+#[tokio::test]
+async fn settings_of_tokens_bind_issuer_and_gate() {
+    let settings = "[tokens]\nmax_lifetime = \"10m\"\ndefault_lifetime = \"5m\"\nmax_accepted_lifetime = \"7m\"\nmax_access_rules = 1";
+    let site = Site::start("token-settings", settings);
+    let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    let (status, answer) = site.api("stream/v1/token", &json!({ "exp": now + 660 })).await;
+    assert_eq!((status, &answer["errors"][0]["reason"]), (400, &"exp_too_far".into()));
+    let any = json!({ "type": "any", "action": "allow" });
+    let (status, answer) = site.api("stream/v1/token", &json!({ "accessRules": [any, any] })).await;
+    assert_eq!((status, &answer["errors"][0]["reason"]), (400, &"rules_too_many".into()));
+    let (usual, long) = (site.issue(json!({})).await, site.issue(json!({ "exp": now + 540 })).await);
+    assert_eq!(site.view(&usual, ("accept", "*/*")).await, 200);
+    assert_eq!(site.view(&long, ("accept", "*/*")).await, 401);
+}
+
+#[tokio::test]
+async fn a_video_is_deleted_when_its_time_has_come() {
+    let site = Site::start("scheduled-deletion", "");
+    let token = site.issue(json!({})).await;
+    let soon = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() + 2;
+    let date = jiff::Timestamp::from_second(soon.try_into().unwrap()).unwrap().to_string();
+    let (status, answer) = site.api("stream/v1", &json!({ "scheduledDeletion": date })).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(site.view(&token, ("accept", "*/*")).await, 200);
+    let started = Instant::now();
+    while site.view(&token, ("accept", "*/*")).await == 200 {
+        assert!(started.elapsed() < Duration::from_secs(30), "the video is still there");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(site.view(&token, ("accept", "*/*")).await, 401);
+    assert!(site.installed.media().join("a1/v1/manifest/video.m3u8").exists(), "its files stay");
+}
+
+#[tokio::test]
+async fn a_country_file_that_cannot_be_used_stops_the_start() {
+    let installed = Installed::new("country-file");
+    std::fs::write(installed.folder().join("country.mmdb"), "no database").unwrap();
+    installed.set("[viewer]\ncountry_database = \"country.mmdb\"");
+    let output = installed.command(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("viewer.country_database") && text.contains("country.mmdb"), "{text}");
+}
