@@ -155,6 +155,9 @@ impl SignedClaims {
 /// malformed, never absent.
 pub(crate) fn read(payload: &Json) -> Result<Claims, MalformedToken> {
     let wrong = |claim: &'static str, rule: &'static str| MalformedToken::Claim { claim, rule };
+    if misspells_access_rules(payload) {
+        return Err(wrong("accessRules", "must be spelt so"));
+    }
     let sub = payload.get("sub").ok_or_else(|| wrong("sub", "must be there"))?;
     let sub = sub.as_text().ok_or_else(|| wrong("sub", "must be a string"))?;
     let video = sub.parse().map_err(|_| wrong("sub", "must be the uid of a video"))?;
@@ -186,6 +189,16 @@ pub(crate) fn read(payload: &Json) -> Result<Claims, MalformedToken> {
         downloadable,
         access_rules,
         flags: None,
+    })
+}
+
+/// Whether a claim looks like `accessRules` and is not. Unknown claims are ignored, but a signer who wrote
+/// `access_rules` meant to keep viewers out.
+fn misspells_access_rules(payload: &Json) -> bool {
+    let Json::Object(members) = payload else { return false };
+    members.iter().any(|(name, _)| {
+        let letters: String = name.chars().filter(|c| !matches!(c, '_' | '-')).collect();
+        name != "accessRules" && ["accessrules", "accessrule"].contains(&letters.to_ascii_lowercase().as_str())
     })
 }
 

@@ -171,6 +171,9 @@ fn rules_that_we_do_not_know_refuse_the_whole_token() {
     ] {
         refused(HEADER, &format!(r#"{{"sub":"v1","exp":1800003600,"accessRules":{rules}}}"#), "token_malformed");
     }
+    for name in ["accessrules", "access_rules", "AccessRules", "access-rules", "accessRule"] {
+        refused(HEADER, &format!(r#"{{"sub":"v1","exp":1800003600,"{name}":[]}}"#), "token_malformed");
+    }
     let six = [r#"{"type":"any","action":"allow"}"#; 6].join(",");
     refused(HEADER, &format!(r#"{{"sub":"v1","exp":1800003600,"accessRules":[{six}]}}"#), "token_malformed");
 }
