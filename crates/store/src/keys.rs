@@ -16,6 +16,10 @@ pub const MAX_SIGNING_KEYS: u64 = 1000;
 /// The live managed key of account `$1`.
 const MANAGED: &str = "SELECT id FROM signing_key WHERE account_id = $1 AND managed = 1 AND deleted IS NULL";
 
+/// How many live keys of its own account `$1` has.
+const COUNT_OWN: &str = "
+    SELECT count(*) FROM signing_key WHERE account_id = $1 AND managed = 0 AND deleted IS NULL";
+
 /// A live signing key, as far as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningKeyRecord {
@@ -148,6 +152,13 @@ impl Store {
         rows.into_iter().map(SigningKeyRecord::try_from).collect()
     }
 
+    /// How many live keys of its own the account has: [`MAX_SIGNING_KEYS`] at most. The managed key is not counted.
+    pub async fn count_signing_keys(&self, account: &AccountId) -> Result<u64, StoreError> {
+        let count: i64 =
+            on_pool!(self.pool(), db => sqlx::query_scalar(COUNT_OWN).bind(account.as_str()).fetch_one(db).await)?;
+        Ok(u64::try_from(count).expect("a count is not negative"))
+    }
+
     /// Deletes a key: its tokens are refused from now on, its sealed half is erased, its id is never given out again.
     pub async fn delete_signing_key(
         &self,
@@ -211,8 +222,7 @@ impl Write<'_> {
 
 /// How many live keys of its own the account has.
 pub(crate) async fn count_own(tx: &mut Tx, account: &AccountId) -> Result<u64, StoreError> {
-    const SQL: &str = "SELECT count(*) FROM signing_key WHERE account_id = $1 AND managed = 0 AND deleted IS NULL";
-    let count: i64 = on_tx!(*tx, db => sqlx::query_scalar(SQL).bind(account.as_str()).fetch_one(db).await)?;
+    let count: i64 = on_tx!(*tx, db => sqlx::query_scalar(COUNT_OWN).bind(account.as_str()).fetch_one(db).await)?;
     Ok(u64::try_from(count).expect("a count is not negative"))
 }
 

@@ -79,9 +79,12 @@ async fn an_account_has_at_most_1000_keys_of_its_own(home: Home) {
     let error = store.add_signing_key(&ours, KEY.public(), id("too-many"), NOW).await.unwrap_err();
     assert_eq!(error.to_string(), "account `ours` has 1000 signing keys, which is the limit");
     assert_eq!(store.list_signing_keys(&ours).await.unwrap().len(), 1001);
+    assert_eq!(store.count_signing_keys(&ours).await.unwrap(), MAX_SIGNING_KEYS);
+    assert_eq!(store.count_signing_keys(&theirs).await.unwrap(), 0);
 
     store.add_signing_key(&theirs, KEY.public(), id("theirs"), NOW).await.unwrap();
     store.delete_signing_key(&ours, &id("many-5"), NOW).await.unwrap();
+    assert_eq!(store.count_signing_keys(&ours).await.unwrap(), MAX_SIGNING_KEYS - 1);
     store.add_signing_key(&ours, KEY.public(), id("too-many"), NOW).await.unwrap();
 }
 
