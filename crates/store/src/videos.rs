@@ -90,6 +90,8 @@ pub struct VideoQuery {
     pub before: Option<UnixTime>,
     /// The oldest first instead of the newest.
     pub ascending: bool,
+    /// With this id.
+    pub uid: Option<VideoId>,
     /// With this text somewhere in `meta.name`, in any case.
     pub search: Option<String>,
     /// Of this creator.
@@ -98,7 +100,15 @@ pub struct VideoQuery {
 
 impl Default for VideoQuery {
     fn default() -> Self {
-        Self { limit: MAX_VIDEOS_LISTED, after: None, before: None, ascending: false, search: None, creator: None }
+        Self {
+            limit: MAX_VIDEOS_LISTED,
+            after: None,
+            before: None,
+            ascending: false,
+            uid: None,
+            search: None,
+            creator: None,
+        }
     }
 }
 
@@ -138,7 +148,8 @@ impl Store {
         let pattern = query.search.as_deref().map(row::search_pattern);
         let rows: Vec<VideoRow> = on_pool!(self.pool(), db => {
             let select = sqlx::query_as(sql).bind(account.as_str()).bind(after).bind(before).bind(pattern);
-            select.bind(&query.creator).bind(i64::from(query.limit.min(MAX_VIDEOS_LISTED))).fetch_all(db).await
+            let select = select.bind(&query.creator).bind(query.uid.as_ref().map(VideoId::as_str));
+            select.bind(i64::from(query.limit.min(MAX_VIDEOS_LISTED))).fetch_all(db).await
         })?;
         rows.into_iter().map(Video::try_from).collect()
     }

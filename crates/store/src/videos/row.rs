@@ -22,10 +22,11 @@ macro_rules! list {
         concat!(
             select!(
                 "AND created > $2 AND created < $3
-                 AND ($4 IS NULL OR search_name LIKE $4 ESCAPE '\\') AND ($5 IS NULL OR creator = $5) "
+                 AND ($4 IS NULL OR search_name LIKE $4 ESCAPE '\\') AND ($5 IS NULL OR creator = $5)
+                 AND ($6 IS NULL OR uid = $6) "
             ),
             $order,
-            " LIMIT $6"
+            " LIMIT $7"
         )
     };
 }

@@ -131,6 +131,11 @@ async fn videos_are_listed_as_asked_for(home: Home) {
         (VideoQuery { after: at(0), ..query() }, "d c b"),
         (VideoQuery { before: at(20), ..query() }, "c b a"),
         (VideoQuery { after: at(0), before: at(20), ascending: true, ..query() }, "b c"),
+        (VideoQuery { uid: Some(id("a")), limit: 1, ..query() }, "a"),
+        (VideoQuery { uid: Some(id("A")), ..query() }, ""),
+        (VideoQuery { uid: Some(id("a")), creator: text("bob"), ..query() }, ""),
+        // Another account's.
+        (VideoQuery { uid: Some(id("e")), ..query() }, ""),
         (VideoQuery { creator: text("ada"), ..query() }, "b a"),
         (VideoQuery { creator: text("Ada"), ..query() }, ""),
         (VideoQuery { search: text("HOLIDAY"), ..query() }, "c b"),
