@@ -12,6 +12,12 @@ pub const MAX_PATH_LENGTH: usize = 8 * 1024;
 /// The longest query that is tolerated, in bytes. It never decides who may watch.
 pub const MAX_QUERY_LENGTH: usize = 8 * 1024;
 
+/// The longest segment that stands in a log, in bytes. The shortest RS256 signature alone has 342.
+const MAX_LOGGED_SEGMENT: usize = 128;
+
+/// How many segments stand in a log, after the first.
+const MAX_LOGGED_SEGMENTS: usize = 15;
+
 /// The first segment of what is for keeping.
 const DOWNLOADS: &str = "downloads";
 
@@ -33,7 +39,10 @@ pub enum Credential<'a> {
 }
 
 /// The path of a file below its video's folder: one or more segments of the grammar, so neither `.` nor `..`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// `Display` and `Debug` are for logs: a segment that could be a token, because somebody built a wrong link, is left
+/// out, and so is all that is too long.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FilePath<'a>(&'a str);
 
 /// Why a request target is not a path of the grammar.
@@ -153,8 +162,7 @@ impl<'a> FilePath<'a> {
     }
 
     /// The segments with a `/` between them, and none at either end.
-    #[must_use]
-    pub fn as_str(&self) -> &'a str {
+    pub(crate) fn as_str(&self) -> &'a str {
         self.0
     }
 
@@ -180,7 +188,22 @@ impl<'a> FilePath<'a> {
 
 impl std::fmt::Display for FilePath<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0)
+        for (index, segment) in self.segments().enumerate() {
+            let separator = if index == 0 { "" } else { "/" };
+            // A cut-off token is still most of one.
+            let shown = if segment.len() > MAX_LOGGED_SEGMENT { "…" } else { segment };
+            write!(f, "{separator}{shown}")?;
+            if index == MAX_LOGGED_SEGMENTS {
+                return f.write_str("/…");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for FilePath<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

@@ -94,8 +94,8 @@ impl GateParts {
             Ok(permit) => permit,
             Err(denial) => return denied(&line, denial),
         };
-        if watch::is_asked_for(path.file()) {
-            let response = watch::page(permit, &head.method, decision.same_for_all, now);
+        if let Some(page) = watch::Page::of(path.file()) {
+            let response = watch::answer(page, permit, &head.method, decision.same_for_all, now);
             line.served(response.status());
             return response;
         }

@@ -41,7 +41,7 @@ pub struct FolderError {
 pub(super) struct OpenFile {
     pub(super) file: File,
     pub(super) metadata: Metadata,
-    /// Video and path within it.
+    /// Account, video and path within it, for logs.
     pub(super) name: Arc<str>,
 }
 
@@ -76,20 +76,19 @@ impl FolderOrigin {
     /// Opens a file of the permitted video, on a blocking thread: a cold disk must not hold up other viewers.
     pub(super) async fn open_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
         let root = Arc::clone(&self.root);
-        let name: Arc<str> = format!("{}/{}/{file}", permit.account(), permit.video()).into();
-        let opening = Arc::clone(&name);
-        tokio::task::spawn_blocking(move || open(&root, opening))
+        let folder = format!("{}/{}", permit.account(), permit.video());
+        let name: Arc<str> = format!("{folder}/{file}").into();
+        let (path, opening) = (file.as_str().to_owned(), Arc::clone(&name));
+        tokio::task::spawn_blocking(move || open(&root, &folder, &path, opening))
             .await
             .unwrap_or_else(|stopped| Err(OpenError::Failed { name, source: io::Error::other(stopped) }))
     }
 }
 
-/// Opens `<account>/<video>/<path>`, where no symbolic link leads out of the video's folder. Links within it are followed.
+/// Opens `path` below `video`, which is `<account>/<uid>`, where no symbolic link leads out of the video's folder. Links within it are followed.
 ///
 /// The kernel keeps the way inside, so nothing that is renamed meanwhile can lead it out.
-fn open(root: &OwnedFd, name: Arc<str>) -> Result<OpenFile, OpenError> {
-    let (second_slash, _) = name.match_indices('/').nth(1).expect("a name is made of three parts");
-    let (video, path) = (&name[..second_slash], &name[second_slash + 1..]);
+fn open(root: &OwnedFd, video: &str, path: &str, name: Arc<str>) -> Result<OpenFile, OpenError> {
     // The folder itself may not be a link: it could lead to another video.
     let folder = open_beneath(root, video, OFlags::PATH | OFlags::DIRECTORY, ResolveFlags::NO_SYMLINKS);
     // `NONBLOCK`, or opening a pipe would wait for its writer.

@@ -16,6 +16,8 @@ async fn a_denial_is_one_line_and_no_line_has_a_token() {
     site.get(&format!("/{good}/../{good}/x")).await;
     site.get(&format!("/{good}/nothing.m4s")).await;
     site.get(&format!("/{good}%20/x")).await;
+    site.get(&format!("/public/{good}/x")).await;
+    site.get(&format!("/watch/{good}/manifest/video.m3u8")).await;
 
     let text = String::from_utf8(WRITTEN.take()).unwrap();
     for secret in [&good, &forged] {
@@ -24,7 +26,7 @@ async fn a_denial_is_one_line_and_no_line_has_a_token() {
         }
     }
     assert!(!text.contains("private-note"), "{text}");
-    assert_eq!(text.lines().count(), 5, "{text}");
+    assert_eq!(text.lines().count(), 7, "{text}");
     let denied = text.lines().nth(1).unwrap();
     for field in [
         "\"level\":\"INFO\"",

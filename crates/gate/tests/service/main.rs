@@ -7,5 +7,6 @@ mod files;
 mod folder;
 mod hostile_paths;
 mod logs;
+mod pages;
 mod site;
 mod wire;
