@@ -10,6 +10,9 @@ use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Seq
 /// How many arrays and objects may lie inside one another.
 pub const MAX_DEPTH: usize = 8;
 
+/// How much of a member's name is repeated where it is pointed at, in characters.
+const MAX_NAME_SHOWN: usize = 64;
+
 /// A JSON value whose objects have no two members of one name.
 #[derive(Clone, PartialEq)]
 pub enum Json {
@@ -87,6 +90,26 @@ impl Json {
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => None,
         }
     }
+}
+
+/// A member's name as one step of a JSON pointer (RFC 6901, section 3), cut after 64 characters of the name.
+///
+/// Whatever else the name holds is still in it, control characters too: escape it before it goes into a line of text.
+#[must_use]
+pub fn pointer_token(name: &str) -> String {
+    shortened(name).replace('~', "~0").replace('/', "~1")
+}
+
+/// The first characters of a text that somebody else wrote, for an error message.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().take(MAX_NAME_SHOWN).collect()
+}
+
+/// A member's name as a step of a JSON pointer (RFC 6901, section 3), cut off after 64 characters.
+#[must_use]
+pub fn pointer_step(name: &str) -> String {
+    let name: String = name.chars().take(64).collect();
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 impl fmt::Debug for Json {
@@ -208,6 +231,14 @@ mod tests {
             assert!(Json::parse(text.as_bytes()).is_err(), "{text:?}");
         }
         assert!(Json::parse(b"\"\xff\"").is_err());
+    }
+
+    #[test]
+    fn a_name_is_one_step_of_a_pointer() {
+        assert_eq!(pointer_token("ip"), "ip");
+        assert_eq!(pointer_token("a/b~c~1"), "a~1b~0c~01");
+        assert_eq!(pointer_token(&"é".repeat(65)), "é".repeat(64));
+        assert_eq!(pointer_token(&"/".repeat(65)), "~1".repeat(64), "no escape is cut in half");
     }
 
     #[track_caller]

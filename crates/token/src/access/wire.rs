@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{AccessRule, Action, CountryCode, CountryError, Matcher, Network, NetworkError};
-use crate::json::Json;
+use crate::json::{Json, pointer_token, shortened};
 
 /// One thing that is wrong with an `accessRules` value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,15 +198,6 @@ where
         })
         .collect();
     (parsed.len() == entries.len()).then_some(parsed)
-}
-
-/// A member's name as a step of a JSON pointer (RFC 6901, section 3).
-fn pointer_token(name: &str) -> String {
-    shortened(name).replace('~', "~0").replace('/', "~1")
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(64).collect()
 }
 
 /// A rule as a token carries it: the list that its type uses and no other.
