@@ -105,13 +105,6 @@ pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(MAX_NAME_SHOWN).collect()
 }
 
-/// A member's name as a step of a JSON pointer (RFC 6901, section 3), cut off after 64 characters.
-#[must_use]
-pub fn pointer_step(name: &str) -> String {
-    let name: String = name.chars().take(64).collect();
-    name.replace('~', "~0").replace('/', "~1")
-}
-
 impl fmt::Debug for Json {
     // A body may hold a private key, so only the shape is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
