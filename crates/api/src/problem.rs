@@ -52,6 +52,10 @@ pub(crate) enum ProblemKind {
     Query { name: &'static str, expected: &'static str },
     #[error("results are limited to 1000 entries per request; `limit` must be from 1 to 1000")]
     QueryLimit,
+    #[error("the parameter `{name}` of the query must have at most {max} characters")]
+    QueryTooLong { name: &'static str, max: usize },
+    #[error("the parameter `{name}` of the query must not come twice")]
+    QueryTwice { name: &'static str },
     #[error("{0}")]
     Rule(RuleProblemKind),
     #[error("must not contain a NUL character")]
@@ -94,7 +98,9 @@ impl ProblemKind {
             Self::Origin(_) => Reason::OriginInvalid,
             Self::Pem(_) => Reason::PemInvalid,
             Self::PemMissing => Reason::PemMissing,
-            Self::Query { .. } | Self::QueryLimit => Reason::QueryInvalid,
+            Self::Query { .. } | Self::QueryLimit | Self::QueryTooLong { .. } | Self::QueryTwice { .. } => {
+                Reason::QueryInvalid
+            }
             Self::Rule(kind) => rule_reason(kind),
             Self::TextHasNul => Reason::TextInvalid,
             Self::TextTooLong { .. } => Reason::TextTooLong,

@@ -194,6 +194,10 @@ async fn a_list_holds_what_is_asked_for() {
         ("type=live", ""),
         ("live_input_id=x", ""),
         ("search=%25", ""),
+        ("after=2027-01-15T08:00:15Z&start=2027-01-15T08:00:05Z", "three"),
+        ("before=2027-01-15T08:00:05Z&end=2027-01-15T08:00:15Z", "one"),
+        ("name=work&video_name=work", "three"),
+        ("name=work&video_name=Holiday.mp4", ""),
     ] {
         let answer = site.get(&format!("/stream?{query}")).await;
         let uids: Vec<String> =
@@ -215,16 +219,37 @@ async fn a_query_is_checked() {
         "limit=0",
         "limit=-1",
         "limit=",
+        "limit=%201",
         "asc=yes",
         "start=yesterday",
         "search=%00",
         "creator=%00",
         "name=%00",
+        "limit=1&limit=1",
+        "id=one&id=two",
     ] {
         let answer = site.get(&format!("/stream?{query}")).await;
         assert_eq!((answer.status.as_u16(), answer.reasons()), (400, vec!["query_invalid".to_owned()]), "{query}");
     }
+    assert_snapshot!(site.get("/stream?asc=true&asc=false").await.refusal(), @"
+    400
+    10005 query_invalid  | the parameter `asc` of the query must not come twice
+    ");
     assert_eq!(site.get("/stream?limit=0&asc=1").await.reasons(), ["query_invalid", "query_invalid"]);
+}
+
+#[tokio::test]
+async fn a_text_to_look_for_is_short() {
+    let site = Site::start().await;
+    for name in ["search", "creator", "id", "video_name", "name"] {
+        for (length, status) in [(256, 200), (257, 400), (26_000, 400)] {
+            let answer = site.get(&format!("/stream?{name}={}", "_".repeat(length))).await;
+            assert_eq!(answer.status, status, "{name} {length}");
+            let longer = format!("the parameter `{name}` of the query must have at most 256 characters");
+            assert_eq!(answer.body.contains(&longer), status == 400, "{}", answer.body);
+        }
+    }
+    assert_eq!(site.get(&format!("/stream?search={}", "%F0%9F%8E%AC".repeat(256))).await.result(), json!([]));
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! Which videos a list is to hold.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use vidpass_store::{MAX_VIDEOS_LISTED, Video, VideoQuery};
+use vidpass_token::UnixTime;
 
 use crate::body::closest;
 use crate::problem::{Note, Problem, ProblemKind, Problems};
@@ -28,64 +31,79 @@ const KNOWN: [&str; 15] = [
 /// How many characters of an unknown parameter's name are repeated to the caller.
 const SHOWN_NAME: usize = 64;
 
+/// How many characters a text to look for may have: SQLite refuses long patterns, and no longer one is of use.
+const MAX_TEXT: usize = 256;
+
+#[derive(Default)]
 pub(super) struct ListQuery {
     /// What the store looks for.
     pub(super) stored: VideoQuery,
     /// What had no effect.
     pub(super) notes: Vec<Note>,
-    limit: u32,
+    limit: Option<u32>,
     id: Option<String>,
-    name: Option<String>,
+    /// What the name must be, by each parameter that asks for one.
+    names: Vec<String>,
     /// Asks for what no video here is.
     hopeless: bool,
 }
 
 impl ListQuery {
-    /// Reads the query of a list request. Of a parameter that comes twice, the last value counts.
+    /// Reads the query of a list request. Parameters with two names may come under both; then both count.
     pub(super) fn parse(query: &str) -> Result<Self, Vec<Problem>> {
-        let mut list = Self {
-            stored: VideoQuery::default(),
-            notes: Vec::new(),
-            limit: MAX_VIDEOS_LISTED,
-            id: None,
-            name: None,
-            hopeless: false,
-        };
+        let mut list = Self::default();
         let mut problems = Problems::default();
+        let mut seen = BTreeSet::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if let Err(kind) = list.read(&name, &value) {
+            if let Err(kind) = list.read(&name, &value, &mut seen) {
                 problems.add(Problem::elsewhere(kind));
             }
         }
-        // What is sorted out here and not in the store must not be cut off before.
-        list.stored.limit = if list.id.is_some() || list.name.is_some() { MAX_VIDEOS_LISTED } else { list.limit };
+        list.complete();
         problems.unless_any(list)
     }
 
-    fn read(&mut self, name: &str, value: &str) -> Result<(), ProblemKind> {
-        const TIME: &str = "a time such as `2030-01-31T12:00:00Z` (RFC 3339)";
-        let time = |name| move || ProblemKind::Query { name, expected: TIME };
+    fn read(&mut self, name: &str, value: &str, seen: &mut BTreeSet<&'static str>) -> Result<(), ProblemKind> {
+        let Some(name) = KNOWN.into_iter().find(|known| *known == name) else {
+            self.ignore(name, closest(name, &KNOWN));
+            return Ok(());
+        };
+        // Of two values, another reader might take the other one.
+        if !seen.insert(name) {
+            return Err(ProblemKind::QueryTwice { name });
+        }
         match name {
-            "limit" => self.limit = limit(value)?,
-            "after" => self.stored.after = Some(parse_floor(value).ok_or_else(time("after"))?),
-            "start" => self.stored.after = Some(parse_floor(value).ok_or_else(time("start"))?),
-            "before" => self.stored.before = Some(parse_ceil(value).ok_or_else(time("before"))?),
-            "end" => self.stored.before = Some(parse_ceil(value).ok_or_else(time("end"))?),
-            "asc" => self.stored.ascending = boolean("asc", value)?,
-            "search" => self.stored.search = Some(without_nul("search", value)?),
-            "creator" => self.stored.creator = Some(without_nul("creator", value)?),
-            "id" => self.id = Some(value.to_owned()),
-            "video_name" | "name" => {
-                self.stored.search.get_or_insert(without_nul("video_name", value)?);
-                self.name = Some(value.to_owned());
+            "limit" => self.limit = Some(limit(value)?),
+            "after" | "start" => self.stored.after = self.stored.after.max(Some(time(name, value, parse_floor)?)),
+            "before" | "end" => {
+                let before = time(name, value, parse_ceil)?;
+                self.stored.before = Some(self.stored.before.map_or(before, |other| other.min(before)));
             }
+            "asc" => self.stored.ascending = boolean(name, value)?,
+            "search" => self.stored.search = Some(text(name, value)?),
+            "creator" => self.stored.creator = Some(text(name, value)?),
+            "id" => self.id = Some(text(name, value)?),
+            "video_name" | "name" => self.names.push(text(name, value)?),
             "status" => self.hopeless |= value != "ready",
             "type" => self.hopeless |= value != "vod",
             "live_input_id" => self.hopeless = true,
-            "include_counts" => self.ignore(name, None),
-            unknown => self.ignore(unknown, closest(unknown, &KNOWN)),
+            unused => self.ignore(unused, None),
         }
         Ok(())
+    }
+
+    /// Tells the store as much as it understands.
+    fn complete(&mut self) {
+        if self.stored.search.is_none() {
+            self.stored.search = self.names.first().cloned();
+        }
+        // What is sorted out here and not in the store must not be cut off before.
+        let sorted_here = self.id.is_some() || !self.names.is_empty();
+        self.stored.limit = if sorted_here { MAX_VIDEOS_LISTED } else { self.limit() };
+    }
+
+    fn limit(&self) -> u32 {
+        self.limit.unwrap_or(MAX_VIDEOS_LISTED)
     }
 
     fn ignore(&mut self, name: &str, suggestion: Option<&'static str>) {
@@ -101,9 +119,11 @@ impl ListQuery {
     /// Those of the videos that the store found which are asked for.
     pub(super) fn select(&self, found: Vec<Video>) -> impl Iterator<Item = Video> {
         let by_id = |video: &Video| self.id.as_deref().is_none_or(|id| id == video.uid.as_str());
-        let name = |video: &Video| video.meta.get("name").and_then(Value::as_str).map(str::to_owned);
-        let by_name = move |video: &Video| self.name.is_none() || self.name == name(video);
-        let limit = usize::try_from(self.limit).expect("a limit of at most 1,000 fits");
+        let by_name = |video: &Video| {
+            let name = video.meta.get("name").and_then(Value::as_str);
+            self.names.iter().all(|asked| name == Some(asked))
+        };
+        let limit = usize::try_from(self.limit()).expect("a limit of at most 1,000 fits");
         found.into_iter().filter(move |video| by_id(video) && by_name(video)).take(limit)
     }
 }
@@ -116,9 +136,16 @@ fn boolean(name: &'static str, value: &str) -> Result<bool, ProblemKind> {
     value.parse().map_err(|_| ProblemKind::Query { name, expected: "`true` or `false`" })
 }
 
-fn without_nul(name: &'static str, value: &str) -> Result<String, ProblemKind> {
+fn time(name: &'static str, value: &str, parse: fn(&str) -> Option<UnixTime>) -> Result<UnixTime, ProblemKind> {
+    parse(value).ok_or(ProblemKind::Query { name, expected: "a time such as `2030-01-31T12:00:00Z` (RFC 3339)" })
+}
+
+fn text(name: &'static str, value: &str) -> Result<String, ProblemKind> {
     if value.contains('\0') {
         return Err(ProblemKind::Query { name, expected: "a text without a NUL character" });
+    }
+    if value.chars().nth(MAX_TEXT).is_some() {
+        return Err(ProblemKind::QueryTooLong { name, max: MAX_TEXT });
     }
     Ok(value.to_owned())
 }
