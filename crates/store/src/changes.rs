@@ -4,13 +4,10 @@
 //! until the commit, so numbers follow the order of commits, none is skipped, and whoever has seen number `n` will
 //! never be shown a smaller one later.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+mod followers;
 
-use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use std::fmt;
+
 use vidpass_token::{AccountId, KeyId, PublicKey, VideoId, VideoPolicy};
 
 use crate::error::StoreError;
@@ -19,14 +16,11 @@ use crate::pool::{Tx, on_pool, on_tx};
 use crate::store::Store;
 use crate::videos;
 
+pub use followers::Follower;
+pub(crate) use followers::Followers;
+
 /// How many changes [`Store::changes_since`] gives at most.
 pub const CHANGES_AT_ONCE: usize = 1000;
-
-/// How long a follower waits before it looks for commits of other processes.
-const POLL: Duration = Duration::from_secs(1);
-
-/// How long a writer waits for the followers of this process. Its write is committed and stays so.
-const FOLLOWERS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The number of a change. The first one ever is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -210,78 +204,5 @@ impl Write<'_> {
             self.followers.announce(seq).await;
         }
         Ok(())
-    }
-}
-
-/// The followers of this process, and how far each has come.
-pub(crate) struct Followers {
-    committed: watch::Sender<ChangeSeq>,
-    applied: watch::Sender<BTreeMap<u64, ChangeSeq>>,
-    next_id: AtomicU64,
-}
-
-impl Followers {
-    pub(crate) fn new() -> Self {
-        Self {
-            committed: watch::Sender::new(ChangeSeq::START),
-            applied: watch::Sender::new(BTreeMap::new()),
-            next_id: AtomicU64::new(0),
-        }
-    }
-
-    fn join(&self) -> Follower {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        self.applied.send_modify(|followers| followers.extend([(id, ChangeSeq::START)]));
-        Follower { id, committed: self.committed.subscribe(), applied: self.applied.clone() }
-    }
-
-    async fn announce(&self, seq: ChangeSeq) {
-        self.committed.send_modify(|committed| *committed = seq.max(*committed));
-        let mut applied = self.applied.subscribe();
-        let all = applied.wait_for(|followers| followers.values().all(|applied| *applied >= seq));
-        if timeout(FOLLOWERS_TIMEOUT, all).await.is_err() {
-            tracing::warn!(%seq, "a follower has not applied a change in time; it goes on deciding from older state");
-        }
-    }
-}
-
-/// Somebody in this process who applies changes, and whom writers wait for until it is dropped.
-pub struct Follower {
-    id: u64,
-    committed: watch::Receiver<ChangeSeq>,
-    applied: watch::Sender<BTreeMap<u64, ChangeSeq>>,
-}
-
-impl Follower {
-    /// Waits until this process commits a change, or for a second: another process may have committed one.
-    ///
-    /// It may return without a change, and it returns at once where a commit came since it was last called.
-    pub async fn changed(&mut self) {
-        tokio::select! {
-            commit = self.committed.changed() => {
-                if commit.is_err() {
-                    // The store is gone; nobody will commit here any more.
-                    sleep(POLL).await;
-                }
-            }
-            () = sleep(POLL) => {}
-        }
-    }
-
-    /// Tells writers that everything up to `seq` is applied.
-    pub fn applied(&self, seq: ChangeSeq) {
-        self.applied.send_modify(|followers| followers.extend([(self.id, seq)]));
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        self.applied.send_modify(|followers| followers.retain(|id, _| *id != self.id));
-    }
-}
-
-impl fmt::Debug for Follower {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Follower({})", self.id)
     }
 }
