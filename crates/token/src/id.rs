@@ -10,7 +10,7 @@ use std::str::FromStr;
 #[non_exhaustive]
 pub enum IdError {
     /// A character outside `A-Z a-z 0-9 _ -`.
-    #[error("`{character}` at position {position} is not allowed; use letters, digits, `_` and `-`")]
+    #[error("`{}` at position {position} is not allowed; use letters, digits, `_` and `-`", .character.escape_debug())]
     Character {
         /// The first character that is not allowed.
         character: char,
@@ -134,6 +134,12 @@ mod tests {
         check("../etc", Err(IdError::Character { character: '.', position: 0 }));
         check("a\0", Err(IdError::Character { character: '\0', position: 1 }));
         check("а", Err(IdError::Character { character: 'а', position: 0 }));
+    }
+
+    #[test]
+    fn a_refused_character_stays_on_its_line() {
+        let error = "a\n".parse::<VideoId>().unwrap_err();
+        assert_eq!(error.to_string(), r"`\n` at position 1 is not allowed; use letters, digits, `_` and `-`");
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub enum MalformedToken {
         rule: &'static str,
     },
     /// A header member is not as it must be, or must not be there.
-    #[error("header `{member}` {rule}")]
+    #[error("header `{}` {rule}", .member.escape_debug())]
     Header {
         /// The member's name.
         member: String,

@@ -179,6 +179,44 @@ fn rules_that_we_do_not_know_refuse_the_whole_token() {
 }
 
 #[test]
+fn a_denial_is_one_line_whatever_the_token_says() {
+    // Nothing here is signed: whoever can send a request can write all of it.
+    for hostile in ["x\\n2030-01-01T00:00:00Z INFO admitted", "\\u001b[2J", "\\r", "\\u0000", "\\u0085", "\\u007f"] {
+        for header in [
+            format!(r#"{{"x5{hostile}":1}}"#),
+            format!(r#"{{"alg":"{hostile}","kid":"k1"}}"#),
+            format!(r#"{{"alg":"RS256","typ":"{hostile}"}}"#),
+            format!(r#"{{"alg":"RS256","kid":"{hostile}"}}"#),
+        ] {
+            one_line(&header, PAYLOAD);
+        }
+        one_line(HEADER, &format!(r#"{{"exp":9,"sub":"{hostile}"}}"#));
+        for member in [
+            format!(r#""kid":"{hostile}""#),
+            format!(r#""jti":"{hostile}""#),
+            format!(r#""nbf":"{hostile}""#),
+            format!(r#""downloadable":"{hostile}""#),
+            format!(r#""{hostile}":1,"{hostile}":2"#),
+            format!(r#""accessRules":"{hostile}""#),
+            format!(r#""accessRules":[{{"{hostile}":1}}]"#),
+            format!(r#""accessRules":[{{"type":"any","action":"{hostile}"}}]"#),
+            format!(r#""accessRules":[{{"type":"{hostile}","action":"block"}}]"#),
+            format!(r#""accessRules":[{{"type":"ip.src","action":"block","ip":["{hostile}"]}}]"#),
+            format!(r#""accessRules":[{{"type":"ip.geoip.country","action":"block","country":["{hostile}"]}}]"#),
+        ] {
+            one_line(HEADER, &format!(r#"{{"exp":9,"sub":"v1",{member}}}"#));
+        }
+    }
+}
+
+#[track_caller]
+fn one_line(header: &str, payload: &str) {
+    let denial = decide(&format!("{}.{}.AAAA", BASE64URL.encode(header), BASE64URL.encode(payload))).unwrap_err();
+    let shown = denial.to_string();
+    assert!(!shown.contains(char::is_control), "{shown:?} of {header} {payload}");
+}
+
+#[test]
 fn there_is_one_spelling_of_a_token() {
     // A space gives each part bits to spare in its last character.
     let token = signed(HEADER, &format!("{PAYLOAD} "));

@@ -10,7 +10,8 @@ use crate::json::{Json, pointer_token, shortened};
 /// One thing that is wrong with an `accessRules` value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleProblem {
-    /// Where: a JSON pointer (RFC 6901) below `accessRules`, such as `/0/ip/1`; empty for the value itself.
+    /// Where: a JSON pointer (RFC 6901) below `accessRules`, such as `/0/ip/1`; empty for the value itself. It may
+    /// have any character in it; `Display` escapes it.
     pub pointer: String,
     /// What.
     pub kind: RuleProblemKind,
@@ -79,7 +80,7 @@ impl RuleProblemKind {
 
 impl fmt::Display for RuleProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "accessRules{}: {}", self.pointer, self.kind)
+        write!(f, "accessRules{}: {}", self.pointer.escape_debug(), self.kind)
     }
 }
 
