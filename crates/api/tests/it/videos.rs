@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use vidpass_token::{AccountId, VideoId};
+use vidpass_token::{AccountId, UnixTime, VideoId};
 
 use crate::site::{ACCOUNT, NOW, Site, VIDEO};
 
@@ -187,6 +187,8 @@ async fn a_list_holds_what_is_asked_for() {
         ("before=2027-01-15T08:00:20.5Z", "three two one"),
         ("id=two", "two"),
         ("id=four", ""),
+        ("id=no%20id", ""),
+        ("id=one&creator=bob", ""),
         ("video_name=Holiday.mp4", "one"),
         ("name=My%20holiday.mp4&limit=1", "two"),
         ("status=ready&type=vod", "three two one"),
@@ -236,6 +238,20 @@ async fn a_query_is_checked() {
     10005 query_invalid  | the parameter `asc` of the query must not come twice
     ");
     assert_eq!(site.get("/stream?limit=0&asc=1").await.reasons(), ["query_invalid", "query_invalid"]);
+}
+
+#[tokio::test]
+async fn an_old_video_is_found_by_its_id() {
+    let site = Site::start().await;
+    let account: AccountId = ACCOUNT.parse().unwrap();
+    for n in 0..1001 {
+        let new = vidpass_store::NewVideo::private(Some(format!("video-{n}").parse().unwrap()));
+        site.store.register_video(&account, new, UnixTime(NOW.0 + n)).await.unwrap();
+    }
+    assert_eq!(site.get("/stream").await.result().as_array().unwrap().len(), 1000);
+    let found = site.get("/stream?id=video-0").await.result();
+    assert_eq!(found.as_array().unwrap().len(), 1);
+    assert_eq!(found[0]["uid"], "video-0");
 }
 
 #[tokio::test]

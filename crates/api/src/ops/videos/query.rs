@@ -41,7 +41,6 @@ pub(super) struct ListQuery {
     /// What had no effect.
     pub(super) notes: Vec<Note>,
     limit: Option<u32>,
-    id: Option<String>,
     /// What the name must be, by each parameter that asks for one.
     names: Vec<String>,
     /// Asks for what no video here is.
@@ -82,7 +81,11 @@ impl ListQuery {
             "asc" => self.stored.ascending = boolean(name, value)?,
             "search" => self.stored.search = Some(text(name, value)?),
             "creator" => self.stored.creator = Some(text(name, value)?),
-            "id" => self.id = Some(text(name, value)?),
+            // Where it is no id, no video has it.
+            "id" => match text(name, value)?.parse() {
+                Ok(uid) => self.stored.uid = Some(uid),
+                Err(_) => self.hopeless = true,
+            },
             "video_name" | "name" => self.names.push(text(name, value)?),
             "status" => self.hopeless |= value != "ready",
             "type" => self.hopeless |= value != "vod",
@@ -98,8 +101,7 @@ impl ListQuery {
             self.stored.search = self.names.first().cloned();
         }
         // What is sorted out here and not in the store must not be cut off before.
-        let sorted_here = self.id.is_some() || !self.names.is_empty();
-        self.stored.limit = if sorted_here { MAX_VIDEOS_LISTED } else { self.limit() };
+        self.stored.limit = if self.names.is_empty() { self.limit() } else { MAX_VIDEOS_LISTED };
     }
 
     fn limit(&self) -> u32 {
@@ -118,13 +120,12 @@ impl ListQuery {
 
     /// Those of the videos that the store found which are asked for.
     pub(super) fn select(&self, found: Vec<Video>) -> impl Iterator<Item = Video> {
-        let by_id = |video: &Video| self.id.as_deref().is_none_or(|id| id == video.uid.as_str());
         let by_name = |video: &Video| {
             let name = video.meta.get("name").and_then(Value::as_str);
             self.names.iter().all(|asked| name == Some(asked))
         };
         let limit = usize::try_from(self.limit()).expect("a limit of at most 1,000 fits");
-        found.into_iter().filter(move |video| by_id(video) && by_name(video)).take(limit)
+        found.into_iter().filter(by_name).take(limit)
     }
 }
 
