@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::access::{AccessRule, WireRule, parse_rules};
 use crate::id::{KeyId, TokenId, VideoId};
 use crate::json::Json;
-use crate::jws::MalformedToken;
+use crate::jws::{MalformedToken, SignError};
 use crate::time::UnixTime;
 
 /// What an issuer signs.
@@ -50,6 +50,17 @@ impl Claims {
             access_rules: Vec::new(),
             flags: None,
         }
+    }
+
+    /// Refuses times that [`read`] refuses.
+    pub(crate) fn check_times(&self) -> Result<(), SignError> {
+        let times = [("exp", Some(self.expires)), ("nbf", self.not_before), ("iat", self.issued_at)];
+        for (claim, time) in times {
+            if let Some(value) = time.filter(|time| !TIMES.contains(&time.0)) {
+                return Err(SignError::Time { claim, value, rule: TIME_RULE });
+            }
+        }
+        Ok(())
     }
 
     /// The payload as a token carries it. `sub` and `kid` come first, as in Cloudflare's own tokens.
@@ -209,8 +220,11 @@ enum Round {
     Up,
 }
 
-/// The latest moment that a token may name, in the year 33658: twelve digits.
-const MAX_TIME: i64 = 999_999_999_999;
+/// The moments that a token may name; the latest is in the year 33658 and has twelve digits.
+const TIMES: std::ops::RangeInclusive<i64> = 1..=999_999_999_999;
+
+/// [`TIMES`] as a sentence about a claim.
+const TIME_RULE: &str = "must be Unix seconds: a number from 1 to 999999999999";
 
 /// An integer, a fraction, or a canonical string of digits: Cloudflare's own samples use strings, and signers that
 /// divide milliseconds use fractions (RFC 7519, section 2, allows those).
@@ -222,10 +236,8 @@ fn time(payload: &Json, claim: &'static str, round: Round) -> Result<Option<Unix
         Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
     };
     match seconds {
-        Some(seconds) if (1..=MAX_TIME).contains(&seconds) => Ok(Some(UnixTime(seconds))),
-        Some(_) | None => {
-            Err(MalformedToken::Claim { claim, rule: "must be Unix seconds: a number from 1 to 999999999999" })
-        }
+        Some(seconds) if TIMES.contains(&seconds) => Ok(Some(UnixTime(seconds))),
+        Some(_) | None => Err(MalformedToken::Claim { claim, rule: TIME_RULE }),
     }
 }
 
@@ -248,7 +260,7 @@ mod tests {
         check_time("\"1537460365\"", Some((1_537_460_365, 1_537_460_365)));
         check_time("1537460365.25", Some((1_537_460_365, 1_537_460_366)));
         check_time("1.537460365e9", Some((1_537_460_365, 1_537_460_365)));
-        check_time("999999999999", Some((MAX_TIME, MAX_TIME)));
+        check_time("999999999999", Some((999_999_999_999, 999_999_999_999)));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::claims::{self, Claims, SignedClaims};
 use crate::id::KeyId;
 use crate::json::{Json, JsonError};
 use crate::key::{ALGORITHM, PublicKey, SigningKey};
+use crate::time::UnixTime;
 
 /// The longest token that is read, in bytes.
 pub const MAX_TOKEN_LENGTH: usize = 4096;
@@ -141,6 +142,16 @@ pub enum SignError {
     /// The signature that came out is not good; the computation failed, and nothing of it may be shown.
     #[error("the signature does not verify; it was discarded")]
     Faulty,
+    /// A time that no gate reads.
+    #[error("`{claim}` is {value}; it {rule}")]
+    Time {
+        /// `exp`, `nbf` or `iat`.
+        claim: &'static str,
+        /// What it is.
+        value: UnixTime,
+        /// What it must be.
+        rule: &'static str,
+    },
     /// The token would be longer than a gate reads.
     #[error("the token would have {length} bytes, more than {MAX_TOKEN_LENGTH}; use fewer or shorter access rules")]
     TooLong {
@@ -156,6 +167,7 @@ impl SigningKey {
     /// # Errors
     /// [`SignError`]
     pub fn sign(&self, claims: &Claims) -> Result<Token, SignError> {
+        claims.check_times()?;
         let header = serde_json::json!({ "alg": ALGORITHM, "kid": self.id().as_str() }).to_string();
         let payload = claims.to_payload(self.id()).expect("claims have only text keys");
         let mut token = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload));

@@ -9,8 +9,8 @@ use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKey
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use vidpass_token::{
-    Ask, Asset, Claims, Country, Denial, KeyError, Limits, MAX_TOKEN_LENGTH, PublicKey, SigningKey, UnixTime,
-    UnverifiedToken, VideoPolicy, Viewer,
+    AccessRule, Action, Ask, Asset, Claims, Country, Denial, KeyError, Limits, MAX_TOKEN_LENGTH, Matcher, PublicKey,
+    SignError, SigningKey, UnixTime, UnverifiedToken, VideoPolicy, Viewer,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -303,6 +303,37 @@ fn what_we_sign_reads_back() {
     assert_eq!(format!("{token:?}"), format!("Token({})", token.fingerprint()));
     let unverified = UnverifiedToken::parse(token.as_str()).unwrap();
     assert_eq!(unverified.fingerprint(), token.fingerprint());
+}
+
+#[test]
+fn what_no_gate_reads_is_not_signed() {
+    let claims = |change: &dyn Fn(&mut Claims)| {
+        let mut claims = Claims::new("v1".parse().unwrap(), UnixTime(NOW + 3600));
+        change(&mut claims);
+        KEY.sign(&claims)
+    };
+    let rule = "must be Unix seconds: a number from 1 to 999999999999";
+    for time in [i64::MIN, -1, 0, 1_000_000_000_000, i64::MAX] {
+        let value = UnixTime(time);
+        let refused = |claim| Err(SignError::Time { claim, value, rule });
+        assert_eq!(claims(&|claims| claims.expires = value), refused("exp"));
+        assert_eq!(claims(&|claims| claims.not_before = Some(value)), refused("nbf"));
+        assert_eq!(claims(&|claims| claims.issued_at = Some(value)), refused("iat"));
+    }
+    for time in [1, 999_999_999_999] {
+        let token = claims(&|claims| {
+            (claims.expires, claims.not_before, claims.issued_at) =
+                (UnixTime(time), Some(UnixTime(time)), Some(UnixTime(time)));
+        });
+        assert!(UnverifiedToken::parse(token.unwrap().as_str()).is_ok(), "{time}");
+    }
+    let error = claims(&|claims| claims.expires = UnixTime(0)).unwrap_err();
+    assert_eq!(error.to_string(), format!("`exp` is 0; it {rule}"));
+
+    let network = Matcher::Ip(vec!["2001:db8::/32".parse().unwrap(); 300]);
+    let rules = vec![AccessRule { action: Action::Allow, matcher: network }];
+    let error = claims(&|claims| claims.access_rules.clone_from(&rules)).unwrap_err();
+    assert!(matches!(error, SignError::TooLong { length } if length > MAX_TOKEN_LENGTH), "{error}");
 }
 
 #[test]
