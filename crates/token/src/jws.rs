@@ -139,8 +139,8 @@ pub enum VerifyError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {
-    /// The signature that came out is not good; the computation failed, and nothing of it may be shown.
-    #[error("the signature does not verify; it was discarded")]
+    /// No signature came out, or one that is not good; the computation failed, and nothing of it may be shown.
+    #[error("no good signature came out; what did was discarded")]
     Faulty,
     /// A time that no gate reads.
     #[error("`{claim}` is {value}; it {rule}")]
@@ -171,7 +171,7 @@ impl SigningKey {
         let header = serde_json::json!({ "alg": ALGORITHM, "kid": self.id().as_str() }).to_string();
         let payload = claims.to_payload(self.id()).expect("claims have only text keys");
         let mut token = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload));
-        let signature = self.sign_message(token.as_bytes());
+        let signature = self.sign_message(token.as_bytes()).map_err(|_| SignError::Faulty)?;
         if !self.public().verifies(token.as_bytes(), &signature) {
             return Err(SignError::Faulty);
         }

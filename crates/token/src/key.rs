@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair};
@@ -248,13 +249,11 @@ impl SigningKey {
         format::rsa_in_pkcs8(&self.to_pkcs8()).expect("PKCS#8 of an RSA key holds a PKCS#1 key")
     }
 
-    pub(crate) fn sign_message(&self, message: &[u8]) -> Vec<u8> {
+    /// Fails where the system gives no randomness or memory, or where the library finds its own result wrong.
+    pub(crate) fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         let mut signature = vec![0; self.0.pair.public_modulus_len()];
-        self.0
-            .pair
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
-            .expect("the buffer is as long as the modulus");
-        signature
+        self.0.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)?;
+        Ok(signature)
     }
 }
 

@@ -49,7 +49,7 @@ fn signing_gives_the_bytes_that_wycheproof_expects() {
                 Err(error) => panic!("{file}: {error}"),
             };
             for test in group["tests"].as_array().unwrap() {
-                assert_eq!(key.sign_message(&bytes(&test["msg"])), bytes(&test["sig"]), "{file} {}", test["tcId"]);
+                assert_eq!(key.sign_message(&bytes(&test["msg"])), Ok(bytes(&test["sig"])), "{file} {}", test["tcId"]);
                 signed += 1;
             }
         }
