@@ -70,12 +70,17 @@ impl Store {
     /// Deletes an account with its credentials and its managed key. Its id is never given out again.
     ///
     /// # Errors
-    /// [`StoreError::AccountNotEmpty`] while it has videos, or keys of its own.
+    /// [`StoreError::AccountNotEmpty`] while it has videos, or keys of its own; [`StoreError::NotApplied`], also for an
+    /// account that was deleted before.
     pub async fn delete_account(&self, id: &AccountId, now: UnixTime) -> Result<Deletion, StoreError> {
         let mut write = self.begin_write().await?;
-        let deletion = write.account_liveness(id).await?;
-        if deletion != Deletion::Deleted {
-            return Ok(deletion);
+        match write.account_liveness(id).await? {
+            Deletion::Deleted => {}
+            Deletion::AlreadyDeleted => {
+                write.settle().await?;
+                return Ok(Deletion::AlreadyDeleted);
+            }
+            Deletion::Unknown => return Ok(Deletion::Unknown),
         }
         write.require_empty_account(id).await?;
         if let Some(key) = write.live_managed_key(id).await? {

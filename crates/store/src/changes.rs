@@ -78,10 +78,10 @@ impl Store {
     /// A row that cannot be read is left out, which refuses its tokens, and logged as an error.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let mut tx = self.pool().begin_read().await?;
-        let seq = on_tx!(tx, db => sqlx::query_scalar("SELECT seq FROM change_counter").fetch_one(db).await)?;
+        let seq = counter(&mut tx).await?;
         let keys = keys::all_live(&mut tx).await?;
         let videos = videos::all_live(&mut tx).await?;
-        Ok(Snapshot { seq: ChangeSeq(seq), keys, videos })
+        Ok(Snapshot { seq, keys, videos })
     }
 
     /// The changes after `seq`, in order, at most [`CHANGES_AT_ONCE`]: ask again until there is none.
@@ -106,6 +106,12 @@ impl Store {
     pub fn follower(&self) -> Follower {
         self.followers().join()
     }
+}
+
+/// The number of the last change.
+async fn counter(tx: &mut Tx) -> Result<ChangeSeq, StoreError> {
+    const SQL: &str = "SELECT seq FROM change_counter";
+    Ok(ChangeSeq(on_tx!(*tx, db => sqlx::query_scalar(SQL).fetch_one(db).await)?))
 }
 
 #[derive(sqlx::FromRow)]
@@ -198,11 +204,27 @@ impl Write<'_> {
     }
 
     /// Commits, and waits until the live followers of this process have applied what was appended to the change log.
+    ///
+    /// # Errors
+    /// [`StoreError::NotApplied`] where they have not in time; what was written stays.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         self.tx.commit().await?;
-        if let Some(seq) = self.last {
-            self.followers.announce(seq).await;
+        match self.last {
+            Some(seq) => self.followers.announce(seq).await,
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Writes nothing, and waits until the live followers of this process have applied all that anybody committed:
+    /// what was deleted by an earlier call is then refused, whatever that call was told.
+    ///
+    /// # Errors
+    /// [`StoreError::NotApplied`] where they have not in time.
+    pub(crate) async fn settle(mut self) -> Result<(), StoreError> {
+        let seq = counter(&mut self.tx).await?;
+        let Self { followers, tx, .. } = self;
+        // Others can write while this one waits.
+        drop(tx);
+        followers.announce(seq).await
     }
 }

@@ -7,6 +7,7 @@ use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 use vidpass_token::{AccountId, KeyId, VideoId};
 
+use crate::changes::ChangeSeq;
 use crate::keys::MAX_SIGNING_KEYS;
 use crate::seal::SealError;
 
@@ -101,6 +102,13 @@ pub enum StoreError {
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     NoRandomness,
+    /// The change is committed, and a follower of this process has not applied it: its gate still decides from older
+    /// state. The same call may succeed later.
+    #[error("change {seq} is kept, but this process's gate has not applied it yet")]
+    NotApplied {
+        /// The last change to be applied.
+        seq: ChangeSeq,
+    },
     /// The database is there, but it holds no vidpass store.
     #[error("`{database}` holds no vidpass store; `vidpass init` makes one")]
     NotInitialised {
@@ -179,10 +187,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the database could not be reached or could not answer: the caller did nothing wrong.
+    /// Whether the database could not be reached or could not answer, or a gate does not follow it: the caller did
+    /// nothing wrong and may try again.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, StoreError::Unavailable { .. })
+        matches!(self, StoreError::NotApplied { .. } | StoreError::Unavailable { .. })
     }
 }
 

@@ -160,6 +160,9 @@ impl Store {
     }
 
     /// Deletes a key: its tokens are refused from now on, its sealed half is erased, its id is never given out again.
+    ///
+    /// # Errors
+    /// [`StoreError::NotApplied`], also for a key that was deleted before: call again until it is gone for the gate too.
     pub async fn delete_signing_key(
         &self,
         account: &AccountId,
@@ -172,9 +175,13 @@ impl Store {
             sqlx::query_scalar(SQL).bind(account.as_str()).bind(id.as_str()).fetch_optional(db).await
         })?;
         let deletion = Deletion::of_row(deleted);
-        if deletion == Deletion::Deleted {
-            write.bury_key(id, now).await?;
-            write.commit().await?;
+        match deletion {
+            Deletion::Deleted => {
+                write.bury_key(id, now).await?;
+                write.commit().await?;
+            }
+            Deletion::AlreadyDeleted => write.settle().await?,
+            Deletion::Unknown => {}
         }
         Ok(deletion)
     }

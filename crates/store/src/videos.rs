@@ -181,6 +181,10 @@ impl Store {
     }
 
     /// Deletes a video from the catalogue; its files are not touched. Only the same account can register its id again.
+    ///
+    /// # Errors
+    /// [`StoreError::NotApplied`], also for a video that was deleted before: call again until it is gone for the gate
+    /// too.
     pub async fn delete_video(
         &self,
         account: &AccountId,
@@ -193,9 +197,13 @@ impl Store {
             sqlx::query_scalar(SQL).bind(account.as_str()).bind(uid.as_str()).fetch_optional(db).await
         })?;
         let deletion = Deletion::of_row(deleted);
-        if deletion == Deletion::Deleted {
-            write.bury_video(uid, now).await?;
-            write.commit().await?;
+        match deletion {
+            Deletion::Deleted => {
+                write.bury_video(uid, now).await?;
+                write.commit().await?;
+            }
+            Deletion::AlreadyDeleted => write.settle().await?,
+            Deletion::Unknown => {}
         }
         Ok(deletion)
     }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::ChangeSeq;
+use crate::error::StoreError;
 
 /// How long a follower waits before it looks for commits of other processes.
 const POLL: Duration = Duration::from_secs(1);
@@ -38,12 +39,14 @@ impl Followers {
         Follower { id, committed: self.committed.subscribe(), applied: self.applied.clone() }
     }
 
-    pub(super) async fn announce(&self, seq: ChangeSeq) {
+    /// Tells the followers that there is a change numbered `seq`, and waits until all have applied it.
+    pub(super) async fn announce(&self, seq: ChangeSeq) -> Result<(), StoreError> {
         self.committed.send_modify(|committed| *committed = seq.max(*committed));
         let mut applied = self.applied.subscribe();
         let all = applied.wait_for(|followers| followers.values().all(|applied| *applied >= seq));
-        if timeout(FOLLOWERS_TIMEOUT, all).await.is_err() {
-            tracing::warn!(%seq, "a follower has not applied a change in time; it goes on deciding from older state");
+        match timeout(FOLLOWERS_TIMEOUT, all).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(StoreError::NotApplied { seq }),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
-use vidpass_store::{Change, ChangeSeq, Deletion, Follower, NewVideo, Store, Subject};
+use vidpass_store::{Change, ChangeSeq, Deletion, Follower, NewVideo, Store, StoreError, Subject};
 use vidpass_token::{AccountId, KeyId};
 
 use crate::home::{Home, KEY, NOW, OTHER_KEY, id, key_id, on_both_engines};
@@ -124,12 +124,49 @@ async fn a_follower_sees_what_another_process_commits(home: Home) {
     timeout(Duration::from_secs(3), seen).await.expect("the poll finds it");
 }
 
-async fn a_follower_that_hangs_holds_a_writer_up_for_two_seconds(home: Home) {
+async fn a_write_that_a_follower_does_not_apply_is_kept_and_not_acknowledged(home: Home) {
     let (store, ours, _) = home.with_accounts().await;
-    let _hanging = store.follower();
+    let hanging = store.follower();
     let start = Instant::now();
-    store.add_signing_key(&ours, KEY.public(), id("k"), NOW).await.unwrap();
+    let error = store.add_signing_key(&ours, KEY.public(), id("k"), NOW).await.unwrap_err();
     assert!(start.elapsed() >= Duration::from_secs(2));
+    assert!(error.is_unavailable());
+    assert_eq!(error.to_string(), "change 1 is kept, but this process's gate has not applied it yet");
+    assert!(store.signing_key(&ours, &id("k")).await.unwrap().is_some());
+    drop(hanging);
+    store.delete_signing_key(&ours, &id("k"), NOW).await.unwrap();
+}
+
+/// A caller whose deletion was not acknowledged repeats it, and must not be told "done" before it is.
+async fn a_repeated_deletion_waits_for_the_followers_as_well(home: Home) {
+    let (store, ours, theirs) = home.with_accounts().await;
+    store.add_signing_key(&ours, KEY.public(), id("k"), NOW).await.unwrap();
+    store.register_video(&ours, NewVideo::private(Some(id("film"))), NOW).await.unwrap();
+    store.add_managed_key(&theirs, &OTHER_KEY, NOW).await.unwrap();
+    let behind = store.follower();
+    // The gate of another process may be as far as it wants.
+    let elsewhere = home.store().await;
+    elsewhere.delete_signing_key(&ours, &id("k"), NOW).await.unwrap();
+    elsewhere.delete_video(&ours, &id("film"), NOW).await.unwrap();
+    elsewhere.delete_account(&theirs, NOW).await.unwrap();
+
+    let (uid, key) = (id("film"), id("k"));
+    let delete_all = || async {
+        tokio::join!(
+            store.delete_signing_key(&ours, &key, NOW),
+            store.delete_video(&ours, &uid, NOW),
+            store.delete_account(&theirs, NOW),
+        )
+    };
+    let (key_deletion, video, account) = delete_all().await;
+    for deletion in [key_deletion, video, account] {
+        assert!(matches!(deletion, Err(StoreError::NotApplied { seq }) if seq.get() == 6), "{deletion:?}");
+    }
+    behind.applied(store.snapshot().await.unwrap().seq);
+    let (key_deletion, video, account) = delete_all().await;
+    for deletion in [key_deletion, video, account] {
+        assert_eq!(deletion.unwrap(), Deletion::AlreadyDeleted);
+    }
 }
 
 async fn a_writer_goes_on_when_the_last_follower_has_applied_or_is_gone(home: Home) {
@@ -243,7 +280,8 @@ on_both_engines!(
     more_changes_than_one_answer_holds_come_in_several,
     a_writer_returns_when_the_followers_have_applied,
     a_follower_sees_what_another_process_commits,
-    a_follower_that_hangs_holds_a_writer_up_for_two_seconds,
+    a_write_that_a_follower_does_not_apply_is_kept_and_not_acknowledged,
+    a_repeated_deletion_waits_for_the_followers_as_well,
     a_writer_goes_on_when_the_last_follower_has_applied_or_is_gone,
     a_damaged_row_is_left_out_and_the_others_are_followed,
 );
