@@ -247,7 +247,7 @@ pub enum Denial {
     },
     /// The token is not one that we read.
     #[error("malformed token: {0}")]
-    TokenMalformed(#[from] MalformedToken),
+    TokenMalformed(MalformedToken),
     /// The token's time has not begun.
     #[error("the token is valid in {} s (nbf {not_before}, now {now})", .now.seconds_until(*.not_before))]
     TokenNotYetValid {
@@ -341,6 +341,13 @@ impl Denial {
             | Self::VideoNotOwned { .. }
             | Self::ViewerAddressUnknown => None,
         }
+    }
+}
+
+// By hand: `#[from]` would make it the `source` too, and whoever prints the causes would print it twice.
+impl From<MalformedToken> for Denial {
+    fn from(error: MalformedToken) -> Self {
+        Self::TokenMalformed(error)
     }
 }
 

@@ -209,6 +209,14 @@ fn a_denial_is_one_line_whatever_the_token_says() {
     }
 }
 
+#[test]
+fn a_denial_tells_its_cause_once() {
+    let denial = decide("e30.e30.").unwrap_err();
+    assert_eq!(denial.to_string(), "malformed token: header `alg` must be a string");
+    let error: &dyn std::error::Error = &denial;
+    assert!(error.source().is_none(), "{:?}", error.source());
+}
+
 #[track_caller]
 fn one_line(header: &str, payload: &str) {
     let denial = decide(&format!("{}.{}.AAAA", BASE64URL.encode(header), BASE64URL.encode(payload))).unwrap_err();
