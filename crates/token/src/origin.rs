@@ -1,6 +1,7 @@
 //! Sites on which a video may be embedded.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 /// One entry of a video's `allowedOrigins`.
@@ -95,19 +96,18 @@ fn host_and_port(text: &str) -> Option<(Box<str>, Option<u16>)> {
         Some(digits) => Some(digits.parse::<u16>().ok().filter(|port| port.to_string() == digits)?),
         None => None,
     };
-    let name = || {
-        !host.is_empty()
-            && host.len() <= 253
-            && host.split('.').all(|label| {
-                !label.is_empty() && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
-            })
+    let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        // One address has many spellings; the standard library writes the one of RFC 5952.
+        Some(literal) => format!("[{}]", literal.parse::<Ipv6Addr>().ok()?),
+        None => is_name(host).then(|| host.to_ascii_lowercase())?,
     };
-    let literal = || {
-        host.strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
-    };
-    (name() || literal()).then(|| (host.to_ascii_lowercase().into(), port))
+    Some((host.into(), port))
+}
+
+fn is_name(host: &str) -> bool {
+    let label =
+        |label: &str| !label.is_empty() && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'));
+    host.len() <= 253 && host.split('.').all(label)
 }
 
 #[cfg(test)]
@@ -127,6 +127,11 @@ mod tests {
         check("localhost:3000", "http://localhost:3000", true);
         check("localhost", "http://localhost:3000", false);
         check("[::1]:3000", "http://[::1]:3000", true);
+        check("[2001:DB8:0::1]", "http://[2001:db8::1]", true);
+        check("[2001:db8::1]", "https://[2001:0db8:0:0:0:0:0:0001]:443", true);
+        check("[2001:db8::1]:8080", "http://[2001:DB8::1]:8080/page", true);
+        check("[::ffff:192.0.2.7]", "http://[::ffff:c000:207]", true);
+        check("[2001:db8::1]", "http://[2001:db8::2]", false);
         check("example.com", "https://example.com/page?x=https://other.example", true);
     }
 
