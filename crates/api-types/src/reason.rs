@@ -91,12 +91,16 @@ reasons! {
     MemberUnknown = "member_unknown", 10005;
     /// A value is of the wrong JSON type.
     MemberWrongType = "member_wrong_type", 10005;
+    /// `meta` is too large.
+    MetaTooLarge = "meta_too_large", 10005;
     /// The path does not have this method.
     MethodNotAllowed = "method_not_allowed", 7001;
     /// The server does not take requests yet.
     NotReady = "not_ready", 10001;
     /// A text is not an origin.
     OriginInvalid = "origin_invalid", 10005;
+    /// There are more origins than a video may have.
+    OriginsTooMany = "origins_too_many", 10005;
     /// `pem` is not a private key that can be used.
     PemInvalid = "pem_invalid", 10005;
     /// `id` came without `pem`.

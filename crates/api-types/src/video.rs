@@ -72,13 +72,13 @@ pub struct Playback {
 pub struct EditVideo {
     /// The sites on which it may be embedded; none listed means all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(max_items = 100, nullable = false)]
     pub allowed_origins: Option<Vec<String>>,
     /// Who made it; null for nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 64, value_type = Option<String>)]
     pub creator: Option<Option<String>>,
-    /// What the account notes about it, in the place of all that was noted.
+    /// What the account notes about it, in the place of all that was noted; at most 8 KiB as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object, nullable = false)]
     pub meta: Option<Map<String, Value>>,
@@ -106,9 +106,9 @@ pub struct RegisterVideo {
     pub require_signed_urls: Option<bool>,
     /// The sites on which it may be embedded; none listed means all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(max_items = 100, nullable = false)]
     pub allowed_origins: Option<Vec<String>>,
-    /// What the account notes about it; `name` is what a search looks at.
+    /// What the account notes about it, at most 8 KiB as JSON; `name` is what a search looks at.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object, nullable = false)]
     pub meta: Option<Map<String, Value>>,

@@ -40,8 +40,12 @@ pub(crate) enum ProblemKind {
     MemberUnknown { suggestion: Option<&'static str> },
     #[error("must be {expected}, not {got}")]
     MemberWrongType { expected: &'static str, got: &'static str },
+    #[error("has {length} bytes as JSON, more than {max}")]
+    MetaTooLarge { length: usize, max: usize },
     #[error(transparent)]
     Origin(#[from] OriginError),
+    #[error("has {count} entries, more than {max}")]
+    OriginsTooMany { count: usize, max: usize },
     #[error("an identifier in the path is not UTF-8")]
     PathNotUtf8,
     #[error("not a private key that can be used: {0}")]
@@ -95,7 +99,9 @@ impl ProblemKind {
             Self::KeysTooMany { .. } => Reason::KeysTooMany,
             Self::MemberUnknown { .. } => Reason::MemberUnknown,
             Self::MemberWrongType { .. } => Reason::MemberWrongType,
+            Self::MetaTooLarge { .. } => Reason::MetaTooLarge,
             Self::Origin(_) => Reason::OriginInvalid,
+            Self::OriginsTooMany { .. } => Reason::OriginsTooMany,
             Self::Pem(_) => Reason::PemInvalid,
             Self::PemMissing => Reason::PemMissing,
             Self::Query { .. } | Self::QueryLimit | Self::QueryTooLong { .. } | Self::QueryTwice { .. } => {

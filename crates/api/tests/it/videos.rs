@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use vidpass_token::{AccountId, UnixTime, VideoId};
 
-use crate::site::{ACCOUNT, NOW, Site, VIDEO};
+use crate::site::{ACCOUNT, Answer, NOW, Site, VIDEO};
 
 #[tokio::test]
 async fn a_video_is_registered_private_and_shown_whole() {
@@ -147,6 +147,38 @@ async fn an_edit_is_refused_as_a_whole() {
         site.post(&path, r#"{"scheduledDeletion":"soon","creator":"a\u0000"}"#).await.reasons(),
         ["text_invalid", "time_invalid"]
     );
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_video_is_small() {
+    let site = Site::start().await;
+    let path = format!("/stream/{VIDEO}");
+    let meta = |length: usize| json!({ "meta": { "name": "n".repeat(length - r#"{"name":""}"#.len()) } }).to_string();
+    let origins = |count| {
+        let origins: Vec<String> = (0..count).map(|n| format!("{n}.example")).collect();
+        json!({ "allowedOrigins": origins }).to_string()
+    };
+    let creator = |length| json!({ "creator": "é".repeat(length) }).to_string();
+    let too_much = [(meta(8193), "/meta"), (origins(101), "/allowedOrigins"), (creator(65), "/creator")];
+    for (body, pointer) in &too_much {
+        let answer = site.put(&path, body).await;
+        assert_eq!(
+            (answer.status, &answer.envelope()["errors"][0]["source"]["pointer"]),
+            (400.try_into().unwrap(), &json!(pointer))
+        );
+    }
+    assert_eq!(site.put(&path, &meta(8192)).await.status, 200);
+    for body in [origins(100), creator(64)] {
+        assert_eq!(site.post(&path, &body).await.status, 200);
+    }
+    let refusals =
+        [&site.post(&path, &too_much[0].0).await, &site.post(&path, &too_much[1].0).await].map(Answer::refusal);
+    assert_snapshot!(refusals.join("\n"), @"
+    400
+    10005 meta_too_large /meta | meta: has 8193 bytes as JSON, more than 8192
+    400
+    10005 origins_too_many /allowedOrigins | allowedOrigins: has 101 entries, more than 100
+    ");
 }
 
 #[tokio::test]

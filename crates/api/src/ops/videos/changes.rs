@@ -18,6 +18,12 @@ const NOT_KEPT: [&str; 4] = ["maxDurationSeconds", "uploadExpiry", "publicDetail
 /// Cloudflare's own limit.
 const MAX_CREATOR: usize = 64;
 
+/// How many bytes `meta` may have as JSON. A list holds 1,000 videos in memory, and each gate all their origins.
+const MAX_META: usize = 8 * 1024;
+
+/// How many sites may embed a video, where not all may.
+const MAX_ORIGINS: usize = 100;
+
 /// What to set of a video; `None` leaves a member as it is.
 #[derive(Default)]
 pub(super) struct Changes {
@@ -45,7 +51,7 @@ impl Changes {
         Self {
             require_signed_urls: members.read("requireSignedURLs", boolean),
             allowed_origins: members.read_all("allowedOrigins", origins),
-            meta: members.read("meta", map),
+            meta: members.read("meta", meta),
             creator: members.read("creator", or_null(creator)),
             scheduled_deletion: members.read("scheduledDeletion", or_null(|json| deletion(json, now))),
             thumbnail_timestamp_pct: members.read("thumbnailTimestampPct", part_of_one),
@@ -87,11 +93,24 @@ fn origins(json: &Json, pointer: &str, problems: &mut Problems) -> Option<Vec<Al
         problems.add(Problem::at(pointer, wrong_type("an array of strings", json)));
         return None;
     };
+    if entries.len() > MAX_ORIGINS {
+        problems.add(Problem::at(pointer, ProblemKind::OriginsTooMany { count: entries.len(), max: MAX_ORIGINS }));
+        return None;
+    }
     let parse = |entry| -> Result<AllowedOrigin, ProblemKind> { Ok(text(entry)?.parse::<AllowedOrigin>()?) };
     let parsed = entries.iter().enumerate().filter_map(|(index, entry)| {
         parse(entry).map_err(|kind| problems.add(Problem::at(format!("{pointer}/{index}"), kind))).ok()
     });
     Some(parsed.collect())
+}
+
+fn meta(json: &Json) -> Result<Map<String, Value>, ProblemKind> {
+    let meta = map(json)?;
+    let length = serde_json::to_vec(&meta).expect("a map of JSON values is JSON").len();
+    if length > MAX_META {
+        return Err(ProblemKind::MetaTooLarge { length, max: MAX_META });
+    }
+    Ok(meta)
 }
 
 fn creator(json: &Json) -> Result<String, ProblemKind> {
