@@ -1,9 +1,11 @@
 //! The key that signs where the caller brings none: one per account, made at first use, its private half sealed.
 
+use std::sync::Arc;
+
 use quick_cache::sync::Cache;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
-use vidpass_store::{Store, StoreError};
+use vidpass_store::{MAX_SIGNING_KEYS, Store, StoreError};
 use vidpass_token::{AccountId, KeyId, SigningKey, UnixTime};
 
 use crate::error::ApiError;
@@ -21,18 +23,24 @@ pub(crate) struct KeyRing {
     parsed: Cache<KeyId, SigningKey>,
     /// Making a key takes up to 300 ms of a core, so one is made at a time; and of many first requests of one account,
     /// one makes the key and the others find it.
-    making: Semaphore,
+    making: Arc<Semaphore>,
 }
 
 impl KeyRing {
     pub(crate) fn new() -> Self {
-        Self { parsed: Cache::new(PARSED_KEYS), making: Semaphore::new(1) }
+        Self { parsed: Cache::new(PARSED_KEYS), making: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Makes a key that nobody has yet.
-    pub(crate) async fn make(&self) -> Result<SigningKey, ApiError> {
-        let _turn = self.making.acquire().await.expect("the semaphore is never closed");
-        generate().await
+    /// Makes a key of the account's own, and adds its public half to the store.
+    pub(crate) async fn make(&self, store: &Store, account: &AccountId, now: UnixTime) -> Result<SigningKey, ApiError> {
+        // An account that has all the keys it may have must not make the others wait.
+        require_room(store, account).await?;
+        let turn = self.turn().await;
+        // Its own requests that waited before this one may have filled it.
+        require_room(store, account).await?;
+        let (key, _turn) = generate(turn).await?;
+        store.add_signing_key(account, key.public(), key.id().clone(), now).await?;
+        Ok(key)
     }
 
     /// The account's managed key, made where there is none.
@@ -72,11 +80,11 @@ impl KeyRing {
     }
 
     async fn make_managed(&self, store: &Store, account: &AccountId, now: UnixTime) -> Result<KeyId, ApiError> {
-        let _turn = self.making.acquire().await.expect("the semaphore is never closed");
+        let turn = self.turn().await;
         if let Some(id) = store.managed_key(account).await? {
             return Ok(id);
         }
-        let key = generate().await?;
+        let (key, _turn) = generate(turn).await?;
         match store.add_managed_key(account, &key, now).await {
             Ok(()) => {
                 tracing::info!(account.id = %account, key.id = %key.id(), "a managed key was made");
@@ -87,9 +95,72 @@ impl KeyRing {
             Err(error) => Err(error.into()),
         }
     }
+    async fn turn(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.making).acquire_owned().await.expect("the semaphore is never closed")
+    }
 }
 
-async fn generate() -> Result<SigningKey, ApiError> {
-    let made = spawn_blocking(|| SigningKey::generate(KeyId::random())).await;
-    made.map_err(ApiError::Task)?.map_err(ApiError::KeyGeneration)
+async fn require_room(store: &Store, account: &AccountId) -> Result<(), ApiError> {
+    if store.count_signing_keys(account).await? < MAX_SIGNING_KEYS {
+        return Ok(());
+    }
+    Err(StoreError::TooManyKeys { account: account.clone() }.into())
+}
+
+async fn generate(turn: OwnedSemaphorePermit) -> Result<(SigningKey, OwnedSemaphorePermit), ApiError> {
+    let (made, turn) = work(turn, || SigningKey::generate(KeyId::random())).await?;
+    Ok((made.map_err(ApiError::KeyGeneration)?, turn))
+}
+
+/// Works, and gives the turn back. It stays with the work, which goes on where the caller does not wait for its end.
+async fn work<T: Send + 'static>(
+    turn: OwnedSemaphorePermit,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<(T, OwnedSemaphorePermit), ApiError> {
+    spawn_blocking(|| (work(), turn)).await.map_err(ApiError::Task)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+    use vidpass_store::{DatabaseUrl, MasterKey, NewAccount};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_account_without_room_waits_for_no_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(folder.path().join("vidpass.db"));
+        let store = Store::create_or_open(&url, &MasterKey::generate().unwrap()).await.unwrap();
+        let now = UnixTime(1_800_000_000);
+        let account = store.create_account(&NewAccount { id: None, name: "full".to_owned() }, now).await.unwrap().id;
+        let key = SigningKey::generate(KeyId::random()).unwrap();
+        for _ in 0..MAX_SIGNING_KEYS {
+            store.add_signing_key(&account, key.public(), KeyId::random(), now).await.unwrap();
+        }
+        let ring = KeyRing::new();
+        let _turn = ring.turn().await;
+        let refused = timeout(Duration::from_secs(30), ring.make(&store, &account, now)).await.unwrap();
+        assert!(matches!(refused, Err(ApiError::Invalid(_))));
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_keeps_its_turn_until_its_end() {
+        let ring = KeyRing::new();
+        let (started, has_started) = channel();
+        let (end, may_end) = channel::<()>();
+        let work = tokio::spawn(work(ring.turn().await, move || {
+            started.send(()).unwrap();
+            may_end.recv().unwrap();
+        }));
+        tokio::task::spawn_blocking(move || has_started.recv().unwrap()).await.unwrap();
+        work.abort();
+        assert!(work.await.unwrap_err().is_cancelled());
+        assert_eq!(ring.making.available_permits(), 0);
+        end.send(()).unwrap();
+        drop(timeout(Duration::from_secs(30), ring.turn()).await.unwrap());
+    }
 }

@@ -24,8 +24,7 @@ use crate::time::rfc3339;
 )]
 pub(crate) async fn create_key(State(api): State<Api>, caller: Caller) -> Answer<CreatedKey> {
     let now = api.now();
-    let key = api.keys.make().await?;
-    api.store.add_signing_key(&caller.account, key.public(), key.id().clone(), now).await?;
+    let key = api.keys.make(&api.store, &caller.account, now).await?;
     tracing::info!(account.id = %caller.account, caller.id = %caller.credential, key.id = %key.id(), "a key was created");
     Ok(api.done(CreatedKey {
         id: key.id().to_string(),
