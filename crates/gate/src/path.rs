@@ -7,10 +7,10 @@ use http::{Uri, Version};
 use vidpass_token::{Asset, Denial, VideoId};
 
 /// The longest path that is read, in bytes.
-pub const MAX_PATH_LENGTH: usize = 8 * 1024;
+pub(crate) const MAX_PATH_LENGTH: usize = 8 * 1024;
 
 /// The longest query that is tolerated, in bytes. It never decides who may watch.
-pub const MAX_QUERY_LENGTH: usize = 8 * 1024;
+pub(crate) const MAX_QUERY_LENGTH: usize = 8 * 1024;
 
 /// The longest segment that stands in a log, in bytes. The shortest RS256 signature alone has 342.
 const MAX_LOGGED_SEGMENT: usize = 128;
@@ -31,7 +31,7 @@ pub struct MediaPath<'a> {
 
 /// What the viewer carries: the first segment of the path.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Credential<'a> {
+pub(crate) enum Credential<'a> {
     /// It has a dot, so it can only be a token. Whether it is one, and how long one may be, is for the next step.
     Token(&'a str),
     /// It has none, so it can only be the bare id of a video.
@@ -43,7 +43,7 @@ pub enum Credential<'a> {
 /// `Display` and `Debug` are for logs: a segment that could be a token, because somebody built a wrong link, is left
 /// out, and so is all that is too long.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct FilePath<'a>(&'a str);
+pub(crate) struct FilePath<'a>(&'a str);
 
 /// Why a request target is not a path of the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,7 +109,7 @@ impl<'a> MediaPath<'a> {
     ///
     /// # Errors
     /// [`PathError`]
-    pub fn of_request(uri: &'a Uri, version: Version) -> Result<Self, PathError> {
+    pub(crate) fn of_request(uri: &'a Uri, version: Version) -> Result<Self, PathError> {
         let http1 = version < Version::HTTP_2;
         match uri.path_and_query() {
             Some(target) if !http1 || uri.authority().is_none() => Self::parse(target.as_str()),
@@ -118,26 +118,22 @@ impl<'a> MediaPath<'a> {
     }
 
     /// What the viewer carries.
-    #[must_use]
-    pub fn credential(&self) -> Credential<'a> {
+    pub(crate) fn credential(&self) -> Credential<'a> {
         self.credential
     }
 
     /// The file that is asked for.
-    #[must_use]
-    pub fn file(&self) -> FilePath<'a> {
+    pub(crate) fn file(&self) -> FilePath<'a> {
         self.file
     }
 
     /// The query, without its `?`. Ignored by every decision.
-    #[must_use]
-    pub fn query(&self) -> Option<&'a str> {
+    pub(crate) fn query(&self) -> Option<&'a str> {
         self.query
     }
 
     /// What kind of thing is asked for.
-    #[must_use]
-    pub fn asset(&self) -> Asset {
+    pub(crate) fn asset(&self) -> Asset {
         self.file.asset()
     }
 }
@@ -157,7 +153,7 @@ impl<'a> Credential<'a> {
 
 impl<'a> FilePath<'a> {
     /// The segments, first to last.
-    pub fn segments(&self) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &'a str> {
         self.0.split('/')
     }
 
@@ -167,20 +163,17 @@ impl<'a> FilePath<'a> {
     }
 
     /// The last segment.
-    #[must_use]
-    pub fn name(&self) -> &'a str {
+    pub(crate) fn name(&self) -> &'a str {
         self.0.rsplit('/').next().unwrap_or(self.0)
     }
 
     /// What follows the last dot of the last segment; `None` where there is no dot, or nothing after it.
-    #[must_use]
-    pub fn extension(&self) -> Option<&'a str> {
+    pub(crate) fn extension(&self) -> Option<&'a str> {
         self.name().rsplit_once('.').map(|(_, extension)| extension).filter(|extension| !extension.is_empty())
     }
 
     /// [`Asset::Download`] below `downloads`, in any case, since a file system may not tell cases apart.
-    #[must_use]
-    pub fn asset(&self) -> Asset {
+    pub(crate) fn asset(&self) -> Asset {
         let first = self.0.split('/').next().unwrap_or(self.0);
         if first.eq_ignore_ascii_case(DOWNLOADS) { Asset::Download } else { Asset::Media }
     }

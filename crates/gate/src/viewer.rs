@@ -83,8 +83,7 @@ impl Default for ViewerResolver {
 /// The site whose page makes the request: from `Origin`, or where that header is absent, from `Referer`.
 ///
 /// `None` where neither names one. An `Origin` of `null`, or one that cannot be read, does not fall back to `Referer`.
-#[must_use]
-pub fn request_origin(headers: &HeaderMap) -> Option<RequestOrigin> {
+pub(crate) fn request_origin(headers: &HeaderMap) -> Option<RequestOrigin> {
     let name = if headers.contains_key(ORIGIN) { ORIGIN } else { REFERER };
     let mut lines = headers.get_all(name).iter();
     let line = lines.next()?;
