@@ -44,14 +44,12 @@ impl Catalogue {
     }
 
     /// How many keys are live.
-    #[must_use]
-    pub fn key_count(&self) -> usize {
+    pub(crate) fn key_count(&self) -> usize {
         self.keys.len()
     }
 
     /// How many videos there are.
-    #[must_use]
-    pub fn video_count(&self) -> usize {
+    pub(crate) fn video_count(&self) -> usize {
         self.videos.len()
     }
 
@@ -66,6 +64,6 @@ impl Catalogue {
 
 impl std::fmt::Debug for Catalogue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Catalogue({} keys, {} videos)", self.keys.len(), self.videos.len())
+        write!(f, "Catalogue({} keys, {} videos)", self.key_count(), self.video_count())
     }
 }

@@ -88,7 +88,7 @@ impl Gate {
     /// Takes `catalogue` for all requests from now on.
     pub fn replace(&self, catalogue: Catalogue) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.catalogue.store(Arc::new(catalogue));
+        self.take(catalogue);
         self.loaded.store(true, Ordering::Release);
     }
 
@@ -97,6 +97,12 @@ impl Gate {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut catalogue = Catalogue::clone(&self.catalogue.load());
         change(&mut catalogue);
+        self.take(catalogue);
+    }
+
+    /// To be called by whoever holds `changing`.
+    fn take(&self, catalogue: Catalogue) {
+        self.metrics.show_catalogue(&catalogue);
         self.catalogue.store(Arc::new(catalogue));
     }
 

@@ -5,9 +5,12 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use vidpass_token::Denial;
+
+use crate::catalogue::Catalogue;
 
 /// From a hot file (about 0.1 ms) to a disk that hangs.
 const SECONDS: [f64; 12] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
@@ -17,6 +20,8 @@ pub(crate) struct Metrics {
     decisions: Family<DecisionLabels, Counter>,
     bytes_sent: Counter,
     request_seconds: Histogram,
+    keys: Gauge,
+    videos: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,6 +38,8 @@ impl Metrics {
             decisions: Family::default(),
             bytes_sent: Counter::default(),
             request_seconds: Histogram::new(SECONDS),
+            keys: Gauge::default(),
+            videos: Gauge::default(),
         };
         registry.register(
             "vidpass_gate_decisions",
@@ -51,7 +58,15 @@ impl Metrics {
             Unit::Seconds,
             metrics.request_seconds.clone(),
         );
+        registry.register("vidpass_gate_keys", "Live signing keys that the gate knows", metrics.keys.clone());
+        registry.register("vidpass_gate_videos", "Videos that the gate knows", metrics.videos.clone());
         metrics
+    }
+
+    pub(crate) fn show_catalogue(&self, catalogue: &Catalogue) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.keys.set(number(catalogue.key_count()));
+        self.videos.set(number(catalogue.video_count()));
     }
 
     pub(crate) fn count_permit(&self) {

@@ -97,22 +97,50 @@ fn decisions_are_counted() {
     let gate = Gate::new(GateConfig::default(), &mut registry);
     check(&gate, "/public/x", "token_required");
     check(&gate, "/public/x", "token_required");
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let text = scraped(&registry);
     let line = r#"vidpass_gate_decisions_total{outcome="denial",code="token_required"} 2"#;
     assert!(text.contains(line), "{text}");
 }
 
+#[test]
+fn what_the_gate_knows_is_counted() {
+    let mut registry = Registry::default();
+    let gate = Gate::new(GateConfig::default(), &mut registry);
+    let counts = || {
+        let text = scraped(&registry);
+        let value = |name| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        (value("vidpass_gate_keys ").unwrap(), value("vidpass_gate_videos ").unwrap())
+    };
+    assert_eq!(counts(), ("0".into(), "0".into()));
+    gate.replace(catalogue());
+    assert_eq!(counts(), ("1".into(), "3".into()));
+    gate.update(|catalogue| {
+        catalogue.remove_key(KEY.id());
+        catalogue.remove_video(&id("public"));
+    });
+    assert_eq!(counts(), ("0".into(), "2".into()));
+}
+
+fn scraped(registry: &Registry) -> String {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+    text
+}
+
 fn gate() -> Gate {
     let gate = Gate::new(GateConfig::default(), &mut Registry::default());
+    gate.replace(catalogue());
+    gate
+}
+
+fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::default();
     catalogue.insert_key(KEY.id().clone(), id("owner"), KEY.public().clone());
     catalogue.insert_video(id("private"), VideoPolicy::private(id("owner")));
     catalogue.insert_video(id("foreign"), VideoPolicy::private(id("somebody")));
     let public = VideoPolicy { require_signed_urls: false, ..VideoPolicy::private(id("owner")) };
     catalogue.insert_video(id("public"), public);
-    gate.replace(catalogue);
-    gate
+    catalogue
 }
 
 fn claims(video: &str) -> Claims {
