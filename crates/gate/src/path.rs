@@ -340,6 +340,20 @@ mod tests {
     }
 
     #[test]
+    fn what_could_be_a_token_is_not_printed() {
+        let token = format!("{}.{}.{}", "h".repeat(30), "p".repeat(80), "s".repeat(342));
+        let shown = |target: &str| {
+            let path = MediaPath::parse(target).unwrap();
+            assert_eq!(path.file().to_string(), format!("{:?}", path.file()));
+            format!("{path:?}")
+        };
+        assert_eq!(shown("/v1/hls/seg-1.m4s?secret"), "MediaPath(Uid(v1), hls/seg-1.m4s)");
+        assert_eq!(shown(&format!("/{token}/hls/seg-1.m4s")), "MediaPath(Token(…), hls/seg-1.m4s)");
+        assert_eq!(shown(&format!("/v1/{token}/x")), "MediaPath(Uid(v1), …/x)");
+        assert_eq!(shown(&format!("/v1/x/{token}")), "MediaPath(Uid(v1), x/…)");
+    }
+
+    #[test]
     fn the_extension_is_that_of_the_last_segment() {
         let extension = |target| MediaPath::parse(target).unwrap().file().extension();
         assert_eq!(extension("/v1/a.b/video.tar.M4S"), Some("M4S"));

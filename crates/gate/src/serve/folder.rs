@@ -85,7 +85,8 @@ impl FolderOrigin {
     }
 }
 
-/// Opens `path` below `video`, which is `<account>/<uid>`, where no symbolic link leads out of the video's folder. Links within it are followed.
+/// Opens `path` below `video`, which is `<account>/<uid>`, where no symbolic link leads out of the video's folder. Links
+/// within it are followed.
 ///
 /// The kernel keeps the way inside, so nothing that is renamed meanwhile can lead it out.
 fn open(root: &OwnedFd, video: &str, path: &str, name: Arc<str>) -> Result<OpenFile, OpenError> {

@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 
 use vidpass_gate::FolderOrigin;
+use vidpass_token::VideoPolicy;
 
 use crate::site::{SECRET, Site};
 
@@ -90,6 +92,23 @@ async fn a_video_without_a_folder_has_no_files() {
     check(&site, "hls/seg-1.m4s", "404 not_found").await;
     fs::write(site.path("public"), SECRET).unwrap();
     check(&site, "hls/seg-1.m4s", "404 not_found").await;
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_our_failure() {
+    // The kernel lets nobody read this one, not even root, for whom a test can make no such file.
+    let unreadable = Path::new("/proc/sys/vm/compact_memory");
+    if !unreadable.exists() {
+        eprintln!("SKIPPED: this kernel has no {}", unreadable.display());
+        return;
+    }
+    let site = Site::start().with_media_folder(Path::new("/proc"));
+    let public = VideoPolicy { require_signed_urls: false, ..VideoPolicy::private("sys".parse().unwrap()) };
+    site.gate.update(|catalogue| catalogue.insert_video("vm".parse().unwrap(), public));
+    let answer = site.get("/vm/compact_memory").await;
+    assert_eq!((answer.summary().as_str(), answer.header("cache-control")), ("500 origin_failed", "no-store"));
+    assert_eq!(answer.body, r#"{"code":"origin_failed","message":"This file cannot be read at the moment."}"#);
+    assert_eq!(site.get("/vm/nothing").await.summary(), "404 not_found");
 }
 
 #[test]

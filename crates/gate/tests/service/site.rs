@@ -55,14 +55,7 @@ impl Site {
         let clock = Arc::new(AtomicI64::new(NOW));
         let gate = Arc::new(Gate::new(GateConfig::default(), &mut Registry::default()));
         gate.replace(catalogue());
-        let now = Arc::clone(&clock);
-        let service = GateService::new(GateParts {
-            gate: Arc::clone(&gate),
-            viewers: ViewerResolver::new(vec!["10.0.0.0/8".parse().unwrap()], ForwardedHeader::XForwardedFor),
-            countries: Arc::new(CountrySource::embedded()),
-            files: FolderOrigin::open(folder.path()).unwrap(),
-            clock: Arc::new(move || UnixTime(now.load(Ordering::Relaxed))),
-        });
+        let service = service(&gate, &clock, folder.path());
         let site = Self { gate, service, folder, clock };
         for video in ["private", "public", "embedded"] {
             site.put(&format!("{video}/manifest/video.m3u8"), "#EXTM3U\n");
@@ -72,6 +65,12 @@ impl Site {
         site.put("neighbour/secret.m3u8", SECRET);
         site.put("neighbour/manifest/video.m3u8", SECRET);
         site
+    }
+
+    /// The same gate with its files elsewhere.
+    pub(crate) fn with_media_folder(mut self, path: &Path) -> Self {
+        self.service = service(&self.gate, &self.clock, path);
+        self
     }
 
     pub(crate) fn put(&self, path: &str, content: &str) {
@@ -158,6 +157,17 @@ fn sign(key: &SigningKey, video: &str, change: impl FnOnce(&mut Claims)) -> Stri
     let mut claims = Claims::new(video.parse().unwrap(), UnixTime(NOW + 60));
     change(&mut claims);
     key.sign(&claims).unwrap().as_str().to_owned()
+}
+
+fn service(gate: &Arc<Gate>, clock: &Arc<AtomicI64>, media_folder: &Path) -> GateService {
+    let now = Arc::clone(clock);
+    GateService::new(GateParts {
+        gate: Arc::clone(gate),
+        viewers: ViewerResolver::new(vec!["10.0.0.0/8".parse().unwrap()], ForwardedHeader::XForwardedFor),
+        countries: Arc::new(CountrySource::embedded()),
+        files: FolderOrigin::open(media_folder).unwrap(),
+        clock: Arc::new(move || UnixTime(now.load(Ordering::Relaxed))),
+    })
 }
 
 fn catalogue() -> Catalogue {
