@@ -12,7 +12,7 @@ use vidpass_token::{AccountId, KeyId, PublicKey, VideoId, VideoPolicy};
 
 use crate::error::StoreError;
 use crate::keys;
-use crate::pool::{Tx, on_pool, on_tx};
+use crate::pool::{Tx, on_tx};
 use crate::store::Store;
 use crate::videos;
 
@@ -77,7 +77,7 @@ impl Store {
     ///
     /// A row that cannot be read is left out, which refuses its tokens, and logged as an error.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let mut tx = self.pool().begin_read().await?;
+        let mut tx = self.pool().begin_follow().await?;
         let seq = counter(&mut tx).await?;
         let keys = keys::all_live(&mut tx).await?;
         let videos = videos::all_live(&mut tx).await?;
@@ -95,8 +95,8 @@ impl Store {
             LEFT JOIN video v ON l.kind = 'video' AND v.uid = l.subject AND v.deleted IS NULL
             WHERE l.seq > $1 ORDER BY l.seq LIMIT $2";
         let limit = i64::try_from(CHANGES_AT_ONCE).expect("1,000 is a small number");
-        let rows: Vec<ChangeRow> =
-            on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(seq.0).bind(limit).fetch_all(db).await)?;
+        let mut tx = self.pool().begin_follow().await?;
+        let rows: Vec<ChangeRow> = on_tx!(tx, db => sqlx::query_as(SQL).bind(seq.0).bind(limit).fetch_all(db).await)?;
         rows.into_iter().map(Change::try_from).collect()
     }
 

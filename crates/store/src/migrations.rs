@@ -23,7 +23,9 @@ pub(crate) async fn run(pool: &Pool) -> Result<(), StoreError> {
             SQLITE.run(&mut *tx).await.map_err(|error| migration_error(error, &SQLITE))?;
             tx.commit().await?;
         }
-        Pool::Postgres(pool) => POSTGRES.run(pool).await.map_err(|error| migration_error(error, &POSTGRES))?,
+        Pool::Postgres { shared, .. } => {
+            POSTGRES.run(shared).await.map_err(|error| migration_error(error, &POSTGRES))?;
+        }
     }
     Ok(())
 }
@@ -35,7 +37,7 @@ pub(crate) async fn has_tables(pool: &Pool) -> Result<bool, StoreError> {
         "SELECT count(*) FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) AND tablename = 'store_meta'";
     let sql = match pool {
         Pool::Sqlite { .. } => SQLITE,
-        Pool::Postgres(_) => POSTGRES,
+        Pool::Postgres { .. } => POSTGRES,
     };
     let count: i64 = on_pool!(pool, db => sqlx::query_scalar(sql).fetch_one(db).await)?;
     Ok(count > 0)

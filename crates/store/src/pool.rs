@@ -32,8 +32,14 @@ pub(crate) enum Pool {
         read: SqlitePool,
         /// One connection: the writers of this process queue here, in order, instead of polling SQLite's lock.
         write: SqlitePool,
+        /// One connection, for [`Pool::begin_follow`].
+        follow: SqlitePool,
     },
-    Postgres(PgPool),
+    Postgres {
+        shared: PgPool,
+        /// One connection, for [`Pool::begin_follow`].
+        follow: PgPool,
+    },
 }
 
 /// Runs one expression against whichever pool this is, for reading.
@@ -41,7 +47,7 @@ macro_rules! on_pool {
     ($pool:expr, $db:ident => $body:expr) => {
         match $pool {
             $crate::pool::Pool::Sqlite { read: $db, .. } => $body,
-            $crate::pool::Pool::Postgres($db) => $body,
+            $crate::pool::Pool::Postgres { shared: $db, .. } => $body,
         }
     };
 }
@@ -78,13 +84,14 @@ impl Pool {
         }
         let options = sqlite_options(path);
         let read = sqlite_pool(SQLITE_READERS).connect_lazy_with(options.clone());
+        let follow = sqlite_pool(1).connect_lazy_with(options.clone());
         // SQLite itself looks for its lock every 100 ms only, and beside a busy process it is seldom free. Measured:
         // the longest wait was 1.3 s that way, and is 0.2 s with `begin_sqlite_write`.
         let write = sqlite_pool(1).after_connect(|connection, _| {
             Box::pin(async move { sqlx::query("PRAGMA busy_timeout = 0").execute(connection).await.map(|_| ()) })
         });
         let write = write.connect_with(options).await?;
-        Ok(Self::Sqlite { read, write })
+        Ok(Self::Sqlite { read, write, follow })
     }
 
     /// Makes the SQLite file at `path`, readable by nobody else, where there is none yet; then opens it.
@@ -99,16 +106,17 @@ impl Pool {
         // The pool tries again until its time is over and then forgets why: one connection of our own tells.
         let connection = timeout(ACQUIRE_TIMEOUT, options.connect()).await.map_err(|_| timed_out())??;
         connection.close().await?;
-        let pool = PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
-        Ok(Self::Postgres(pool.connect_lazy_with(options)))
+        let shared = postgres_pool(POSTGRES_CONNECTIONS).connect_lazy_with(options.clone());
+        let follow = postgres_pool(1).connect_lazy_with(options);
+        Ok(Self::Postgres { shared, follow })
     }
 
     /// Begins a transaction that no other writer of the store can overlap with, in this process or another.
     pub(crate) async fn begin_write(&self) -> Result<Tx, StoreError> {
         match self {
             Pool::Sqlite { write, .. } => Ok(Tx::Sqlite(begin_sqlite_write(write).await?)),
-            Pool::Postgres(pool) => {
-                let mut tx = pool.begin().await?;
+            Pool::Postgres { shared, .. } => {
+                let mut tx = shared.begin().await?;
                 sqlx::query("SELECT seq FROM change_counter FOR UPDATE").execute(&mut *tx).await?;
                 Ok(Tx::Postgres(tx))
             }
@@ -116,23 +124,29 @@ impl Pool {
     }
 
     /// Begins a transaction whose statements all see the database as it was at the first of them.
-    pub(crate) async fn begin_read(&self) -> Result<Tx, StoreError> {
+    ///
+    /// Its connection is for followers alone: writers wait for these, so the callers' long lists must not hold them up.
+    pub(crate) async fn begin_follow(&self) -> Result<Tx, StoreError> {
         match self {
-            Pool::Sqlite { read, .. } => Ok(Tx::Sqlite(read.begin().await?)),
-            Pool::Postgres(pool) => {
-                Ok(Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?))
+            Pool::Sqlite { follow, .. } => Ok(Tx::Sqlite(follow.begin().await?)),
+            Pool::Postgres { follow, .. } => {
+                Ok(Tx::Postgres(follow.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?))
             }
         }
     }
 
     pub(crate) async fn close(&self) {
         match self {
-            Pool::Sqlite { read, write } => {
+            Pool::Sqlite { read, write, follow } => {
                 read.close().await;
+                follow.close().await;
                 // The last one to go folds the write-ahead log into the database.
                 write.close().await;
             }
-            Pool::Postgres(pool) => pool.close().await,
+            Pool::Postgres { shared, follow } => {
+                shared.close().await;
+                follow.close().await;
+            }
         }
     }
 }
@@ -166,6 +180,10 @@ fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
+}
+
+fn postgres_pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT)
 }
 
 fn sqlite_options(path: &Path) -> SqliteConnectOptions {
@@ -241,8 +259,8 @@ mod tests {
     async fn every_connection_to_sqlite_keeps_what_it_acknowledges() {
         let directory = tempfile::tempdir().unwrap();
         let pool = Pool::create_sqlite(&directory.path().join("vidpass.db")).await.unwrap();
-        let Pool::Sqlite { read, write } = pool else { unreachable!("it was made as SQLite") };
-        for pool in [read, write] {
+        let Pool::Sqlite { read, write, follow } = pool else { unreachable!("it was made as SQLite") };
+        for pool in [read, write, follow] {
             let mut connection = pool.acquire().await.unwrap();
             let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.unwrap();
             assert_eq!(journal, "wal");
@@ -254,5 +272,17 @@ mod tests {
                 assert_eq!(value, expected, "{pragma}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_follower_of_sqlite_needs_no_connection_of_other_readers() {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = Pool::create_sqlite(&directory.path().join("vidpass.db")).await.unwrap();
+        let Pool::Sqlite { read, .. } = &pool else { unreachable!("it was made as SQLite") };
+        let mut busy = Vec::new();
+        for _ in 0..SQLITE_READERS {
+            busy.push(read.acquire().await.unwrap());
+        }
+        timeout(Duration::from_secs(2), pool.begin_follow()).await.expect("it has its own").unwrap();
     }
 }

@@ -125,7 +125,7 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.pool() {
             Pool::Sqlite { .. } => "Store(SQLite)",
-            Pool::Postgres(_) => "Store(PostgreSQL)",
+            Pool::Postgres { .. } => "Store(PostgreSQL)",
         })
     }
 }

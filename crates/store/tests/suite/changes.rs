@@ -218,6 +218,30 @@ async fn a_damaged_row_is_left_out_and_the_others_are_followed(home: Home) {
     assert_eq!(error.to_string(), "column `public_key` of `bad` in table `signing_key` cannot be read");
 }
 
+/// SQLite's readers never wait for a lock; a test beside its pool shows the same for it.
+#[test]
+fn callers_that_hold_every_connection_do_not_hold_a_follower_up() {
+    crate::home::run(Home::postgres(), |home| async move {
+        let (store, ..) = home.with_accounts().await;
+        let slow = home.tamper("DO $$ BEGIN LOCK TABLE account; PERFORM pg_sleep(3); END $$");
+        let follow = async {
+            while timeout(Duration::from_millis(100), store.list_accounts()).await.is_ok() {}
+            let lists: Vec<_> = (0..20)
+                .map(|_| {
+                    let store = store.clone();
+                    tokio::spawn(async move { store.list_accounts().await })
+                })
+                .collect();
+            timeout(Duration::from_millis(300), store.list_accounts()).await.expect_err("every connection is taken");
+            timeout(Duration::from_secs(1), store.snapshot()).await.expect("a snapshot needs none of theirs").unwrap();
+            let changes = timeout(Duration::from_secs(1), store.changes_since(ChangeSeq::START)).await;
+            assert!(changes.expect("changes need none of theirs").unwrap().is_empty());
+            assert!(lists.iter().all(|list| !list.is_finished()), "they are still waiting");
+        };
+        tokio::join!(slow, follow);
+    });
+}
+
 fn is_live(change: Change) -> bool {
     match change.subject {
         Subject::Key(_, state) => state.is_some(),
