@@ -1,6 +1,7 @@
 //! What in a folder is a file of a video, and what is not.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -99,7 +100,7 @@ async fn a_file_that_cannot_be_read_is_our_failure() {
     // The kernel lets nobody read this one, not even root, for whom a test can make no such file.
     let unreadable = Path::new("/proc/sys/vm/compact_memory");
     if !unreadable.exists() {
-        eprintln!("SKIPPED: this kernel has no {}", unreadable.display());
+        writeln!(io::stderr(), "\nSKIPPED: this kernel has no {}; nothing was checked", unreadable.display()).unwrap();
         return;
     }
     let site = Site::start().with_media_folder(Path::new("/proc"));
