@@ -84,8 +84,12 @@ impl Store {
         Ok(Snapshot { seq, keys, videos })
     }
 
-    /// The changes after `seq`, in order, at most [`CHANGES_AT_ONCE`]: ask again until there is none.
-    pub async fn changes_since(&self, seq: ChangeSeq) -> Result<Vec<Change>, StoreError> {
+    /// The changes after `known`, in order, at most [`CHANGES_AT_ONCE`]: ask again until there is none.
+    ///
+    /// # Errors
+    /// Where [`StoreError::needs_snapshot`], the log does not lead on from `known`, and asking again does not help:
+    /// [`StoreError::ChangeMissing`], [`StoreError::ChangeUnreadable`], [`StoreError::HistoryRewound`].
+    pub async fn changes_since(&self, known: ChangeSeq) -> Result<Vec<Change>, StoreError> {
         const SQL: &str = "
             SELECT l.seq, l.kind, l.subject,
                    k.id AS key_id, k.account_id AS key_account_id, k.public_key,
@@ -93,10 +97,17 @@ impl Store {
             FROM change_log l
             LEFT JOIN signing_key k ON l.kind = 'key' AND k.id = l.subject AND k.deleted IS NULL
             LEFT JOIN video v ON l.kind = 'video' AND v.uid = l.subject AND v.deleted IS NULL
-            WHERE l.seq > $1 ORDER BY l.seq LIMIT $2";
+            WHERE l.seq > $1 AND l.seq <= $2 ORDER BY l.seq";
         let limit = i64::try_from(CHANGES_AT_ONCE).expect("1,000 is a small number");
         let mut tx = self.pool().begin_follow().await?;
-        let rows: Vec<ChangeRow> = on_tx!(tx, db => sqlx::query_as(SQL).bind(seq.0).bind(limit).fetch_all(db).await)?;
+        let counter = counter(&mut tx).await?;
+        if counter < known {
+            return Err(StoreError::HistoryRewound { known, counter });
+        }
+        let last = counter.min(ChangeSeq(known.0.saturating_add(limit)));
+        let rows: Vec<ChangeRow> =
+            on_tx!(tx, db => sqlx::query_as(SQL).bind(known.0).bind(last.0).fetch_all(db).await)?;
+        require_all(known, last, &rows)?;
         rows.into_iter().map(Change::try_from).collect()
     }
 
@@ -112,6 +123,15 @@ impl Store {
 async fn counter(tx: &mut Tx) -> Result<ChangeSeq, StoreError> {
     const SQL: &str = "SELECT seq FROM change_counter";
     Ok(ChangeSeq(on_tx!(*tx, db => sqlx::query_scalar(SQL).fetch_one(db).await)?))
+}
+
+/// Refuses a log that lacks a change after `known`, up to `last`.
+fn require_all(known: ChangeSeq, last: ChangeSeq, rows: &[ChangeRow]) -> Result<(), StoreError> {
+    let found = rows.iter().map(|row| Some(row.seq)).chain([None]);
+    match (known.0 + 1..=last.0).zip(found).find(|(expected, found)| Some(*expected) != *found) {
+        Some((missing, _)) => Err(StoreError::ChangeMissing { seq: ChangeSeq(missing) }),
+        None => Ok(()),
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -134,11 +154,11 @@ impl TryFrom<ChangeRow> for Change {
 
     fn try_from(row: ChangeRow) -> Result<Self, StoreError> {
         let seq = ChangeSeq(row.seq);
-        let bad = |column| StoreError::Inconsistent { table: "change_log", row: seq.to_string(), column };
+        let bad = || StoreError::ChangeUnreadable { seq };
         let subject = match row.kind.as_str() {
-            "key" => Subject::Key(row.subject.parse().map_err(|_| bad("subject"))?, row.key().and_then(readable)),
-            "video" => Subject::Video(row.subject.parse().map_err(|_| bad("subject"))?, row.video().and_then(readable)),
-            _ => return Err(bad("kind")),
+            "key" => Subject::Key(row.subject.parse().map_err(|_| bad())?, row.key().and_then(readable)),
+            "video" => Subject::Video(row.subject.parse().map_err(|_| bad())?, row.video().and_then(readable)),
+            _ => return Err(bad()),
         };
         Ok(Self { seq, subject })
     }
@@ -199,6 +219,7 @@ impl Write<'_> {
         on_tx!(self.tx, db => {
             sqlx::query(APPEND).bind(seq).bind(kind).bind(subject).execute(db).await.map(|_| ())
         })?;
+        self.followers.forget_beyond(ChangeSeq(seq - 1));
         self.last = Some(ChangeSeq(seq));
         Ok(ChangeSeq(seq))
     }
@@ -222,6 +243,7 @@ impl Write<'_> {
     /// [`StoreError::NotApplied`] where they have not in time.
     pub(crate) async fn settle(mut self) -> Result<(), StoreError> {
         let seq = counter(&mut self.tx).await?;
+        self.followers.forget_beyond(seq);
         let Self { followers, tx, .. } = self;
         // Others can write while this one waits.
         drop(tx);

@@ -37,6 +37,18 @@ pub enum StoreError {
         /// The account asked for.
         id: AccountId,
     },
+    /// The change log lacks a number.
+    #[error("change {seq} is missing in the change log")]
+    ChangeMissing {
+        /// The number.
+        seq: ChangeSeq,
+    },
+    /// An entry of the change log does not say what changed.
+    #[error("change {seq} in the change log cannot be read")]
+    ChangeUnreadable {
+        /// Its number.
+        seq: ChangeSeq,
+    },
     /// The database's file is not a database, or parts of it are overwritten or missing.
     #[error("the database file is damaged")]
     Damaged {
@@ -68,6 +80,15 @@ pub enum StoreError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// The database lost changes that a follower has seen: an older backup was put in its place, or a failover lost
+    /// commits.
+    #[error("change {known} was seen, but the database knows only {counter} changes: it went back in time")]
+    HistoryRewound {
+        /// The last change that the follower has seen.
+        known: ChangeSeq,
+        /// The last change that the database has.
+        counter: ChangeSeq,
     },
     /// A row holds something that this program never writes.
     #[error("column `{column}` of `{row}` in table `{table}` cannot be read")]
@@ -192,6 +213,16 @@ impl StoreError {
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         matches!(self, StoreError::NotApplied { .. } | StoreError::Unavailable { .. })
+    }
+
+    /// Whether the change log does not lead on from where a follower is: it goes on from a new
+    /// [`Store::snapshot`](crate::Store::snapshot).
+    #[must_use]
+    pub fn needs_snapshot(&self) -> bool {
+        matches!(
+            self,
+            StoreError::ChangeMissing { .. } | StoreError::ChangeUnreadable { .. } | StoreError::HistoryRewound { .. }
+        )
     }
 }
 

@@ -39,6 +39,15 @@ impl Followers {
         Follower { id, committed: self.committed.subscribe(), applied: self.applied.clone() }
     }
 
+    /// Makes followers start again that have seen more than the `counter` tells of: the database went back in time, and
+    /// the numbers that they applied are given to other changes. Only for a writer, whose lock keeps the counter still.
+    pub(super) fn forget_beyond(&self, counter: ChangeSeq) {
+        self.applied.send_if_modified(|followers| {
+            let beyond = followers.values_mut().filter(|applied| **applied > counter);
+            beyond.map(|applied| *applied = ChangeSeq::START).count() > 0
+        });
+    }
+
     /// Tells the followers that there is a change numbered `seq`, and waits until all have applied it.
     pub(super) async fn announce(&self, seq: ChangeSeq) -> Result<(), StoreError> {
         self.committed.send_modify(|committed| *committed = seq.max(*committed));

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use vidpass_store::{Change, ChangeSeq, Deletion, Follower, NewVideo, Store, StoreError, Subject};
 use vidpass_token::{AccountId, KeyId};
 
-use crate::home::{Home, KEY, NOW, OTHER_KEY, id, key_id, on_both_engines};
+use crate::home::{Home, KEY, NOW, OTHER_KEY, Place, id, key_id, on_both_engines};
 
 async fn changes_come_in_order_with_the_state_of_now(home: Home) {
     let (store, ours, _) = home.with_accounts().await;
@@ -95,6 +95,7 @@ async fn more_changes_than_one_answer_holds_come_in_several(home: Home) {
          INSERT INTO change_log (seq, kind, subject) SELECT i, 'key', 'k' || i FROM n",
     )
     .await;
+    home.tamper("UPDATE change_counter SET seq = 1001").await;
     let first = store.changes_since(ChangeSeq::START).await.unwrap();
     assert_eq!(first.len(), vidpass_store::CHANGES_AT_ONCE);
     assert_eq!(store.changes_since(first.last().unwrap().seq).await.unwrap().len(), 1);
@@ -199,6 +200,79 @@ async fn wait_after_commit(store: &Store, account: &AccountId, then: impl FnOnce
     };
     let (returned, committed) = tokio::join!(write, observe);
     returned.saturating_duration_since(committed)
+}
+
+async fn a_log_with_an_unreadable_entry_needs_a_snapshot(home: Home) {
+    let store = with_three_keys(&home).await;
+    home.tamper("UPDATE change_log SET subject = 'not an id' WHERE seq = 2").await;
+    let error = store.changes_since(ChangeSeq::START).await.unwrap_err();
+    assert!(matches!(error, StoreError::ChangeUnreadable { seq } if seq.get() == 2), "{error:?}");
+    assert!(error.needs_snapshot() && !error.is_unavailable());
+    assert_goes_on_from_a_snapshot(&store).await;
+    match &home.place {
+        Place::Sqlite { .. } => {
+            let sql = "PRAGMA ignore_check_constraints = ON; UPDATE change_log SET kind = 'other' WHERE seq = 1";
+            home.tamper(sql).await;
+        }
+        Place::Postgres { .. } => {
+            home.tamper("ALTER TABLE change_log DROP CONSTRAINT change_log_kind_check").await;
+            home.tamper("UPDATE change_log SET kind = 'other' WHERE seq = 1").await;
+        }
+    }
+    let error = store.changes_since(ChangeSeq::START).await.unwrap_err();
+    assert_eq!(error.to_string(), "change 1 in the change log cannot be read");
+    assert_goes_on_from_a_snapshot(&store).await;
+}
+
+async fn a_log_with_a_gap_needs_a_snapshot(home: Home) {
+    let store = with_three_keys(&home).await;
+    for (sql, missing) in [
+        ("DELETE FROM change_log WHERE seq = 3", 3),
+        ("DELETE FROM change_log WHERE seq = 1", 1),
+        ("DELETE FROM change_log", 1),
+    ] {
+        home.tamper(sql).await;
+        let error = store.changes_since(ChangeSeq::START).await.unwrap_err();
+        assert!(matches!(error, StoreError::ChangeMissing { seq } if seq.get() == missing), "{sql}: {error:?}");
+        assert!(error.needs_snapshot());
+    }
+    assert_goes_on_from_a_snapshot(&store).await;
+}
+
+/// As when an older backup is put in the database's place, or a failover loses commits.
+async fn a_database_that_went_back_in_time_needs_a_snapshot(home: Home) {
+    let store = with_three_keys(&home).await;
+    let follower = store.follower();
+    let known = store.snapshot().await.unwrap().seq;
+    follower.applied(known);
+    home.tamper("DELETE FROM change_log WHERE seq > 1").await;
+    home.tamper("DELETE FROM signing_key WHERE id <> 'key-0'").await;
+    home.tamper("UPDATE change_counter SET seq = 1").await;
+
+    let error = store.changes_since(known).await.unwrap_err();
+    assert_eq!(error.to_string(), "change 3 was seen, but the database knows only 1 changes: it went back in time");
+    assert!(error.needs_snapshot());
+
+    // Number 2 is given out again. Who applied the other change 2 did not apply this one.
+    let deleted = store.delete_signing_key(&id("ours"), &key_id(0), NOW).await;
+    assert!(matches!(deleted, Err(StoreError::NotApplied { seq }) if seq.get() == 2), "{deleted:?}");
+    follower.applied(store.snapshot().await.unwrap().seq);
+    assert_eq!(store.delete_signing_key(&id("ours"), &key_id(0), NOW).await.unwrap(), Deletion::AlreadyDeleted);
+}
+
+/// The log holds number 1, 2 and 3.
+async fn with_three_keys(home: &Home) -> Store {
+    let (store, ours, _) = home.with_accounts().await;
+    for number in 0..3 {
+        store.add_signing_key(&ours, KEY.public(), key_id(number), NOW).await.unwrap();
+    }
+    store
+}
+
+async fn assert_goes_on_from_a_snapshot(store: &Store) {
+    let snapshot = store.snapshot().await.unwrap();
+    assert_eq!((snapshot.seq.get(), snapshot.keys.len()), (3, 3));
+    assert!(store.changes_since(snapshot.seq).await.unwrap().is_empty());
 }
 
 async fn a_damaged_row_is_left_out_and_the_others_are_followed(home: Home) {
@@ -308,4 +382,7 @@ on_both_engines!(
     a_repeated_deletion_waits_for_the_followers_as_well,
     a_writer_goes_on_when_the_last_follower_has_applied_or_is_gone,
     a_damaged_row_is_left_out_and_the_others_are_followed,
+    a_log_with_an_unreadable_entry_needs_a_snapshot,
+    a_log_with_a_gap_needs_a_snapshot,
+    a_database_that_went_back_in_time_needs_a_snapshot,
 );
