@@ -122,3 +122,22 @@ async fn a_country_file_that_cannot_be_used_stops_the_start() {
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains("viewer.country_database") && text.contains("country.mmdb"), "{text}");
 }
+
+#[tokio::test]
+async fn a_database_that_went_back_in_time_is_noticed() {
+    let site = Site::start("rewound-database", "");
+    let token = site.issue(json!({})).await;
+    assert_eq!(site.view(&token, ("accept", "*/*")).await, 200);
+    // What a restored backup looks like to a gate: fewer changes than it knows, and a key that it knows is not there.
+    let database = site.installed.folder().join("vidpass.db");
+    let sql = "DELETE FROM signing_key; DELETE FROM change_log; UPDATE change_counter SET seq = 0;";
+    let sqlite =
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=10); c.executescript(sys.argv[2]); c.commit()";
+    let edit = std::process::Command::new("python3").args(["-c", sqlite]).arg(&database).arg(sql).output().unwrap();
+    assert!(edit.status.success(), "{}", String::from_utf8_lossy(&edit.stderr));
+    let started = Instant::now();
+    while site.view(&token, ("accept", "*/*")).await == 200 {
+        assert!(started.elapsed() < Duration::from_secs(10), "the deleted key is still good");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use vidpass_gate::{Catalogue, Gate};
 use vidpass_store::{ChangeSeq, Follower, Store, StoreError, Subject};
 use vidpass_token::{Clock, UnixTime};
+
+use crate::chain::Chain;
 
 /// How long to wait before asking a store again that did not answer.
 const RETRY: Duration = Duration::from_secs(1);
@@ -73,7 +75,7 @@ pub(crate) async fn follow(
                 follower.applied(seq);
             }
             Err(problem) => {
-                error!(error = %crate::chain::Chain(&problem), "the change log cannot be read; the gate goes on with what it has");
+                error!(error = %Chain(&problem), "the change log cannot be read; the gate goes on with what it has");
                 tokio::time::sleep(RETRY).await;
             }
         }
@@ -81,7 +83,13 @@ pub(crate) async fn follow(
 }
 
 async fn apply_later_than(seq: ChangeSeq, store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreError> {
-    let changes = store.changes_since(seq).await?;
+    let changes = match store.changes_since(seq).await {
+        Err(problem) if problem.needs_snapshot() => {
+            warn!(error = %Chain(&problem), "the change log does not lead on; the gate takes everything anew");
+            return fill(store, gate).await;
+        }
+        changes => changes?,
+    };
     let Some(latest) = changes.last().map(|change| change.seq) else { return Ok(seq) };
     info!(changes = changes.len(), seq = %latest, "the gate's catalogue follows the store");
     gate.update(|catalogue| {
