@@ -49,6 +49,8 @@ reasons! {
     BodyNotJson = "body_not_json", 10005;
     /// The body is larger than the server reads.
     BodyTooLarge = "body_too_large", 10005;
+    /// The change is kept, and the gate still decides without it.
+    ChangeNotApplied = "change_not_applied", 10001;
     /// The body is not declared as JSON.
     ContentTypeUnsupported = "content_type_unsupported", 10005;
     /// A note: the credential is good.

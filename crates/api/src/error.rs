@@ -88,6 +88,11 @@ impl ApiError {
             Self::NotReady { .. } => self.item(Reason::NotReady),
             Self::RouteUnknown => self.item(Reason::RouteUnknown),
             Self::VideoUnknown => self.item(Reason::VideoUnknown),
+            Self::Store(StoreError::NotApplied { .. }) => item(
+                Reason::ChangeNotApplied,
+                "the change is kept, and the gate has not applied it yet; send the request again to know when it has"
+                    .to_owned(),
+            ),
             Self::Store(error) if error.is_unavailable() => {
                 item(Reason::StoreUnavailable, "the database is not available; try again".to_owned())
             }

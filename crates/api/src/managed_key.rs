@@ -39,8 +39,15 @@ impl KeyRing {
         // Its own requests that waited before this one may have filled it.
         require_room(store, account).await?;
         let (key, _turn) = generate(turn).await?;
-        store.add_signing_key(account, key.public(), key.id().clone(), now).await?;
-        Ok(key)
+        match store.add_signing_key(account, key.public(), key.id().clone(), now).await {
+            Ok(()) => Ok(key),
+            // The private half is shown this once: a refusal would leave a key that nobody can sign with.
+            Err(error @ StoreError::NotApplied { .. }) => {
+                tracing::warn!(%error, key.id = %key.id(), "a key was made that the gate does not know yet");
+                Ok(key)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The account's managed key, made where there is none.

@@ -83,6 +83,42 @@ async fn a_store_that_is_away_is_not_the_callers_mistake() {
 }
 
 #[tokio::test]
+async fn a_change_that_the_gate_has_not_applied_is_told() {
+    let site = Site::with_video().await;
+    let old_key = format!("/stream/keys/{}", made_key(&site).await);
+    let gate = site.store.follower();
+    let video = format!("/stream/{VIDEO}");
+    let downloads = format!("{video}/downloads");
+    // Each waits for two seconds, so as many as can wait together.
+    let (new_key, edited, offered, deleted) = tokio::join!(
+        made_key(&site),
+        site.post(&video, r#"{"requireSignedURLs":true}"#),
+        site.post(&downloads, ""),
+        site.delete(&old_key),
+    );
+    let (again, other) = tokio::join!(site.delete(&old_key), site.delete(&video));
+    assert_eq!(site.get("/stream/keys").await.result()[0]["id"], *new_key, "its private half was shown");
+    for answer in [edited, offered, deleted, again, other] {
+        assert_eq!(
+            answer.refusal(),
+            "503\n10001 change_not_applied  | the change is kept, and the gate has not applied it yet; send the request \
+             again to know when it has"
+        );
+        assert_eq!(answer.headers["retry-after"], "1");
+        assert!(!answer.headers.contains_key("x-should-retry"));
+    }
+    drop(gate);
+    assert_eq!(site.delete(&video).await.result(), "");
+    assert_eq!(site.delete(&old_key).await.result(), "Revoked");
+}
+
+async fn made_key(site: &Site) -> String {
+    let key = site.post("/stream/keys", "").await.result();
+    assert!(key["pem"].is_string());
+    key["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
 async fn the_documentation_comes_along() {
     let site = Site::start().await;
     let openapi = get(&site, "/client/v4/openapi.json").await;

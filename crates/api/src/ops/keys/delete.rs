@@ -33,7 +33,8 @@ pub(crate) async fn delete_key(
             tracing::info!(account.id = %caller.account, caller.id = %caller.credential, key.id = %id, "a key was deleted");
         }
         // A request that is sent again after its answer was lost must not fail.
-        Deletion::AlreadyDeleted => {}
+        // The first one may have been told that the gate did not follow, before it came to this.
+        Deletion::AlreadyDeleted => api.keys.forget(&id),
         Deletion::Unknown => return Err(ApiError::KeyUnknown),
     }
     Ok(api.done("Revoked"))
