@@ -224,7 +224,7 @@ impl Store {
         const SQL: &str = "
             SELECT uid FROM video WHERE scheduled_deletion <= $1 AND deleted IS NULL
             ORDER BY scheduled_deletion LIMIT $2";
-        // Asked every minute and mostly for nothing: no need to keep writers waiting.
+        // Asked regularly and mostly for nothing: no need to keep writers waiting.
         let due = on_pool!(self.pool(), db => {
             sqlx::query_scalar::<_, String>(SQL).bind(now.0).bind(1_i64).fetch_optional(db).await
         })?;
@@ -235,7 +235,14 @@ impl Store {
         let due: Vec<String> =
             on_tx!(write.tx, db => sqlx::query_scalar(SQL).bind(now.0).bind(DELETED_AT_ONCE).fetch_all(db).await)?;
         for uid in &due {
-            write.bury_video(&uid.parse().map_err(|_| row::inconsistent(uid, "uid"))?, now).await?;
+            match uid.parse() {
+                Ok(uid) => write.bury_video(&uid, now).await?,
+                Err(_) => {
+                    // It must not stop the others. No gate has to hear of it: none can know a video by this id.
+                    tracing::error!(row = uid, "a video whose id cannot be read is deleted as scheduled");
+                    write.bury_row(uid, now).await?;
+                }
+            }
         }
         write.commit().await?;
         Ok(due.len() as u64)
@@ -310,8 +317,13 @@ impl Write<'_> {
 
     /// Leaves of a video nothing but that it was there, and whose it was.
     async fn bury_video(&mut self, uid: &VideoId, now: UnixTime) -> Result<(), StoreError> {
-        on_tx!(self.tx, db => sqlx::query(row::BURY).bind(uid.as_str()).bind(now.0).execute(db).await.map(|_| ()))?;
+        self.bury_row(uid.as_str(), now).await?;
         self.touch(Touched::Video(uid)).await?;
+        Ok(())
+    }
+
+    async fn bury_row(&mut self, uid: &str, now: UnixTime) -> Result<(), StoreError> {
+        on_tx!(self.tx, db => sqlx::query(row::BURY).bind(uid).bind(now.0).execute(db).await.map(|_| ()))?;
         Ok(())
     }
 }

@@ -126,7 +126,7 @@ impl TryFrom<VideoRow> for Video {
     }
 }
 
-pub(super) fn inconsistent(uid: &str, column: &'static str) -> StoreError {
+fn inconsistent(uid: &str, column: &'static str) -> StoreError {
     StoreError::Inconsistent { table: "video", row: uid.to_owned(), column }
 }
 

@@ -172,6 +172,21 @@ async fn videos_go_when_their_time_has_come(home: Home) {
     assert_eq!(store.delete_video(&ours, &id("v0"), NOW).await.unwrap(), Deletion::AlreadyDeleted);
 }
 
+async fn a_video_with_an_unreadable_id_does_not_keep_the_others(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    for (uid, seconds) in [("damaged", 0), ("due", 1), ("later", 9)] {
+        let scheduled_deletion = Some(UnixTime(NOW.0 + seconds));
+        let new = NewVideo { scheduled_deletion, ..NewVideo::private(Some(id(uid))) };
+        store.register_video(&ours, new, NOW).await.unwrap();
+    }
+    home.tamper("UPDATE video SET uid = 'not an id' WHERE uid = 'damaged'").await;
+    let before = store.snapshot().await.unwrap().seq;
+    assert_eq!(store.delete_scheduled_videos(UnixTime(NOW.0 + 5)).await.unwrap(), 2);
+    assert_eq!(store.delete_scheduled_videos(UnixTime(NOW.0 + 5)).await.unwrap(), 0);
+    assert_eq!(store.list_videos(&ours, &VideoQuery::default()).await.unwrap().len(), 1);
+    assert_eq!(store.changes_since(before).await.unwrap().len(), 1);
+}
+
 async fn register(store: &Store, account: &AccountId, uid: &str, name: &str, creator: &str, seconds: i64) {
     let meta = object(json!({"name": name}));
     let new = NewVideo { meta, creator: Some(creator.into()), ..NewVideo::private(Some(id(uid))) };
@@ -190,4 +205,5 @@ on_both_engines!(
     of_two_edits_at_one_time_both_count,
     videos_are_listed_as_asked_for,
     videos_go_when_their_time_has_come,
+    a_video_with_an_unreadable_id_does_not_keep_the_others,
 );
