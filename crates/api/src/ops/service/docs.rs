@@ -1,5 +1,7 @@
 //! The documentation that the server brings along.
 
+use std::sync::LazyLock;
+
 use axum::response::IntoResponse;
 use http::header::CONTENT_TYPE;
 
@@ -7,6 +9,9 @@ use crate::openapi::openapi_json;
 
 /// What the addresses in errors and messages lead to.
 pub(crate) const ERRORS: &str = include_str!("../../../../../docs/errors.md");
+
+/// The document, built once: anybody may ask for it.
+static OPENAPI: LazyLock<String> = LazyLock::new(openapi_json);
 
 /// Get the OpenAPI document of this API
 #[utoipa::path(
@@ -17,7 +22,7 @@ pub(crate) const ERRORS: &str = include_str!("../../../../../docs/errors.md");
     responses((status = 200, description = "This document", body = Object, content_type = "application/json")),
 )]
 pub(crate) async fn get_openapi() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], openapi_json())
+    ([(CONTENT_TYPE, "application/json")], OPENAPI.as_str())
 }
 
 /// Get the explanation of every error
