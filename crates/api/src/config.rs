@@ -10,32 +10,25 @@ use http::Uri;
 /// What the API is told when it starts.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
-    /// Where callers reach this API; the addresses of the documentation begin with it.
+    /// Where callers reach this API, and viewers the gate: the addresses of the documentation and of videos begin with it.
     pub public_url: PublicUrl,
-    /// Where viewers reach the gate; the addresses of videos begin with it.
-    pub playback_url: PublicUrl,
     /// How far in the future the end of an issued token may lie.
     pub max_token_lifetime: Duration,
     /// How long an issued token lives where the request does not say; never more than the longest.
     pub default_token_lifetime: Duration,
     /// How many access rules an issued token may have.
     pub max_access_rules: usize,
-    /// How many bytes the body of a request may have.
-    pub max_body: usize,
 }
 
 impl ApiConfig {
-    /// The defaults: tokens of one hour, of at most 24, with at most five rules; bodies of at most 64 KiB; API and gate
-    /// at one address.
+    /// The defaults: tokens of one hour, of at most 24, with at most five rules.
     #[must_use]
     pub fn new(public_url: PublicUrl) -> Self {
         Self {
-            playback_url: public_url.clone(),
             public_url,
             max_token_lifetime: Duration::from_secs(24 * 3600),
             default_token_lifetime: Duration::from_secs(3600),
             max_access_rules: 5,
-            max_body: 64 * 1024,
         }
     }
 }
@@ -122,6 +115,8 @@ mod tests {
             "https://a/?x",
             "https://a/#x",
             "https://a/\"<",
+            "https://a/'",
+            "https://a/&amp;",
         ] {
             check(text, None);
         }

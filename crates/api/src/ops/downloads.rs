@@ -10,8 +10,8 @@ use vidpass_store::Video;
 use crate::config::PublicUrl;
 
 /// The downloads of a video as the API shows them.
-fn shown(video: &Video, playback: &PublicUrl) -> Downloads {
-    let url = format!("{playback}/{}/downloads/default.mp4", video.uid);
+fn shown(video: &Video, public_url: &PublicUrl) -> Downloads {
+    let url = format!("{public_url}/{}/downloads/default.mp4", video.uid);
     let ready = || Download { status: "ready".to_owned(), url, percent_complete: 100.0 };
     Downloads { default: video.policy.downloads.then(ready) }
 }

@@ -17,8 +17,8 @@ use crate::config::PublicUrl;
 use crate::time::rfc3339;
 
 /// A video as the API shows it.
-fn shown(video: Video, playback: &PublicUrl) -> Shown {
-    let base = format!("{playback}/{}", video.uid);
+fn shown(video: Video, public_url: &PublicUrl) -> Shown {
+    let base = format!("{public_url}/{}", video.uid);
     Shown {
         uid: video.uid.to_string(),
         creator: video.creator,

@@ -31,5 +31,5 @@ pub(crate) async fn create_downloads(
     let video = api.store.update_video(&caller.account, &uid, api.now(), offer).await?.ok_or(ApiError::VideoUnknown)?;
     tracing::info!(account.id = %caller.account, caller.id = %caller.credential, video.id = %uid,
         "downloads of a video were allowed");
-    Ok(api.done(shown(&video, &api.config.playback_url)))
+    Ok(api.done(shown(&video, &api.config.public_url)))
 }

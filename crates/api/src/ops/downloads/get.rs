@@ -27,5 +27,5 @@ pub(crate) async fn get_downloads(
     Identifier(uid): Identifier<VideoId>,
 ) -> Answer<Downloads> {
     let video = api.store.video(&caller.account, &uid).await?.ok_or(ApiError::VideoUnknown)?;
-    Ok(api.done(shown(&video, &api.config.playback_url)))
+    Ok(api.done(shown(&video, &api.config.public_url)))
 }

@@ -37,5 +37,5 @@ pub(crate) async fn edit_video(
     let edited = api.store.update_video(&caller.account, &uid, now, |video| changes.apply(video)).await?;
     let video = edited.ok_or(ApiError::VideoUnknown)?;
     tracing::info!(account.id = %caller.account, caller.id = %caller.credential, video.id = %uid, "a video was edited");
-    Ok(api.done_with(shown(video, &api.config.playback_url), &notes))
+    Ok(api.done_with(shown(video, &api.config.public_url), &notes))
 }

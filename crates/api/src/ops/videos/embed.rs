@@ -27,7 +27,7 @@ pub(crate) async fn get_embed(
 ) -> Result<Html<String>, ApiError> {
     api.store.video(&caller.account, &uid).await?.ok_or(ApiError::VideoUnknown)?;
     // Neither part has a character that HTML would have escaped.
-    let address = format!("{}/{uid}/iframe", api.config.playback_url);
+    let address = format!("{}/{uid}/iframe", api.config.public_url);
     Ok(Html(format!(
         "<iframe src=\"{address}\" style=\"border: none\" allow=\"autoplay; encrypted-media; fullscreen; \
          picture-in-picture\" allowfullscreen></iframe>"

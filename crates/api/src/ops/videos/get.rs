@@ -25,5 +25,5 @@ pub(crate) async fn get_video(
     Identifier(uid): Identifier<VideoId>,
 ) -> Answer<Video> {
     let video = api.store.video(&caller.account, &uid).await?.ok_or(ApiError::VideoUnknown)?;
-    Ok(api.done(shown(video, &api.config.playback_url)))
+    Ok(api.done(shown(video, &api.config.public_url)))
 }

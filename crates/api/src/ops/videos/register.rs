@@ -54,7 +54,7 @@ pub(crate) async fn register_video(
         }
         Err(error) => return Err(error.into()),
     };
-    Ok(api.done_with(shown(video, &api.config.playback_url), &notes))
+    Ok(api.done_with(shown(video, &api.config.public_url), &notes))
 }
 
 /// Whether the video is what the request would make it: then the request was sent before. Its downloads are not among
