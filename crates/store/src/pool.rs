@@ -90,6 +90,12 @@ impl Pool {
         let write = sqlite_pool(1).after_connect(|connection, _| {
             Box::pin(async move { sqlx::query("PRAGMA busy_timeout = 0").execute(connection).await.map(|_| ()) })
         });
+        // On a full disk SQLite rolls back by itself. What is told to roll back after that fails, and the connection
+        // counts itself as being in a transaction for ever: it is thrown away, and the next write gets a new one.
+        let write = write.before_acquire(|connection, _| {
+            let stuck = connection.is_in_transaction();
+            Box::pin(std::future::ready(Ok(!stuck)))
+        });
         let write = write.connect_with(options).await?;
         Ok(Self::Sqlite { read, write, follow })
     }

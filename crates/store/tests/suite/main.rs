@@ -8,6 +8,7 @@
 mod accounts;
 mod changes;
 mod credentials;
+mod full_disk;
 mod home;
 mod keys;
 mod opening;
