@@ -360,3 +360,85 @@ impl From<VerifyError> for Denial {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Claims;
+    use crate::viewer::Country;
+
+    const NOW: UnixTime = UnixTime(1_800_000_000);
+
+    #[test]
+    fn a_gate_may_refuse_tokens_that_live_long() {
+        let life = |seconds, max: Option<u64>| {
+            let claims = Claims::new("v1".parse().unwrap(), UnixTime(NOW.0 + seconds));
+            let limits = Limits { max_token_lifetime: max.map(Duration::from_secs), ..Limits::default() };
+            admit(claims, &video(), "", Asset::Media, &limits)
+        };
+        assert_eq!(life(3600, Some(3600)), "permit");
+        assert_eq!(life(3601, Some(3600)), "token_lifetime_exceeded");
+        assert_eq!(life(i64::from(i32::MAX), None), "permit");
+        assert_eq!(life(3600, Some(u64::MAX)), "permit");
+        assert_eq!(life(0, Some(0)), "token_expired");
+    }
+
+    #[test]
+    fn a_download_needs_the_token_and_the_video() {
+        let download = |token, offered| {
+            let claims = Claims { downloadable: token, ..claims() };
+            admit(claims, &VideoPolicy { downloads: offered, ..video() }, "", Asset::Download, &Limits::default())
+        };
+        assert_eq!(download(true, true), "permit");
+        assert_eq!(download(false, true), "download_not_allowed");
+        assert_eq!(download(true, false), "download_not_enabled");
+    }
+
+    #[test]
+    fn a_token_does_not_open_another_site() {
+        let site = VideoPolicy { allowed_origins: vec!["example.com".parse().unwrap()], ..video() };
+        let on = |origin| admit(claims(), &site, origin, Asset::Media, &Limits::default());
+        assert_eq!(on("https://example.com"), "permit");
+        assert_eq!(on("https://evil.example"), "origin_not_allowed");
+        assert_eq!(on(""), "origin_not_allowed");
+    }
+
+    #[test]
+    fn the_account_of_the_key_owns_the_video() {
+        let foreign = VideoPolicy::private("a2".parse().unwrap());
+        assert_eq!(admit(claims(), &foreign, "", Asset::Media, &Limits::default()), "video_not_owned");
+        let public = VideoPolicy { require_signed_urls: false, ..foreign };
+        assert_eq!(admit(claims(), &public, "", Asset::Media, &Limits::default()), "video_not_owned");
+    }
+
+    #[test]
+    fn a_permit_tells_what_it_is_for() {
+        let signed = SignedClaims::new("k1".parse().unwrap(), claims());
+        let viewer = Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, None);
+        let ask = Ask { viewer: &viewer, asset: Asset::Media, now: NOW };
+        let permit = signed.admit(&video().account, Some(&video()), &ask, &Limits::default()).unwrap();
+        assert_eq!((permit.video().as_str(), permit.account().as_str()), ("v1", "a1"));
+        assert_eq!((permit.key_id().map(KeyId::as_str), permit.expires()), (Some("k1"), Some(UnixTime(NOW.0 + 60))));
+        let public = VideoPolicy { require_signed_urls: false, ..video() };
+        let permit = admit_without_token(&"v1".parse().unwrap(), Some(&public), &ask).unwrap();
+        assert_eq!((permit.video().as_str(), permit.key_id(), permit.expires()), ("v1", None, None));
+    }
+
+    fn claims() -> Claims {
+        Claims::new("v1".parse().unwrap(), UnixTime(NOW.0 + 60))
+    }
+
+    fn video() -> VideoPolicy {
+        VideoPolicy::private("a1".parse().unwrap())
+    }
+
+    /// The denial's code, or `permit`, for a key of account `a1`.
+    fn admit(claims: Claims, video: &VideoPolicy, origin: &str, asset: Asset, limits: &Limits) -> &'static str {
+        let signed = SignedClaims::new("k1".parse().unwrap(), claims);
+        let viewer = Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, origin.parse().ok());
+        let ask = Ask { viewer: &viewer, asset, now: NOW };
+        signed
+            .admit(&"a1".parse().unwrap(), Some(video), &ask, limits)
+            .map_or_else(|denial| denial.code(), |_| "permit")
+    }
+}

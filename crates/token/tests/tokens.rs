@@ -9,8 +9,8 @@ use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKey
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use vidpass_token::{
-    AccessRule, Action, Ask, Asset, Claims, Country, Denial, KeyError, Limits, MAX_TOKEN_LENGTH, Matcher, PublicKey,
-    SignError, SigningKey, UnixTime, UnverifiedToken, VideoPolicy, Viewer,
+    AccessRule, Action, Ask, Asset, Claims, Country, Denial, Flags, KeyError, Limits, MAX_TOKEN_LENGTH, Matcher,
+    PublicKey, SignError, SigningKey, UnixTime, UnverifiedToken, VideoPolicy, Viewer,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -299,11 +299,23 @@ fn what_we_sign_reads_back() {
     claims.not_before = Some(UnixTime(NOW - 3600));
     claims.issued_at = Some(UnixTime(NOW));
     claims.token_id = Some("t1".parse().unwrap());
+    claims.downloadable = true;
+    claims.access_rules = vec![
+        AccessRule { action: Action::Block, matcher: Matcher::Country(vec!["SE".parse().unwrap()]) },
+        AccessRule { action: Action::Allow, matcher: Matcher::Ip(vec!["192.0.2.0/24".parse().unwrap()]) },
+        AccessRule { action: Action::Block, matcher: Matcher::Any },
+    ];
+    claims.flags = Some(Flags { original: true });
     let token = KEY.sign(&claims).unwrap();
     let payload = BASE64URL.decode(token.as_str().split('.').nth(1).unwrap()).unwrap();
     assert_eq!(
         std::str::from_utf8(&payload).unwrap(),
-        r#"{"sub":"v1","kid":"k1","exp":1800003600,"nbf":1799996400,"iat":1800000000,"jti":"t1"}"#
+        concat!(
+            r#"{"sub":"v1","kid":"k1","exp":1800003600,"nbf":1799996400,"iat":1800000000,"jti":"t1","downloadable":true,"#,
+            r#""accessRules":[{"type":"ip.geoip.country","action":"block","country":["SE"]},"#,
+            r#"{"type":"ip.src","action":"allow","ip":["192.0.2.0/24"]},{"type":"any","action":"block"}],"#,
+            r#""flags":{"original":true}}"#
+        )
     );
     let header = BASE64URL.decode(token.as_str().split('.').next().unwrap()).unwrap();
     assert_eq!(std::str::from_utf8(&header).unwrap(), HEADER);
@@ -311,6 +323,11 @@ fn what_we_sign_reads_back() {
     assert_eq!(format!("{token:?}"), format!("Token({})", token.fingerprint()));
     let unverified = UnverifiedToken::parse(token.as_str()).unwrap();
     assert_eq!(unverified.fingerprint(), token.fingerprint());
+    let read = unverified.verify(KEY.public()).unwrap();
+    assert_eq!((read.video(), read.key_id(), read.expires()), (&claims.video, KEY.id(), claims.expires));
+    assert_eq!((read.not_before(), read.issued_at()), (claims.not_before, claims.issued_at));
+    assert_eq!((read.token_id(), read.downloadable()), (claims.token_id.as_ref(), true));
+    assert_eq!(read.access_rules(), claims.access_rules);
 }
 
 #[test]
@@ -347,13 +364,9 @@ fn what_no_gate_reads_is_not_signed() {
 #[test]
 fn keys_survive_every_format() {
     let id = || "k1".parse().unwrap();
-    let pem =
-        String::from_utf8(base64::engine::general_purpose::STANDARD.decode(KEY.to_pem_base64().as_bytes()).unwrap())
-            .unwrap();
+    let pem = unwrapped(&KEY.to_pem_base64());
     assert!(pem.starts_with("-----BEGIN RSA PRIVATE KEY-----\n") && pem.ends_with("-----END RSA PRIVATE KEY-----\n"));
-    let jwk =
-        String::from_utf8(base64::engine::general_purpose::STANDARD.decode(KEY.to_jwk_base64().as_bytes()).unwrap())
-            .unwrap();
+    let jwk = unwrapped(&KEY.to_jwk_base64());
     assert!(jwk.starts_with(r#"{"use":"sig","kty":"RSA","kid":"k1","alg":"RS256","n":""#), "member order");
     for key in [
         SigningKey::from_pem(id(), &KEY.to_pem_base64()),
@@ -378,9 +391,7 @@ fn keys_survive_every_format() {
 #[test]
 fn what_is_no_private_rsa_key_is_refused_without_repeating_it() {
     let id = || "k1".parse().unwrap();
-    let pem =
-        String::from_utf8(base64::engine::general_purpose::STANDARD.decode(KEY.to_pem_base64().as_bytes()).unwrap())
-            .unwrap();
+    let pem = unwrapped(&KEY.to_pem_base64());
     let half = &pem[..pem.len() / 2];
     for (text, expected) in [
         ("", KeyError::NotPem),
@@ -392,9 +403,32 @@ fn what_is_no_private_rsa_key_is_refused_without_repeating_it() {
     }
     let public = KEY.public().to_pem();
     assert!(matches!(SigningKey::from_pem(id(), &public), Err(KeyError::UnexpectedPem { label: "PUBLIC KEY", .. })));
-    let small = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
-    assert!(PublicKey::from_spki_der(&small.public_modulus_len().to_be_bytes()).is_err());
-    assert!(!format!("{:?}", *KEY).contains("BEGIN"));
+    assert_eq!(PublicKey::from_spki_der(&[0; 8]).unwrap_err(), KeyError::Structure);
+    assert_eq!(format!("{:?}", *KEY), "SigningKey(k1)");
+}
+
+#[test]
+fn a_key_is_neither_weak_nor_unusual_nor_damaged() {
+    let public = |bits: usize, e: &[u8]| {
+        let mut modulus = vec![0xff; bits.div_ceil(8)];
+        modulus[0] >>= bits.div_ceil(8) * 8 - bits;
+        let (n, e) = (BASE64URL.encode(modulus), BASE64URL.encode(e));
+        PublicKey::from_jwk(&format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#)).map(|_| ())
+    };
+    for bits in [512, 1024, 2047, 8193, 16384] {
+        assert_eq!(public(bits, &[1, 0, 1]), Err(KeyError::ModulusSize { bits }));
+    }
+    for bits in [2048, 3072, 8192] {
+        assert_eq!(public(bits, &[1, 0, 1]), Ok(()), "{bits}");
+    }
+    for exponent in [&[1][..], &[3], &[1, 0, 0], &[1, 0, 0, 0, 1]] {
+        assert_eq!(public(2048, exponent), Err(KeyError::Exponent), "{exponent:?}");
+    }
+    let mut jwk: serde_json::Value = serde_json::from_str(&unwrapped(&KEY.to_jwk_base64())).unwrap();
+    let other = SigningKey::generate("k2".parse().unwrap()).unwrap();
+    let other: serde_json::Value = serde_json::from_str(&unwrapped(&other.to_jwk_base64())).unwrap();
+    jwk["p"] = other["p"].clone();
+    assert_eq!(SigningKey::from_jwk(None, &jwk.to_string()).unwrap_err(), KeyError::Inconsistent);
 }
 
 #[track_caller]
@@ -428,6 +462,11 @@ fn decide(token: &str) -> Result<(), Denial> {
     let viewer = Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, None);
     let ask = Ask { viewer: &viewer, asset: Asset::Media, now: UnixTime(NOW) };
     claims.admit(&policy.account, video, &ask, &Limits::default()).map(drop)
+}
+
+/// The text inside the base64 that the API gives out.
+fn unwrapped(base64: &str) -> String {
+    String::from_utf8(base64::engine::general_purpose::STANDARD.decode(base64).unwrap()).unwrap()
 }
 
 /// A token of exactly this header and payload, well signed.
