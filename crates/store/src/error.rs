@@ -179,6 +179,16 @@ pub enum StoreError {
         /// Why.
         source: SealError,
     },
+    /// A text is longer than what may be asked for.
+    #[error("`{field}` has {length} characters; {max} are allowed")]
+    TextTooLong {
+        /// What the text is for.
+        field: &'static str,
+        /// How many characters it has.
+        length: usize,
+        /// How many it may have.
+        max: usize,
+    },
     /// The account has as many keys as an account may have.
     #[error("account `{account}` has {max} signing keys, which is the limit", max = MAX_SIGNING_KEYS)]
     TooManyKeys {

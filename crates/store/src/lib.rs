@@ -30,4 +30,4 @@ pub use keys::{MAX_SIGNING_KEYS, SigningKeyRecord};
 pub use seal::{MasterKey, MasterKeyError, SealError};
 pub use store::{Deletion, Store};
 pub use url::{DatabaseUrl, DatabaseUrlError};
-pub use videos::{MAX_VIDEOS_LISTED, NewVideo, Video, VideoQuery};
+pub use videos::{MAX_QUERY_TEXT, MAX_VIDEOS_LISTED, NewVideo, Video, VideoQuery};

@@ -17,6 +17,10 @@ use row::VideoRow;
 /// How many videos [`Store::list_videos`] gives at most.
 pub const MAX_VIDEOS_LISTED: u32 = 1000;
 
+/// How many characters [`VideoQuery::search`] and [`VideoQuery::creator`] have at most. SQLite refuses a pattern of
+/// more than 50,000 bytes.
+pub const MAX_QUERY_TEXT: usize = 256;
+
 /// How many videos are deleted in one transaction by [`Store::delete_scheduled_videos`].
 const DELETED_AT_ONCE: i64 = 100;
 
@@ -92,9 +96,9 @@ pub struct VideoQuery {
     pub ascending: bool,
     /// With this id.
     pub uid: Option<VideoId>,
-    /// With this text somewhere in `meta.name`, in any case.
+    /// With this text somewhere in `meta.name`, in any case; at most [`MAX_QUERY_TEXT`] characters.
     pub search: Option<String>,
-    /// Of this creator.
+    /// Of this creator; at most [`MAX_QUERY_TEXT`] characters.
     pub creator: Option<String>,
 }
 
@@ -139,10 +143,13 @@ impl Store {
     }
 
     /// The account's videos that the query asks for.
+    ///
+    /// # Errors
+    /// [`StoreError::TextTooLong`], [`StoreError::NulInText`]
     pub async fn list_videos(&self, account: &AccountId, query: &VideoQuery) -> Result<Vec<Video>, StoreError> {
         let sql = if query.ascending { row::OLDEST_FIRST } else { row::NEWEST_FIRST };
-        without_nul("search", query.search.as_deref().unwrap_or_default())?;
-        without_nul("creator", query.creator.as_deref().unwrap_or_default())?;
+        check_query_text("search", query.search.as_deref())?;
+        check_query_text("creator", query.creator.as_deref())?;
         let after = query.after.map_or(i64::MIN, |moment| moment.0);
         let before = query.before.map_or(i64::MAX, |moment| moment.0);
         let pattern = query.search.as_deref().map(row::search_pattern);
@@ -277,6 +284,15 @@ impl NewVideo {
 /// Refuses what one of the engines cannot hold.
 fn check(video: &Video) -> Result<(), StoreError> {
     without_nul("creator", video.creator.as_deref().unwrap_or_default())
+}
+
+fn check_query_text(field: &'static str, text: Option<&str>) -> Result<(), StoreError> {
+    let text = text.unwrap_or_default();
+    let length = text.chars().count();
+    if length > MAX_QUERY_TEXT {
+        return Err(StoreError::TextTooLong { field, length, max: MAX_QUERY_TEXT });
+    }
+    without_nul(field, text)
 }
 
 impl Write<'_> {

@@ -1,7 +1,7 @@
 //! The catalogue.
 
 use serde_json::{Map, Value, json};
-use vidpass_store::{Deletion, NewVideo, Store, StoreError, VideoQuery};
+use vidpass_store::{Deletion, MAX_QUERY_TEXT, NewVideo, Store, StoreError, VideoQuery};
 use vidpass_token::{AccountId, UnixTime, VideoId};
 
 use crate::home::{Home, NOW, id, on_both_engines};
@@ -153,6 +153,23 @@ async fn videos_are_listed_as_asked_for(home: Home) {
     }
 }
 
+async fn a_query_with_a_long_text_is_refused(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    // Characters that are longest as a pattern, and as bytes.
+    for character in ["%", "𝕏"] {
+        let text = Some(character.repeat(MAX_QUERY_TEXT));
+        let query = VideoQuery { search: text.clone(), creator: text, ..VideoQuery::default() };
+        assert!(store.list_videos(&ours, &query).await.unwrap().is_empty());
+    }
+    let long = |length| Some("%".repeat(length));
+    let search = VideoQuery { search: long(60_000), ..VideoQuery::default() };
+    let error = store.list_videos(&ours, &search).await.unwrap_err();
+    assert_eq!(error.to_string(), "`search` has 60000 characters; 256 are allowed");
+    let creator = VideoQuery { creator: long(257), ..VideoQuery::default() };
+    let error = store.list_videos(&ours, &creator).await.unwrap_err();
+    assert_eq!(error.to_string(), "`creator` has 257 characters; 256 are allowed");
+}
+
 async fn videos_go_when_their_time_has_come(home: Home) {
     let (store, ours, theirs) = home.with_accounts().await;
     for number in 0..120_i64 {
@@ -204,6 +221,7 @@ on_both_engines!(
     an_edit_changes_what_it_says_and_nothing_else,
     of_two_edits_at_one_time_both_count,
     videos_are_listed_as_asked_for,
+    a_query_with_a_long_text_is_refused,
     videos_go_when_their_time_has_come,
     a_video_with_an_unreadable_id_does_not_keep_the_others,
 );
