@@ -10,7 +10,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
-use vidpass_token::json::Json;
+use vidpass_token::json::{Json, pointer_token};
 
 use crate::error::ApiError;
 use crate::problem::{Problem, ProblemKind, Problems};
@@ -21,8 +21,8 @@ const MAX_BODY: usize = 64 * 1024;
 /// How long a body may take: a caller who sends a byte a minute must not hold a connection for an hour.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many characters of a member's name are repeated to the caller.
-const SHOWN_NAME: usize = 64;
+/// How many characters of an unknown name are compared with those that are known.
+const COMPARED_NAME: usize = 64;
 
 /// The JSON body of a request; `None` where it is absent or blank.
 pub(crate) struct JsonBody(pub(crate) Option<Json>);
@@ -172,16 +172,15 @@ fn plain(json: &Json) -> Value {
     }
 }
 
-/// The pointer to a member (RFC 6901, section 3), a long name cut off.
+/// The pointer to a member, a long name cut off.
 fn pointer(at: &str, name: &str) -> String {
-    let name: String = name.chars().take(SHOWN_NAME).collect();
-    format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
+    format!("{at}/{}", pointer_token(name))
 }
 
 /// The known name that the caller may have meant.
 pub(crate) fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let flat = |text: &str| -> String {
-        text.chars().filter(|c| c.is_alphanumeric()).take(SHOWN_NAME).flat_map(char::to_lowercase).collect()
+        text.chars().filter(|c| c.is_alphanumeric()).take(COMPARED_NAME).flat_map(char::to_lowercase).collect()
     };
     let name = flat(name);
     let distance = |known: &str| strsim::osa_distance(&name, &flat(known));

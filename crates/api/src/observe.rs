@@ -6,6 +6,7 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
+use vidpass_token::TokenId;
 
 use crate::envelope;
 use crate::error::ApiError;
@@ -18,19 +19,23 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct Operation(pub(crate) &'static str);
 
 pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let id = random_id();
-    let span = tracing::info_span!("api", request.id = id);
+    // The server's own: an id that a caller brings could be used to fake lines of the log.
+    let id = TokenId::random();
+    let span = tracing::info_span!("api", request.id = %id);
     let response = next.run(request).instrument(span.clone()).await;
     let operation = response.extensions().get().map_or("none", |Operation(name)| name);
     span.in_scope(|| log(operation, &response));
     api.metrics.count_request(operation, response.status().as_u16());
     let mut response = envelope::write_refusal(&api.config.public_url, response);
     protect(response.headers_mut());
-    response.headers_mut().insert(REQUEST_ID, HeaderValue::from_str(&id).expect("hex digits are a header's value"));
+    response
+        .headers_mut()
+        .insert(REQUEST_ID, HeaderValue::from_str(id.as_str()).expect("hex digits are a header's value"));
     response
 }
 
-/// Turns a panic into a refusal. What it said may hold a secret, so it is not repeated.
+/// Turns a panic into a refusal. What it said may hold a secret, so neither the answer nor the line about the request
+/// repeats it; the panic hook of the process ran before this, and what it prints is the program's choice.
 pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     axum::response::IntoResponse::into_response(ApiError::Panicked)
 }
@@ -55,11 +60,4 @@ fn protect(headers: &mut HeaderMap) {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-}
-
-/// The server's own id: one that a caller brings could be used to fake lines of the log.
-fn random_id() -> String {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
-    format!("{:032x}", u128::from_be_bytes(bytes))
 }
