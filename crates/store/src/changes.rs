@@ -10,7 +10,7 @@ use std::fmt;
 
 use vidpass_token::{AccountId, KeyId, PublicKey, VideoId, VideoPolicy};
 
-use crate::error::StoreError;
+use crate::error::{Chain, StoreError};
 use crate::keys;
 use crate::pool::{Tx, on_tx};
 use crate::store::Store;
@@ -184,7 +184,7 @@ impl ChangeRow {
 
 /// Leaves out a row that cannot be read: one damaged row must not stop the others from being followed.
 pub(crate) fn readable<T>(row: Result<T, StoreError>) -> Option<T> {
-    row.inspect_err(|error| tracing::error!(%error, "a row is left out; its tokens are refused")).ok()
+    row.inspect_err(|error| tracing::error!(error = %Chain(error), "a row is left out; its tokens are refused")).ok()
 }
 
 /// Something that gates must look at again.

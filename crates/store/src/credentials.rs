@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use vidpass_token::{AccountId, UnixTime};
 
-use crate::error::{StoreError, without_nul};
+use crate::error::{Chain, StoreError, without_nul};
 use crate::pool::{on_pool, on_tx};
 use crate::random;
 use crate::store::Store;
@@ -164,7 +164,7 @@ impl Store {
         if row.last_used.is_none_or(|last| UnixTime(last).plus(LAST_USED_STEP) <= now) {
             // A database that is full or locked must not turn callers away.
             if let Err(error) = self.write_last_used(&row.id, now).await {
-                tracing::warn!(%error, credential.id = row.id, "the last use of a credential was not written down");
+                tracing::warn!(error = %Chain(&error), credential.id = row.id, "the last use of a credential was not written down");
             }
         }
         row.caller().map(Some)

@@ -1,5 +1,7 @@
 //! Everything that can go wrong between a caller and the database.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -246,6 +248,27 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+/// Prints an error and, after each `: `, what caused it. Our errors never print their source themselves; the drivers'
+/// do now and then, and a cause that was printed is not printed again.
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut last = self.0.to_string();
+        f.write_str(&last)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !last.ends_with(&text) {
+                write!(f, ": {text}")?;
+                last = text;
+            }
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
 enum Fault {
     Away,
     Damage,
@@ -299,4 +322,21 @@ fn sqlite_fault(code: i32) -> Fault {
 /// Refuses what one of the two engines cannot hold, so that both hold the same.
 pub(crate) fn without_nul(field: &'static str, text: &str) -> Result<(), StoreError> {
     if text.contains('\0') { Err(StoreError::NulInText { field }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_tells_every_cause_once() {
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let file = StoreError::File { path: "vidpass.db".into(), source: denied() };
+        assert_eq!(Chain(&file).to_string(), "the database file `vidpass.db` cannot be made: permission denied");
+        // The driver prints the cause of its own error.
+        let away = StoreError::from(sqlx::Error::Io(denied()));
+        let driver = sqlx::Error::Io(denied()).to_string();
+        assert!(driver.ends_with(": permission denied"));
+        assert_eq!(Chain(&away).to_string(), format!("the database is not available: {driver}"));
+    }
 }
