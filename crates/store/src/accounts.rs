@@ -4,9 +4,9 @@ use vidpass_token::{AccountId, UnixTime};
 
 use crate::changes::Write;
 use crate::error::{StoreError, without_nul};
+use crate::keys;
 use crate::pool::{on_pool, on_tx};
 use crate::store::{Deletion, Store};
-use crate::{keys, random};
 
 /// A tenant that owns keys and videos.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +37,7 @@ impl Store {
         const SQL: &str = "
             INSERT INTO account (id, name, created) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
         without_nul("name", &new.name)?;
-        let id = match &new.id {
-            Some(id) => id.clone(),
-            None => random::hex_id::<AccountId, 16>()?,
-        };
+        let id = new.id.clone().unwrap_or_else(AccountId::random);
         let mut write = self.begin_write().await?;
         let inserted = on_tx!(write.tx, db => {
             sqlx::query(SQL).bind(id.as_str()).bind(&new.name).bind(now.0).execute(db).await.map(|done| done.rows_affected())

@@ -8,7 +8,6 @@ use vidpass_token::{AccountId, AllowedOrigin, UnixTime, VideoId, VideoPolicy};
 use crate::changes::{ChangeSeq, Touched, Write, readable};
 use crate::error::{StoreError, without_nul};
 use crate::pool::{Tx, on_pool, on_tx};
-use crate::random;
 use crate::store::{Deletion, Store};
 
 pub(crate) use row::PolicyRow;
@@ -123,7 +122,7 @@ impl Store {
     /// [`StoreError::VideoIdTaken`], also where another account deleted a video of that id;
     /// [`StoreError::AccountUnknown`].
     pub async fn register_video(&self, account: &AccountId, new: NewVideo, now: UnixTime) -> Result<Video, StoreError> {
-        let video = new.into_video(account, now)?;
+        let video = new.into_video(account, now);
         check(&video)?;
         let mut write = self.begin_write().await?;
         write.require_account(account).await?;
@@ -257,19 +256,15 @@ impl Store {
 }
 
 impl NewVideo {
-    fn into_video(self, account: &AccountId, now: UnixTime) -> Result<Video, StoreError> {
-        let uid = match self.uid {
-            Some(uid) => uid,
-            None => random::hex_id::<VideoId, 16>()?,
-        };
+    fn into_video(self, account: &AccountId, now: UnixTime) -> Video {
         let policy = VideoPolicy {
             account: account.clone(),
             require_signed_urls: self.require_signed_urls,
             allowed_origins: self.allowed_origins,
             downloads: self.downloads,
         };
-        Ok(Video {
-            uid,
+        Video {
+            uid: self.uid.unwrap_or_else(VideoId::random),
             policy,
             meta: self.meta,
             creator: self.creator,
@@ -277,7 +272,7 @@ impl NewVideo {
             thumbnail_timestamp_pct: self.thumbnail_timestamp_pct,
             created: now,
             modified: now,
-        })
+        }
     }
 }
 
