@@ -1,6 +1,7 @@
 //! Every way in which a request can fail, and the one place that gives each its status.
 
-use std::error::Error as _;
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
@@ -134,16 +135,20 @@ impl ApiError {
             | Self::Task(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
+}
 
-    /// This error and what led to it, for the log.
-    pub(crate) fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
+/// An error and, after each `: `, what led to it, for the log. Our errors never print their source themselves.
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
         }
-        text
+        Ok(())
     }
 }
 
@@ -191,5 +196,20 @@ impl IntoResponse for ApiError {
         }
         response.extensions_mut().insert(Arc::new(self));
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_tells_every_cause() {
+        let error = ApiError::Store(StoreError::File {
+            path: "vidpass.db".into(),
+            source: std::io::Error::other("no space left"),
+        });
+        let expected = "the store failed: the database file `vidpass.db` cannot be made: no space left";
+        assert_eq!(Chain(&error).to_string(), expected);
     }
 }
