@@ -6,7 +6,7 @@ use crate::changes::Write;
 use crate::error::{StoreError, without_nul};
 use crate::keys;
 use crate::pool::{on_pool, on_tx};
-use crate::store::{Deletion, Store};
+use crate::store::{Deletion, Liveness, Store};
 
 /// A tenant that owns keys and videos.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,12 +72,12 @@ impl Store {
     pub async fn delete_account(&self, id: &AccountId, now: UnixTime) -> Result<Deletion, StoreError> {
         let mut write = self.begin_write().await?;
         match write.account_liveness(id).await? {
-            Deletion::Deleted => {}
-            Deletion::AlreadyDeleted => {
+            Liveness::Live => {}
+            Liveness::Deleted => {
                 write.settle().await?;
                 return Ok(Deletion::AlreadyDeleted);
             }
-            Deletion::Unknown => return Ok(Deletion::Unknown),
+            Liveness::Unknown => return Ok(Deletion::Unknown),
         }
         write.require_empty_account(id).await?;
         if let Some(key) = write.live_managed_key(id).await? {
@@ -99,17 +99,16 @@ impl Write<'_> {
     /// Refuses where the account does not live.
     pub(crate) async fn require_account(&mut self, id: &AccountId) -> Result<(), StoreError> {
         match self.account_liveness(id).await? {
-            Deletion::Deleted => Ok(()),
-            Deletion::AlreadyDeleted | Deletion::Unknown => Err(StoreError::AccountUnknown { id: id.clone() }),
+            Liveness::Live => Ok(()),
+            Liveness::Deleted | Liveness::Unknown => Err(StoreError::AccountUnknown { id: id.clone() }),
         }
     }
 
-    /// What deleting the account would come to.
-    async fn account_liveness(&mut self, id: &AccountId) -> Result<Deletion, StoreError> {
+    async fn account_liveness(&mut self, id: &AccountId) -> Result<Liveness, StoreError> {
         const SQL: &str = "SELECT deleted FROM account WHERE id = $1";
         let deleted: Option<Option<i64>> =
             on_tx!(self.tx, db => sqlx::query_scalar(SQL).bind(id.as_str()).fetch_optional(db).await)?;
-        Ok(Deletion::of_row(deleted))
+        Ok(Liveness::of_row(deleted))
     }
 
     async fn require_empty_account(&mut self, id: &AccountId) -> Result<(), StoreError> {

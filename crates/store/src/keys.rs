@@ -8,7 +8,7 @@ use crate::changes::{Touched, Write, readable};
 use crate::error::StoreError;
 use crate::pool::{Tx, on_pool, on_tx};
 use crate::seal::Place;
-use crate::store::{Deletion, Store};
+use crate::store::{Deletion, Liveness, Store};
 
 /// How many live keys of its own an account may have. The managed key is not counted.
 pub const MAX_SIGNING_KEYS: u64 = 1000;
@@ -174,16 +174,18 @@ impl Store {
         let deleted: Option<Option<i64>> = on_tx!(write.tx, db => {
             sqlx::query_scalar(SQL).bind(account.as_str()).bind(id.as_str()).fetch_optional(db).await
         })?;
-        let deletion = Deletion::of_row(deleted);
-        match deletion {
-            Deletion::Deleted => {
+        match Liveness::of_row(deleted) {
+            Liveness::Live => {
                 write.bury_key(id, now).await?;
                 write.commit().await?;
+                Ok(Deletion::Deleted)
             }
-            Deletion::AlreadyDeleted => write.settle().await?,
-            Deletion::Unknown => {}
+            Liveness::Deleted => {
+                write.settle().await?;
+                Ok(Deletion::AlreadyDeleted)
+            }
+            Liveness::Unknown => Ok(Deletion::Unknown),
         }
-        Ok(deletion)
     }
 }
 

@@ -38,13 +38,24 @@ pub enum Deletion {
     Unknown,
 }
 
-impl Deletion {
-    /// What deleting comes to, told from the row's `deleted`: no row, no time, or the time of an earlier deletion.
+/// Whether something is there, or was.
+#[derive(Clone, Copy)]
+pub(crate) enum Liveness {
+    /// It is there.
+    Live,
+    /// It was deleted.
+    Deleted,
+    /// The account never had it.
+    Unknown,
+}
+
+impl Liveness {
+    /// Told from the row's `deleted`: no row, no time, or the time of its deletion.
     pub(crate) fn of_row(deleted: Option<Option<i64>>) -> Self {
         match deleted {
-            None => Deletion::Unknown,
-            Some(None) => Deletion::Deleted,
-            Some(Some(_)) => Deletion::AlreadyDeleted,
+            None => Liveness::Unknown,
+            Some(None) => Liveness::Live,
+            Some(Some(_)) => Liveness::Deleted,
         }
     }
 }

@@ -8,7 +8,7 @@ use vidpass_token::{AccountId, AllowedOrigin, UnixTime, VideoId, VideoPolicy};
 use crate::changes::{ChangeSeq, Touched, Write, readable};
 use crate::error::{StoreError, without_nul};
 use crate::pool::{Tx, on_pool, on_tx};
-use crate::store::{Deletion, Store};
+use crate::store::{Deletion, Liveness, Store};
 
 pub(crate) use row::PolicyRow;
 use row::VideoRow;
@@ -202,16 +202,18 @@ impl Store {
         let deleted: Option<Option<i64>> = on_tx!(write.tx, db => {
             sqlx::query_scalar(SQL).bind(account.as_str()).bind(uid.as_str()).fetch_optional(db).await
         })?;
-        let deletion = Deletion::of_row(deleted);
-        match deletion {
-            Deletion::Deleted => {
+        match Liveness::of_row(deleted) {
+            Liveness::Live => {
                 write.bury_video(uid, now).await?;
                 write.commit().await?;
+                Ok(Deletion::Deleted)
             }
-            Deletion::AlreadyDeleted => write.settle().await?,
-            Deletion::Unknown => {}
+            Liveness::Deleted => {
+                write.settle().await?;
+                Ok(Deletion::AlreadyDeleted)
+            }
+            Liveness::Unknown => Ok(Deletion::Unknown),
         }
-        Ok(deletion)
     }
 
     /// Deletes the videos of all accounts whose scheduled deletion has come, and says how many.
