@@ -80,12 +80,6 @@ impl Readiness {
         Self(Arc::new(ready))
     }
 
-    /// Nothing else is needed.
-    #[must_use]
-    pub fn always() -> Self {
-        Self::new(|| true)
-    }
-
     pub(crate) fn is_ready(&self) -> bool {
         (self.0)()
     }

@@ -21,7 +21,7 @@ async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
         config: Arc::new(ApiConfig::new("https://vidpass.test".parse().unwrap())),
         keys: Arc::new(KeyRing::new()),
         metrics: Metrics::register(&mut Registry::default()),
-        ready: Readiness::always(),
+        ready: Readiness::new(|| true),
         clock: Arc::new(|| UnixTime(0)),
     };
     let panics = get(async || -> Response { panic!("s3cret") });

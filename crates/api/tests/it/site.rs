@@ -43,7 +43,7 @@ pub(crate) struct Answer {
 
 impl Site {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Readiness::always()).await
+        Self::start_with(Readiness::new(|| true)).await
     }
 
     pub(crate) async fn start_with(ready: Readiness) -> Self {
