@@ -16,12 +16,12 @@ pub struct Envelope<T> {
     /// Why it was not done: every problem of the request that was found. Empty where it was done.
     #[serde(default, deserialize_with = "null_as_empty")]
     #[schema(required = true)]
-    pub errors: Vec<ErrorItem>,
+    pub errors: Vec<Item>,
     /// What is worth knowing besides.
     // Cloudflare's own failures carry `null` here; a client of both must read it.
     #[serde(default, deserialize_with = "null_as_empty")]
     #[schema(required = true)]
-    pub messages: Vec<MessageItem>,
+    pub messages: Vec<Item>,
 }
 
 /// A refusal.
@@ -34,45 +34,22 @@ pub struct Failure {
     #[schema(example = false)]
     pub success: bool,
     /// Every problem of the request that was found; at least one.
-    pub errors: Vec<ErrorItem>,
+    pub errors: Vec<Item>,
     /// Empty.
     #[serde(default, deserialize_with = "null_as_empty")]
     #[schema(required = true)]
-    pub messages: Vec<MessageItem>,
+    pub messages: Vec<Item>,
 }
 
-/// One reason why a request was refused.
+/// One reason why a request was refused, or something worth knowing about one that was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ErrorItem {
-    /// Cloudflare's number for this family of problems.
+pub struct Item {
+    /// Cloudflare's number for this family of problems; 10100 for most notes.
     #[schema(minimum = 1000, example = 10005)]
     pub code: u32,
-    /// What is wrong, for people.
+    /// What is wrong or worth knowing, for people.
     pub message: String,
     /// Where the reason is explained.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub documentation_url: Option<String>,
-    /// Where in the request it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub source: Option<Source>,
-    /// What is wrong, for programs: a stable name. An extension of vidpass; Cloudflare sends none.
-    // Text, so that a client can read the answers of a newer server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Reason, required = false)]
-    pub reason: Option<String>,
-}
-
-/// Something worth knowing about a request that was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct MessageItem {
-    /// A number of the kind of message.
-    #[schema(minimum = 1000, example = 10000)]
-    pub code: u32,
-    /// The message, for people.
-    pub message: String,
-    /// Where the message is explained.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub documentation_url: Option<String>,
@@ -81,6 +58,7 @@ pub struct MessageItem {
     #[schema(nullable = false)]
     pub source: Option<Source>,
     /// The message, for programs: a stable name. An extension of vidpass; Cloudflare sends none.
+    // Text, so that a client can read the answers of a newer server.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Reason, required = false)]
     pub reason: Option<String>,
@@ -98,7 +76,7 @@ pub struct Source {
 impl<T> Envelope<T> {
     /// The answer to a request that was done.
     #[must_use]
-    pub fn done(result: T, messages: Vec<MessageItem>) -> Self {
+    pub fn done(result: T, messages: Vec<Item>) -> Self {
         Self { result: Some(result), success: true, errors: Vec::new(), messages }
     }
 }
@@ -106,7 +84,7 @@ impl<T> Envelope<T> {
 impl Failure {
     /// The answer to a request that was refused.
     #[must_use]
-    pub fn new(errors: Vec<ErrorItem>) -> Self {
+    pub fn new(errors: Vec<Item>) -> Self {
         Self { result: None, success: false, errors, messages: Vec::new() }
     }
 }

@@ -12,7 +12,7 @@ mod token;
 mod video;
 
 pub use download::{Download, Downloads};
-pub use envelope::{Envelope, ErrorItem, Failure, MessageItem, Source};
+pub use envelope::{Envelope, Failure, Item, Source};
 pub use key::{CreatedKey, ListedKey};
 pub use reason::{Reason, UnknownReason};
 pub use service::{Health, Readiness, VerifiedCredential};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use vidpass_api_types::{Envelope, ErrorItem, Failure, MessageItem};
+use vidpass_api_types::{Envelope, Failure, Item};
 
 use crate::config::PublicUrl;
 use crate::error::ApiError;
@@ -15,21 +15,14 @@ pub(crate) type Answer<T> = Result<Json<Envelope<T>>, ApiError>;
 
 /// Wraps the result of a request that was done.
 pub(crate) fn done<T>(public_url: &PublicUrl, result: T, notes: &[Note]) -> Json<Envelope<T>> {
-    let documented = |mut item: MessageItem| {
-        item.documentation_url = documentation(public_url, item.reason.as_deref());
-        item
-    };
-    Json(Envelope::done(result, notes.iter().map(|note| documented(note.to_item())).collect()))
+    Json(Envelope::done(result, notes.iter().map(|note| documented(note.to_item(), public_url)).collect()))
 }
 
 /// Writes the body of a refusal, whose head came from [`ApiError`] alone.
 pub(crate) fn write_refusal(public_url: &PublicUrl, response: Response) -> Response {
     let Some(error) = refusal(&response) else { return response };
-    let documented = |mut item: ErrorItem| {
-        item.documentation_url = documentation(public_url, item.reason.as_deref());
-        item
-    };
-    let body = Json(Failure::new(error.to_items().into_iter().map(documented).collect())).into_response();
+    let items = error.to_items().into_iter().map(|item| documented(item, public_url));
+    let body = Json(Failure::new(items.collect())).into_response();
     let (mut head, _) = response.into_parts();
     head.headers.remove(http::header::CONTENT_LENGTH);
     head.headers.extend(body.headers().clone());
@@ -41,6 +34,7 @@ pub(crate) fn refusal(response: &Response) -> Option<Arc<ApiError>> {
     response.extensions().get::<Arc<ApiError>>().cloned()
 }
 
-fn documentation(public_url: &PublicUrl, reason: Option<&str>) -> Option<String> {
-    reason.map(|reason| format!("{public_url}/docs/errors#{reason}"))
+fn documented(mut item: Item, public_url: &PublicUrl) -> Item {
+    item.documentation_url = item.reason.as_deref().map(|reason| format!("{public_url}/docs/errors#{reason}"));
+    item
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use vidpass_api_types::{ErrorItem, Reason};
+use vidpass_api_types::{Item, Reason};
 use vidpass_store::{MAX_SIGNING_KEYS, StoreError};
 use vidpass_token::json::JsonError;
 use vidpass_token::{KeyError, SignError};
@@ -73,7 +73,7 @@ impl ApiError {
     }
 
     /// What to tell the caller. Whatever is not the caller's doing is told only to the log.
-    pub(crate) fn to_items(&self) -> Vec<ErrorItem> {
+    pub(crate) fn to_items(&self) -> Vec<Item> {
         match self {
             Self::Invalid(problems) => problems.iter().map(Problem::to_item).collect(),
             Self::AccountForeign => self.item(Reason::AccountForeign),
@@ -109,7 +109,7 @@ impl ApiError {
         }
     }
 
-    fn item(&self, reason: Reason) -> Vec<ErrorItem> {
+    fn item(&self, reason: Reason) -> Vec<Item> {
         item(reason, self.to_string())
     }
 
@@ -152,9 +152,9 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-fn item(reason: Reason, message: String) -> Vec<ErrorItem> {
+fn item(reason: Reason, message: String) -> Vec<Item> {
     let reason_text = Some(reason.to_string());
-    vec![ErrorItem { code: reason.code(), message, documentation_url: None, source: None, reason: reason_text }]
+    vec![Item { code: reason.code(), message, documentation_url: None, source: None, reason: reason_text }]
 }
 
 impl From<Vec<Problem>> for ApiError {

@@ -1,6 +1,6 @@
 //! What can be wrong with a request, and what is worth noting about one: each with its place and its reason.
 
-use vidpass_api_types::{ErrorItem, MessageItem, Reason, Source};
+use vidpass_api_types::{Item, Reason, Source};
 use vidpass_token::{IdError, KeyError, KeyId, OriginError, RuleProblem, RuleProblemKind, UnixTime, VideoId};
 
 /// How many problems of one request are reported: a small body can hold thousands.
@@ -136,11 +136,11 @@ impl Problem {
     }
 
     /// As the envelope shows it. The message stands alone too: SDKs print it without the pointer.
-    pub(crate) fn to_item(&self) -> ErrorItem {
+    pub(crate) fn to_item(&self) -> Item {
         let reason = self.kind.reason();
         let place = self.pointer.as_deref().unwrap_or_default().trim_start_matches('/');
         let message = if place.is_empty() { self.kind.to_string() } else { format!("{place}: {}", self.kind) };
-        ErrorItem {
+        Item {
             code: reason.code(),
             message,
             documentation_url: None,
@@ -214,9 +214,9 @@ impl Note {
         }
     }
 
-    pub(crate) fn to_item(&self) -> MessageItem {
+    pub(crate) fn to_item(&self) -> Item {
         let reason = self.reason();
-        MessageItem {
+        Item {
             code: reason.code(),
             message: self.to_string(),
             documentation_url: None,
