@@ -1,5 +1,6 @@
 //! Bodies: bounded, JSON, and read member by member, so that all that is wrong with one is told at once.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,6 +12,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 use vidpass_token::json::{Json, pointer_token};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::error::ApiError;
 use crate::problem::{Problem, ProblemKind, Problems};
@@ -25,7 +27,39 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const COMPARED_NAME: usize = 64;
 
 /// The JSON body of a request; `None` where it is absent or blank.
-pub(crate) struct JsonBody(pub(crate) Option<Json>);
+pub(crate) struct JsonBody(pub(crate) Option<WipedJson>);
+
+/// JSON whose texts are overwritten when it is dropped: one may be a private key.
+///
+/// What the connection and the parser held of them in between is out of reach.
+pub(crate) struct WipedJson(Json);
+
+impl Deref for WipedJson {
+    type Target = Json;
+
+    fn deref(&self) -> &Json {
+        &self.0
+    }
+}
+
+impl Drop for WipedJson {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+fn wipe(json: &mut Json) {
+    match json {
+        Json::Text(text) => text.zeroize(),
+        Json::Array(entries) => entries.iter_mut().for_each(wipe),
+        // A name too: a body that is the wrong way round has the key there.
+        Json::Object(members) => members.iter_mut().for_each(|(name, value)| {
+            name.zeroize();
+            wipe(value);
+        }),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
 
 impl<S: Sync> FromRequest<S> for JsonBody {
     type Rejection = ApiError;
@@ -40,22 +74,30 @@ impl<S: Sync> FromRequest<S> for JsonBody {
         if !may_be_json(&head.headers) {
             return Err(ApiError::ContentTypeUnsupported);
         }
-        Json::parse(&bytes).map(|json| Self(Some(json))).map_err(ApiError::BodyNotJson)
+        Json::parse(&bytes).map(|json| Self(Some(WipedJson(json)))).map_err(ApiError::BodyNotJson)
     }
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
+async fn read(body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(ApiError::BodyTooLarge { max: MAX_BODY });
     }
-    let Ok(read) = timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await else {
-        return Err(ApiError::BodyTooSlow { seconds: BODY_TIMEOUT.as_secs() });
-    };
-    match read {
-        Ok(whole) => Ok(whole.to_bytes().into()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::BodyTooLarge { max: MAX_BODY }),
-        Err(_) => Err(ApiError::BodyInterrupted),
+    let reading = timeout(BODY_TIMEOUT, collect(Limited::new(body, MAX_BODY)));
+    reading.await.unwrap_or(Err(ApiError::BodyTooSlow { seconds: BODY_TIMEOUT.as_secs() }))
+}
+
+async fn collect(mut body: Limited<Body>) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    // Room for all of it, because a vector that grows leaves copies behind.
+    let length = body.size_hint().upper().and_then(|length| usize::try_from(length).ok()).unwrap_or(MAX_BODY);
+    let mut whole = Zeroizing::new(Vec::with_capacity(length.min(MAX_BODY)));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+            true => ApiError::BodyTooLarge { max: MAX_BODY },
+            false => ApiError::BodyInterrupted,
+        })?;
+        whole.extend_from_slice(frame.data_ref().map_or(&[], AsRef::as_ref));
     }
+    Ok(whole)
 }
 
 /// Whether the body is declared as JSON, or not declared at all.
@@ -216,6 +258,36 @@ mod tests {
     fn a_pointer_is_escaped_and_short() {
         assert_eq!(pointer("", "a/b~c"), "/a~1b~0c");
         assert_eq!(pointer("/flags", &"é".repeat(100)), format!("/flags/{}", "é".repeat(64)));
+    }
+
+    #[test]
+    fn wiped_json_has_no_text() {
+        let mut json = Json::parse(br#"{"pem":"S3CRET","list":[{"S3CRET":["S3CRET",1,null]}]}"#).unwrap();
+        wipe(&mut json);
+        let mut left = Vec::new();
+        texts(&json, &mut left);
+        assert_eq!(left, [""; 5]);
+
+        fn texts<'j>(json: &'j Json, found: &mut Vec<&'j str>) {
+            match json {
+                Json::Text(text) => found.push(text),
+                Json::Array(entries) => entries.iter().for_each(|entry| texts(entry, found)),
+                Json::Object(members) => members.iter().for_each(|(name, value)| {
+                    found.push(name);
+                    texts(value, found);
+                }),
+                Json::Null | Json::Bool(_) | Json::Number(_) => {}
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_in_pieces_is_put_together_without_growing() {
+        let pieces = [vec![b'a'; 1000], vec![b'b'; 64_536]].map(Ok::<_, std::io::Error>);
+        let body = Body::from_stream(futures_util::stream::iter(pieces));
+        let whole = read(body).await.unwrap();
+        assert_eq!((whole.len(), whole.capacity()), (MAX_BODY, MAX_BODY));
+        assert!(whole[..1000].iter().all(|byte| *byte == b'a') && whole[1000..].iter().all(|byte| *byte == b'b'));
     }
 
     #[test]

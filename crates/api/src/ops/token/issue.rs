@@ -39,7 +39,7 @@ pub(crate) async fn issue_token(
     let now = api.now();
     let config = api.config.clone();
     // Checking a private key of 8192 bits keeps a core busy for many milliseconds.
-    let parsing = spawn_blocking(move || TokenRequest::parse(body.as_ref(), &config, now));
+    let parsing = spawn_blocking(move || TokenRequest::parse(body.as_deref(), &config, now));
     let request = parsing.await.map_err(ApiError::Task)??;
     let mut notes = notes(&api, &caller.account, &video, &request).await?;
     let (key, signed_with) = match &request.key {

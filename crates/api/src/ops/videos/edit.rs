@@ -32,7 +32,7 @@ pub(crate) async fn edit_video(
     JsonBody(body): JsonBody,
 ) -> Answer<Video> {
     let now = api.now();
-    let mut changes = Changes::parse(body.as_ref(), now)?;
+    let mut changes = Changes::parse(body.as_deref(), now)?;
     let notes = std::mem::take(&mut changes.notes);
     let edited = api.store.update_video(&caller.account, &uid, now, |video| changes.apply(video)).await?;
     let video = edited.ok_or(ApiError::VideoUnknown)?;

@@ -38,7 +38,7 @@ pub(crate) async fn register_video(
     JsonBody(body): JsonBody,
 ) -> Answer<Video> {
     let now = api.now();
-    let mut changes = Changes::parse(body.as_ref(), now)?;
+    let mut changes = Changes::parse(body.as_deref(), now)?;
     let notes = std::mem::take(&mut changes.notes);
     let mut new = NewVideo::private(Some(uid.clone()));
     changes.apply_new(&mut new);
