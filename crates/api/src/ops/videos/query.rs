@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use vidpass_store::{MAX_VIDEOS_LISTED, Video, VideoQuery};
+use vidpass_store::{MAX_QUERY_TEXT, MAX_VIDEOS_LISTED, Video, VideoQuery};
 use vidpass_token::UnixTime;
 
 use crate::body::closest;
@@ -30,9 +30,6 @@ const KNOWN: [&str; 15] = [
 
 /// How many characters of an unknown parameter's name are repeated to the caller.
 const SHOWN_NAME: usize = 64;
-
-/// How many characters a text to look for may have: SQLite refuses long patterns, and no longer one is of use.
-const MAX_TEXT: usize = 256;
 
 #[derive(Default)]
 pub(super) struct ListQuery {
@@ -145,8 +142,8 @@ fn text(name: &'static str, value: &str) -> Result<String, ProblemKind> {
     if value.contains('\0') {
         return Err(ProblemKind::Query { name, expected: "a text without a NUL character" });
     }
-    if value.chars().nth(MAX_TEXT).is_some() {
-        return Err(ProblemKind::QueryTooLong { name, max: MAX_TEXT });
+    if value.chars().nth(MAX_QUERY_TEXT).is_some() {
+        return Err(ProblemKind::QueryTooLong { name, max: MAX_QUERY_TEXT });
     }
     Ok(value.to_owned())
 }
