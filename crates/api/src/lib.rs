@@ -20,10 +20,13 @@ mod state;
 mod time;
 mod token_request;
 
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use axum::Router;
 use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
 use vidpass_store::Store;
 use vidpass_token::Clock;
 
@@ -41,5 +44,6 @@ pub fn router(store: Store, clock: Clock, config: ApiConfig, registry: &mut Regi
         metrics: metrics::Metrics::register(registry),
         ready,
         clock,
+        turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
     })
 }

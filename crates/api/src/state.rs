@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use axum::Json;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use vidpass_api_types::Envelope;
 use vidpass_store::Store;
 use vidpass_token::{Clock, UnixTime};
 
 use crate::config::{ApiConfig, Readiness};
 use crate::envelope;
+use crate::error::ApiError;
 use crate::managed_key::KeyRing;
 use crate::metrics::Metrics;
 use crate::problem::Note;
@@ -22,9 +25,25 @@ pub(crate) struct Api {
     pub(crate) metrics: Metrics,
     pub(crate) ready: Readiness,
     pub(crate) clock: Clock,
+    /// A turn for each core: what callers can make expensive must not take the threads that the gate reads files with.
+    pub(crate) turns: Arc<Semaphore>,
 }
 
 impl Api {
+    /// Does work that keeps a core busy, on a thread where that harms nobody, when it is its turn.
+    pub(crate) async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.expect("the semaphore is never closed");
+        let done = spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        done.await.map_err(ApiError::Task)
+    }
+
     pub(crate) fn now(&self) -> UnixTime {
         (self.clock)()
     }

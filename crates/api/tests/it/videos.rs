@@ -57,6 +57,13 @@ async fn a_registration_may_be_sent_again_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn no_video_takes_the_path_of_the_keys() {
+    let site = Site::start().await;
+    // `/stream/keys` has no PUT of its own; a path that only decodes to it must not get around that.
+    assert_eq!(site.put("/stream/%6beys", "{}").await.reasons(), ["video_uid_taken"]);
+}
+
+#[tokio::test]
 async fn the_id_of_another_accounts_video_is_taken() {
     let site = Site::start().await;
     site.other_account("other").await;

@@ -1,7 +1,6 @@
 //! The main job: issue a token.
 
 use axum::extract::State;
-use tokio::task::spawn_blocking;
 use vidpass_api_types::{Envelope, IssueToken, IssuedToken};
 use vidpass_token::{AccountId, Claims, MAX_TOKEN_LENGTH, SignError, SigningKey, Token, VideoId, restricts_nobody};
 
@@ -39,8 +38,7 @@ pub(crate) async fn issue_token(
     let now = api.now();
     let config = api.config.clone();
     // Checking a private key of 8192 bits keeps a core busy for many milliseconds.
-    let parsing = spawn_blocking(move || TokenRequest::parse(body.as_deref(), &config, now));
-    let request = parsing.await.map_err(ApiError::Task)??;
+    let request = api.compute(move || TokenRequest::parse(body.as_deref(), &config, now)).await??;
     let mut notes = notes(&api, &caller.account, &video, &request).await?;
     let (key, signed_with) = match &request.key {
         Some(key) => {
@@ -49,7 +47,7 @@ pub(crate) async fn issue_token(
         }
         None => (api.keys.managed(&api.store, &caller.account, now).await?, SignedWith::Managed),
     };
-    let token = sign(key.clone(), request.claims(video.clone(), now)).await?;
+    let token = sign(&api, key.clone(), request.claims(video.clone(), now)).await?;
     tracing::info!(account.id = %caller.account, caller.id = %caller.credential, key.id = %key.id(), video.id = %video,
         token.fingerprint = %token.fingerprint(), "a token was issued");
     api.metrics.count_token(signed_with);
@@ -80,8 +78,8 @@ async fn check_supplied_key(api: &Api, account: &AccountId, key: &SigningKey) ->
     }
 }
 
-async fn sign(key: SigningKey, claims: Claims) -> Result<Token, ApiError> {
-    let signed = spawn_blocking(move || key.sign(&claims)).await.map_err(ApiError::Task)?;
+async fn sign(api: &Api, key: SigningKey, claims: Claims) -> Result<Token, ApiError> {
+    let signed = api.compute(move || key.sign(&claims)).await?;
     #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else goes wrong is not the caller's doing")]
     signed.map_err(|error| match error {
         SignError::TooLong { length } => {

@@ -37,6 +37,10 @@ pub(crate) async fn register_video(
     Identifier(uid): Identifier<VideoId>,
     JsonBody(body): JsonBody,
 ) -> Answer<Video> {
+    // `…/stream/keys` is the signing keys' own path.
+    if uid.as_str() == "keys" {
+        return Err(ApiError::invalid(Problem::elsewhere(ProblemKind::VideoUidTaken { uid })));
+    }
     let now = api.now();
     let mut changes = Changes::parse(body.as_deref(), now)?;
     let notes = std::mem::take(&mut changes.notes);
