@@ -11,5 +11,6 @@ scripts/check-logs.sh build/logs
 logs=$?
 count() { grep -E '^test result:' build/logs/test-run.log | grep -oE "[0-9]+ $1" | awk '{ n += $1 } END { print n + 0 }'; }
 echo
-echo "$(count passed) passed, $(($(count failed) + (logs != 0))) failed"
+skipped=$(grep -c '^SKIPPED:' build/logs/test-run.log)
+echo "$(count passed) passed, $(($(count failed) + (logs != 0))) failed, $skipped skipped"
 [ "$tests" = 0 ] && [ "$logs" = 0 ]
