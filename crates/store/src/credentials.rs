@@ -1,23 +1,21 @@
 //! What callers of the API present, and who they are then. Only hashes of the secrets are kept.
 
+mod last_used;
 mod secret;
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use vidpass_token::{AccountId, UnixTime};
 
-use crate::error::{Chain, StoreError, without_nul};
+use crate::error::{StoreError, without_nul};
 use crate::pool::{on_pool, on_tx};
 use crate::random;
 use crate::store::Store;
 
+pub(crate) use last_used::UnderWay as UsesUnderWay;
 pub use secret::{ApiSecret, ApiSecretError};
-
-/// How precisely the last use is known: it is written down at most this often.
-const LAST_USED_STEP: Duration = Duration::from_secs(60);
 
 /// The name of a credential, which is no secret: 16 hexadecimal digits in lower case.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -154,19 +152,14 @@ impl Store {
     }
 
     /// Who presents this, where it is a credential of a live account. An unknown id costs as much time as a wrong
-    /// secret.
+    /// secret. That it was used is written down in the background, some time after the answer.
     pub async fn authenticate(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Option<Caller>, StoreError> {
         let (rows, secret) = match presented {
             Presented::ApiToken(text) => (self.token_rows(secret::token_id(text)).await?, text),
             Presented::ApiKey { email, key } => (self.key_rows(email).await?, key),
         };
         let Some(row) = matching(rows, &secret::hash(secret)) else { return Ok(None) };
-        if row.last_used.is_none_or(|last| UnixTime(last).plus(LAST_USED_STEP) <= now) {
-            // A database that is full or locked must not turn callers away.
-            if let Err(error) = self.write_last_used(&row.id, now).await {
-                tracing::warn!(error = %Chain(&error), credential.id = row.id, "the last use of a credential was not written down");
-            }
-        }
+        self.note_use(&row.id, row.last_used.map(UnixTime), now);
         row.caller().map(Some)
     }
 
@@ -186,13 +179,6 @@ impl Store {
         // No email has a NUL, and PostgreSQL refuses to be asked for one.
         let email = email.to_ascii_lowercase().replace('\0', "");
         Ok(on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(email).fetch_all(db).await)?)
-    }
-
-    async fn write_last_used(&self, id: &str, now: UnixTime) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE credential SET last_used = $2 WHERE id = $1 AND coalesce(last_used, $2 - 1) < $2";
-        let mut write = self.begin_write().await?;
-        on_tx!(write.tx, db => sqlx::query(SQL).bind(id).bind(now.0).execute(db).await.map(|_| ()))?;
-        write.commit().await
     }
 
     /// The account's credentials, the oldest first.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::changes::Followers;
+use crate::credentials::UsesUnderWay;
 use crate::error::StoreError;
 use crate::migrations;
 use crate::pool::{Pool, on_pool, on_tx, timed_out};
@@ -25,6 +26,7 @@ struct Inner {
     pool: Pool,
     sealer: Sealer,
     followers: Followers,
+    uses_under_way: UsesUnderWay,
 }
 
 /// What became of a wish to delete something.
@@ -100,7 +102,12 @@ impl Store {
         match read_key_check(&pool, &sealer).await? {
             None => Err(StoreError::NotInitialised { database: database() }),
             Some(Err(source)) => Err(StoreError::WrongMasterKey { database: database(), source }),
-            Some(Ok(())) => Ok(Self(Arc::new(Inner { pool, sealer, followers: Followers::new() }))),
+            Some(Ok(())) => Ok(Self(Arc::new(Inner {
+                pool,
+                sealer,
+                followers: Followers::new(),
+                uses_under_way: UsesUnderWay::default(),
+            }))),
         }
     }
 
@@ -129,6 +136,10 @@ impl Store {
 
     pub(crate) fn followers(&self) -> &Followers {
         &self.0.followers
+    }
+
+    pub(crate) fn uses_under_way(&self) -> &UsesUnderWay {
+        &self.0.uses_under_way
     }
 }
 
