@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Runs as the user that the server is to have. `$1` is the folder of PostgreSQL's programs. The end of its input is
 /// the end of the test process, however that came about.
 const SCRIPT: &str = r#"
-cd / && directory=$(mktemp -d /tmp/vidpass-postgres.XXXXXX) || exit 1
+cd / && directory=$(mktemp -d -t vidpass-postgres.XXXXXX) || exit 1
 trap 'rm -rf "$directory"' EXIT
 "$1/initdb" -D "$directory/data" -U postgres --auth=trust --no-locale --encoding=UTF8 --no-sync \
     >"$directory/log" 2>&1 || { cat "$directory/log" >&2; exit 1; }
