@@ -1,7 +1,5 @@
 //! Every way in which a request can fail, and the one place that gives each its status.
 
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
@@ -137,21 +135,6 @@ impl ApiError {
     }
 }
 
-/// An error and, after each `: `, what led to it, for the log. Our errors never print their source themselves.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(cause) = source {
-            write!(f, ": {cause}")?;
-            source = cause.source();
-        }
-        Ok(())
-    }
-}
-
 fn item(reason: Reason, message: String) -> Vec<Item> {
     let reason_text = Some(reason.to_string());
     vec![Item { code: reason.code(), message, documentation_url: None, source: None, reason: reason_text }]
@@ -210,6 +193,6 @@ mod tests {
             source: std::io::Error::other("no space left"),
         });
         let expected = "the store failed: the database file `vidpass.db` cannot be made: no space left";
-        assert_eq!(Chain(&error).to_string(), expected);
+        assert_eq!(vidpass_store::Chain(&error).to_string(), expected);
     }
 }

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use vidpass_store::{MAX_SIGNING_KEYS, Store, StoreError};
 use vidpass_token::{AccountId, KeyId, SigningKey, UnixTime};
 
-use crate::error::{ApiError, Chain};
+use crate::error::ApiError;
 
 /// How many parsed keys are kept in memory.
 const PARSED_KEYS: usize = 1000;
@@ -43,7 +43,7 @@ impl KeyRing {
             Ok(()) => Ok(key),
             // The private half is shown this once: a refusal would leave a key that nobody can sign with.
             Err(error @ StoreError::NotApplied { .. }) => {
-                tracing::warn!(error = %Chain(&error), key.id = %key.id(), "a key was made that the gate does not know yet");
+                tracing::warn!(error = %vidpass_store::Chain(&error), key.id = %key.id(), "a key was made that the gate does not know yet");
                 Ok(key)
             }
             Err(error) => Err(error.into()),

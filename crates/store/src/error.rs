@@ -250,7 +250,7 @@ impl From<sqlx::Error> for StoreError {
 
 /// Prints an error and, after each `: `, what caused it. Our errors never print their source themselves; the drivers'
 /// do now and then, and a cause that was printed is not printed again.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
+pub struct Chain<'a>(pub &'a dyn Error);
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

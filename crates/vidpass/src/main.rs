@@ -1,6 +1,5 @@
 //! The `vidpass` program: configuration, telemetry, wiring and subcommands around the crates that do the work.
 
-mod chain;
 mod cli;
 mod clock;
 mod commands;

@@ -16,10 +16,9 @@ use tower::ServiceExt as _;
 use tracing::{error, info, warn};
 use vidpass_api::{ApiConfig, PublicUrl, Readiness};
 use vidpass_gate::{CountrySource, FolderOrigin, Gate, GateParts, GateService, Reload, ViewerResolver};
-use vidpass_store::Store;
+use vidpass_store::{Chain, Store};
 use vidpass_token::{AccountId, Clock, VideoId};
 
-use crate::chain::Chain;
 use crate::config::Config;
 use crate::follow::Heard;
 use crate::{follow, framing, listener};
