@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use vidpass_token::{
-    Ask, Denial, KeyId, Limits, Permit, TokenFingerprint, UnixTime, UnverifiedToken, VideoId, Viewer,
-    admit_without_token,
+    Ask, Credential, Denial, KeyId, Limits, MediaPath, Permit, TokenFingerprint, UnixTime, UnverifiedToken, VideoId,
+    Viewer, admit_without_token,
 };
 
 use crate::catalogue::{Catalogue, LiveKey};
 use crate::metrics::Metrics;
-use crate::path::{Credential, MediaPath};
 use crate::seen::{Seen, Verified};
 
 /// What a gate is told at its start.

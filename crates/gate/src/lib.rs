@@ -1,7 +1,7 @@
 //! The gate: decides each viewer's request, then serves the bytes.
 //!
-//! One request goes from [`GateService::handle`] through [`path`](MediaPath) (what is asked for, and with which
-//! credential) and [`viewer`](ViewerResolver) (who asks, from where) to [`Gate::decide`], and with its `Permit` to the
+//! One request goes from [`GateService::handle`] through [`MediaPath`](vidpass_token::MediaPath) (what is asked
+//! for, and with which credential) and [`viewer`](ViewerResolver) (who asks, from where) to [`Gate::decide`], and with its `Permit` to the
 //! folder of the video. Every function that answers with bytes of video takes a `&Permit`.
 //!
 //! Nothing here knows a private key, a database, or the configuration, and no decision is ever remembered.
@@ -14,7 +14,7 @@ mod deny;
 mod headers;
 mod log;
 mod metrics;
-mod path;
+mod request_target;
 mod seen;
 mod serve;
 mod service;
@@ -24,7 +24,6 @@ pub use body::{BodyError, GateBody};
 pub use catalogue::Catalogue;
 pub use country::{CountryFileError, CountrySource, Reload};
 pub use decide::{Gate, GateConfig, MediaAsk};
-pub use path::{MediaPath, PathError};
 pub use serve::{FolderError, FolderOrigin};
 pub use service::{GateParts, GateService};
 pub use viewer::{ForwardedHeader, ViewerResolver};

@@ -3,11 +3,10 @@
 use std::net::IpAddr;
 
 use http::{Method, StatusCode};
-use vidpass_token::{Country, Denial, Viewer};
+use vidpass_token::{Country, Denial, FilePath, Viewer};
 
 use crate::decide::Carried;
 use crate::deny::Failure;
-use crate::path::FilePath;
 
 /// One request, as far as it came.
 pub(crate) struct Line<'a> {

@@ -8,7 +8,7 @@ use http::header::{CONNECTION, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
 use http_body::Body;
-use vidpass_token::{Clock, Denial, Viewer};
+use vidpass_token::{Clock, Denial, MediaPath, Viewer};
 
 use crate::body::GateBody;
 use crate::country::CountrySource;
@@ -16,7 +16,7 @@ use crate::decide::{Carried, Gate, MediaAsk};
 use crate::deny::{self, Failure};
 use crate::headers;
 use crate::log::Line;
-use crate::path::MediaPath;
+use crate::request_target;
 use crate::serve::{FileRequest, FolderOrigin, watch};
 use crate::viewer::{ViewerResolver, request_origin};
 
@@ -74,7 +74,8 @@ impl GateParts {
 
     async fn media(&self, head: &Parts, peer: IpAddr) -> Response<GateBody> {
         let now = (self.clock)();
-        let path = match MediaPath::of_request(&head.uri, head.version) {
+        let target = request_target::origin_form(&head.uri, head.version);
+        let path = match target.and_then(MediaPath::parse) {
             Ok(path) => path,
             Err(error) => return self.denied_early(head, None, peer, &error.into()),
         };

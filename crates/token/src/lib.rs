@@ -33,6 +33,7 @@ pub mod json;
 mod jws;
 mod key;
 mod origin;
+mod path;
 mod time;
 mod viewer;
 
@@ -46,5 +47,6 @@ pub use id::{AccountId, IdError, KeyId, TokenId, VideoId};
 pub use jws::{MAX_TOKEN_LENGTH, MalformedToken, SignError, Token, TokenFingerprint, UnverifiedToken, VerifyError};
 pub use key::{KeyError, PublicKey, SigningKey};
 pub use origin::{AllowedOrigin, OriginError, RequestOrigin};
+pub use path::{Credential, FilePath, MAX_PATH_LENGTH, MAX_QUERY_LENGTH, MediaPath, PathError};
 pub use time::{Clock, UnixTime};
 pub use viewer::{Country, Viewer};

@@ -8,7 +8,7 @@ use http::header::{
 };
 use http::{Method, Response, StatusCode};
 use prometheus_client::metrics::counter::Counter;
-use vidpass_token::{Asset, Permit, UnixTime};
+use vidpass_token::{Asset, MediaPath, Permit, UnixTime};
 
 use super::cache::cache_control;
 use super::conditional::{self, Precondition, Validators};
@@ -18,7 +18,6 @@ use super::range::{self, Selection};
 use crate::body::{FileBody, GateBody};
 use crate::deny::Failure;
 use crate::headers::add_common;
-use crate::path::MediaPath;
 
 /// The longest name that `?filename=` may give a download, in characters, as Cloudflare Stream documents it.
 const MAX_DOWNLOAD_NAME: usize = 120;

@@ -10,9 +10,7 @@ use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
-use vidpass_token::Permit;
-
-use crate::path::FilePath;
+use vidpass_token::{FilePath, Permit};
 
 /// How often an opening is tried again that a concurrent rename made uncertain (`openat2(2)`, `EAGAIN`).
 const ATTEMPTS: usize = 8;

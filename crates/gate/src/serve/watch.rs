@@ -5,12 +5,11 @@
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use http::{Method, Response};
-use vidpass_token::{Permit, UnixTime};
+use vidpass_token::{FilePath, Permit, UnixTime};
 
 use super::cache::cache_control;
 use crate::body::GateBody;
 use crate::headers::add_common;
-use crate::path::FilePath;
 
 /// Its URLs are relative, so the token that opened the page opens the video.
 const PAGE: &str = include_str!("watch.html");

@@ -7,8 +7,10 @@ use anyhow::Context as _;
 use clap::Args;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use vidpass_gate::{Catalogue, CountrySource, Gate, GateConfig, MediaAsk, MediaPath};
-use vidpass_token::{AccountId, Country, CountryCode, Denial, RequestOrigin, UnverifiedToken, VideoPolicy, Viewer};
+use vidpass_gate::{Catalogue, CountrySource, Gate, GateConfig, MediaAsk};
+use vidpass_token::{
+    AccountId, Country, CountryCode, Denial, MediaPath, RequestOrigin, UnverifiedToken, VideoPolicy, Viewer,
+};
 
 use super::super::{Outcome, store};
 use super::{key_file, typed};

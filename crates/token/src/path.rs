@@ -3,14 +3,14 @@
 //! `/` credential (`/` segment)+, a segment being `[A-Za-z0-9_~-][A-Za-z0-9._~-]*`. Whatever is outside is refused,
 //! never repaired: two readers that repair a path differently open a video to strangers. Nothing is ever decoded.
 
-use http::{Uri, Version};
-use vidpass_token::{Asset, Denial, VideoId};
+use crate::decision::{Asset, Denial};
+use crate::id::VideoId;
 
 /// The longest path that is read, in bytes.
-pub(crate) const MAX_PATH_LENGTH: usize = 8 * 1024;
+pub const MAX_PATH_LENGTH: usize = 8 * 1024;
 
 /// The longest query that is tolerated, in bytes. It never decides who may watch.
-pub(crate) const MAX_QUERY_LENGTH: usize = 8 * 1024;
+pub const MAX_QUERY_LENGTH: usize = 8 * 1024;
 
 /// The longest segment that stands in a log, in bytes. The shortest RS256 signature alone has 342.
 const MAX_LOGGED_SEGMENT: usize = 128;
@@ -31,7 +31,7 @@ pub struct MediaPath<'a> {
 
 /// What the viewer carries: the first segment of the path.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Credential<'a> {
+pub enum Credential<'a> {
     /// It has a dot, so it can only be a token. Whether it is one, and how long one may be, is for the next step.
     Token(&'a str),
     /// It has none, so it can only be the bare id of a video.
@@ -43,7 +43,7 @@ pub(crate) enum Credential<'a> {
 /// `Display` and `Debug` are for logs: a segment that could be a token, because somebody built a wrong link, is left
 /// out, and so is all that is too long.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FilePath<'a>(&'a str);
+pub struct FilePath<'a>(&'a str);
 
 /// Why a request target is not a path of the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,38 +102,23 @@ impl<'a> MediaPath<'a> {
         Ok(Self { credential: Credential::read(credential)?, file: FilePath(file), query })
     }
 
-    /// Reads the target of a request that arrived over `version`.
-    ///
-    /// An HTTP/1 target with a scheme or an authority is not in origin-form; an HTTP/2 request always has both, in
-    /// fields of their own. `Uri` drops a fragment before we see it, so `#` and what follows is ignored, not refused.
-    ///
-    /// # Errors
-    /// [`PathError`]
-    pub(crate) fn of_request(uri: &'a Uri, version: Version) -> Result<Self, PathError> {
-        let http1 = version < Version::HTTP_2;
-        match uri.path_and_query() {
-            Some(target) if !http1 || uri.authority().is_none() => Self::parse(target.as_str()),
-            Some(_) | None => Err(PathError::NotOriginForm),
-        }
-    }
-
     /// What the viewer carries.
-    pub(crate) fn credential(&self) -> Credential<'a> {
+    pub fn credential(&self) -> Credential<'a> {
         self.credential
     }
 
     /// The file that is asked for.
-    pub(crate) fn file(&self) -> FilePath<'a> {
+    pub fn file(&self) -> FilePath<'a> {
         self.file
     }
 
     /// The query, without its `?`. Ignored by every decision.
-    pub(crate) fn query(&self) -> Option<&'a str> {
+    pub fn query(&self) -> Option<&'a str> {
         self.query
     }
 
     /// What kind of thing is asked for.
-    pub(crate) fn asset(&self) -> Asset {
+    pub fn asset(&self) -> Asset {
         self.file.asset()
     }
 }
@@ -153,27 +138,27 @@ impl<'a> Credential<'a> {
 
 impl<'a> FilePath<'a> {
     /// The segments, first to last.
-    pub(crate) fn segments(&self) -> impl Iterator<Item = &'a str> {
+    pub fn segments(&self) -> impl Iterator<Item = &'a str> {
         self.0.split('/')
     }
 
     /// The segments with a `/` between them, and none at either end.
-    pub(crate) fn as_str(&self) -> &'a str {
+    pub fn as_str(&self) -> &'a str {
         self.0
     }
 
     /// The last segment.
-    pub(crate) fn name(&self) -> &'a str {
+    pub fn name(&self) -> &'a str {
         self.0.rsplit('/').next().unwrap_or(self.0)
     }
 
     /// What follows the last dot of the last segment; `None` where there is no dot, or nothing after it.
-    pub(crate) fn extension(&self) -> Option<&'a str> {
+    pub fn extension(&self) -> Option<&'a str> {
         self.name().rsplit_once('.').map(|(_, extension)| extension).filter(|extension| !extension.is_empty())
     }
 
     /// [`Asset::Download`] below `downloads`, in any case, since a file system may not tell cases apart.
-    pub(crate) fn asset(&self) -> Asset {
+    pub fn asset(&self) -> Asset {
         let first = self.0.split('/').next().unwrap_or(self.0);
         if first.eq_ignore_ascii_case(DOWNLOADS) { Asset::Download } else { Asset::Media }
     }
@@ -326,17 +311,6 @@ mod tests {
         refuse(&format!("/v1/{}", "x".repeat(MAX_PATH_LENGTH)), PathError::PathTooLong { length: MAX_PATH_LENGTH + 4 });
         let query = "q".repeat(MAX_QUERY_LENGTH + 1);
         refuse(&format!("/v1/x?{query}"), PathError::QueryTooLong { length: query.len() });
-    }
-
-    #[test]
-    fn only_origin_form_counts_in_http_1() {
-        let absolute: Uri = "http://h/v1/x".parse().unwrap();
-        assert_eq!(MediaPath::of_request(&absolute, Version::HTTP_11), Err(PathError::NotOriginForm));
-        assert!(MediaPath::of_request(&absolute, Version::HTTP_2).is_ok());
-        let origin: Uri = "/v1/x".parse().unwrap();
-        assert!(MediaPath::of_request(&origin, Version::HTTP_11).is_ok());
-        let authority: Uri = "h:80".parse().unwrap();
-        assert_eq!(MediaPath::of_request(&authority, Version::HTTP_11), Err(PathError::NotOriginForm));
     }
 
     #[test]
