@@ -1,19 +1,23 @@
-//! What a gate knows: the live keys, public parts only, and the videos.
+//! What a gate knows: the live keys, public parts only, the videos, and what accounts say about theirs.
 
 mod sharded;
 
-use vidpass_token::{AccountId, KeyId, PublicKey, VideoId, VideoPolicy};
+use vidpass_token::{AccountId, AccountPolicy, KeyId, PublicKey, VideoId, VideoPolicy};
 
 use self::sharded::ShardedMap;
 
-/// Keys and videos at one moment. Cheap to clone: clones share what has not changed since.
+/// Keys, videos and accounts at one moment. Cheap to clone: clones share what has not changed since.
 ///
 /// An empty one refuses everybody.
 #[derive(Clone, Default)]
 pub struct Catalogue {
     keys: ShardedMap<KeyId, LiveKey>,
     videos: ShardedMap<VideoId, VideoPolicy>,
+    /// Accounts that say anything; all others are [`NOTHING_SAID`].
+    accounts: ShardedMap<AccountId, AccountPolicy>,
 }
+
+static NOTHING_SAID: AccountPolicy = AccountPolicy { dry_run: false, origin: None };
 
 /// A key that may sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +47,16 @@ impl Catalogue {
         self.videos.remove(uid);
     }
 
+    /// Makes known what an account says about its videos, or replaces it.
+    pub fn insert_account(&mut self, id: AccountId, policy: AccountPolicy) {
+        self.accounts.insert(id, policy);
+    }
+
+    /// Forgets what an account says.
+    pub fn remove_account(&mut self, id: &AccountId) {
+        self.accounts.remove(id);
+    }
+
     /// How many keys are live.
     pub(crate) fn key_count(&self) -> usize {
         self.keys.len()
@@ -59,6 +73,11 @@ impl Catalogue {
 
     pub(crate) fn video(&self, uid: &VideoId) -> Option<&VideoPolicy> {
         self.videos.get(uid)
+    }
+
+    /// What the owner of a video says.
+    pub(crate) fn account_of(&self, video: Option<&VideoPolicy>) -> &AccountPolicy {
+        video.and_then(|video| self.accounts.get(&video.account)).unwrap_or(&NOTHING_SAID)
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use vidpass_token::{
-    Ask, Credential, Denial, KeyId, Limits, MediaPath, Permit, TokenFingerprint, UnixTime, UnverifiedToken, VideoId,
-    Viewer, admit_without_token,
+    Ask, Credential, Denial, KeyId, Limits, MediaPath, Permit, Terms, TokenFingerprint, UnixTime, UnverifiedToken,
+    VideoId, Viewer, admit_without_token,
 };
 
 use crate::catalogue::{Catalogue, LiveKey};
@@ -123,7 +123,7 @@ impl Gate {
     pub(crate) fn examine(&self, ask: &MediaAsk<'_>) -> Decision {
         let catalogue = self.catalogue.load();
         let decision = match ask.path.credential() {
-            Credential::Uid(uid) => without_token(&catalogue, uid, ask),
+            Credential::Uid(uid) => self.without_token(&catalogue, uid, ask),
             Credential::Token(token) => self.with_token(&catalogue, token, ask),
         };
         match &decision.outcome {
@@ -137,13 +137,33 @@ impl Gate {
         &self.metrics
     }
 
+    fn without_token(&self, catalogue: &Catalogue, uid: &str, ask: &MediaAsk<'_>) -> Decision {
+        // The grammar of paths has seen to it that this is an id; if it ever does not, nobody gets in.
+        let Ok(uid) = uid.parse::<VideoId>() else {
+            return Decision { outcome: Err(Denial::TokenRequired), carried: Carried::Nothing, same_for_all: false };
+        };
+        let terms = self.terms(catalogue, &uid);
+        Decision {
+            outcome: admit_without_token(&uid, &terms, &ask.for_token()),
+            same_for_all: terms
+                .video
+                .is_some_and(|video| !video.require_signed_urls && video.allowed_origins.is_empty()),
+            carried: Carried::Uid(uid),
+        }
+    }
+
     fn with_token(&self, catalogue: &Catalogue, token: &str, ask: &MediaAsk<'_>) -> Decision {
         let mut carried = Carried::Nothing;
         let outcome = self.verify(catalogue, token, &mut carried).and_then(|(verified, key)| {
-            let video = catalogue.video(verified.claims.video());
-            verified.claims.admit(&key.account, video, &ask.for_token(), &self.limits)
+            let terms = self.terms(catalogue, verified.claims.video());
+            verified.claims.admit(&key.account, &terms, &ask.for_token())
         });
         Decision { outcome, carried, same_for_all: false }
+    }
+
+    fn terms<'a>(&'a self, catalogue: &'a Catalogue, uid: &VideoId) -> Terms<'a> {
+        let video = catalogue.video(uid);
+        Terms { video, account: catalogue.account_of(video), limits: &self.limits }
     }
 
     /// The claims and the live key that signed them; `carried` learns whatever may be told of the token on the way.
@@ -175,22 +195,9 @@ impl Gate {
     }
 }
 
-fn without_token(catalogue: &Catalogue, uid: &str, ask: &MediaAsk<'_>) -> Decision {
-    // The grammar of paths has seen to it that this is an id; if it ever does not, nobody gets in.
-    let Ok(uid) = uid.parse::<VideoId>() else {
-        return Decision { outcome: Err(Denial::TokenRequired), carried: Carried::Nothing, same_for_all: false };
-    };
-    let video = catalogue.video(&uid);
-    Decision {
-        outcome: admit_without_token(&uid, video, &ask.for_token()),
-        same_for_all: video.is_some_and(|video| !video.require_signed_urls && video.allowed_origins.is_empty()),
-        carried: Carried::Uid(uid),
-    }
-}
-
 impl MediaAsk<'_> {
     fn for_token(&self) -> Ask<'_> {
-        Ask { viewer: self.viewer, asset: self.path.asset(), now: self.now }
+        Ask { viewer: self.viewer, named: None, asset: self.path.asset(), now: self.now }
     }
 }
 

@@ -94,6 +94,7 @@ fn status_of(denial: &Denial) -> StatusCode {
         | Denial::DownloadNotEnabled
         | Denial::OriginNotAllowed { .. }
         | Denial::RuleBlocked { .. }
+        | Denial::VideoMismatch { .. }
         | Denial::ViewerAddressUnknown => StatusCode::FORBIDDEN,
     }
 }
@@ -140,6 +141,11 @@ mod tests {
             (Denial::TokenLifetimeExceeded { expires: later, latest: time }, "token_lifetime_exceeded", 401),
             (Denial::RuleBlocked { index: 0 }, "rule_blocked", 403),
             (Denial::CountryUnavailable { index: 0 }, "country_unavailable", 403),
+            (
+                Denial::VideoMismatch { named: "v".parse().unwrap(), granted: "w".parse().unwrap() },
+                "video_mismatch",
+                403,
+            ),
             (Denial::ViewerAddressUnknown, "viewer_address_unknown", 403),
             (Denial::OriginNotAllowed { origin: None }, "origin_not_allowed", 403),
             (Denial::DownloadNotAllowed, "download_not_allowed", 403),

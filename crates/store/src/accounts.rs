@@ -1,11 +1,11 @@
 //! Accounts: the tenants that own everything else.
 
-use vidpass_token::{AccountId, UnixTime};
+use vidpass_token::{AccountId, AccountPolicy, OriginName, UnixTime};
 
-use crate::changes::Write;
+use crate::changes::{Touched, Write, readable};
 use crate::error::{StoreError, without_nul};
 use crate::keys;
-use crate::pool::{on_pool, on_tx};
+use crate::pool::{Tx, on_pool, on_tx};
 use crate::store::{Deletion, Liveness, Store};
 
 /// A tenant that owns keys and videos.
@@ -15,6 +15,8 @@ pub struct Account {
     pub id: AccountId,
     /// What people call it.
     pub name: String,
+    /// What a gate asks before it serves a video that does not say it itself.
+    pub policy: AccountPolicy,
     /// When it was made.
     pub created: UnixTime,
 }
@@ -46,22 +48,52 @@ impl Store {
             return Err(StoreError::AccountIdTaken { id });
         }
         write.commit().await?;
-        Ok(Account { id, name: new.name.clone(), created: now })
+        Ok(Account { id, name: new.name.clone(), policy: AccountPolicy::default(), created: now })
     }
 
     /// All accounts, the oldest first.
     pub async fn list_accounts(&self) -> Result<Vec<Account>, StoreError> {
-        const SQL: &str = "SELECT id, name, created FROM account WHERE deleted IS NULL ORDER BY created, id";
+        const SQL: &str =
+            "SELECT id, dry_run, origin, name, created FROM account WHERE deleted IS NULL ORDER BY created, id";
         let rows: Vec<AccountRow> = on_pool!(self.pool(), db => sqlx::query_as(SQL).fetch_all(db).await)?;
         rows.into_iter().map(Account::try_from).collect()
     }
 
     /// The account of that id.
     pub async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
-        const SQL: &str = "SELECT id, name, created FROM account WHERE id = $1 AND deleted IS NULL";
         let row: Option<AccountRow> =
-            on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(id.as_str()).fetch_optional(db).await)?;
+            on_pool!(self.pool(), db => sqlx::query_as(ONE).bind(id.as_str()).fetch_optional(db).await)?;
         row.map(Account::try_from).transpose()
+    }
+
+    /// Changes the account of that id as `edit` does, and returns it; `None` where there is none.
+    ///
+    /// What `edit` does to the id and the time of creation is ignored.
+    ///
+    /// # Errors
+    /// [`StoreError::NulInText`] for the name.
+    pub async fn update_account(
+        &self,
+        id: &AccountId,
+        edit: impl FnOnce(&mut Account) + Send,
+    ) -> Result<Option<Account>, StoreError> {
+        const SQL: &str = "UPDATE account SET name = $2, dry_run = $3, origin = $4 WHERE id = $1";
+        let mut write = self.begin_write().await?;
+        let row: Option<AccountRow> =
+            on_tx!(write.tx, db => sqlx::query_as(ONE).bind(id.as_str()).fetch_optional(db).await)?;
+        let Some(before) = row.map(Account::try_from).transpose()? else { return Ok(None) };
+        let mut account = before.clone();
+        edit(&mut account);
+        (account.id, account.created) = (before.id, before.created);
+        without_nul("name", &account.name)?;
+        let (dry_run, origin) = (i64::from(account.policy.dry_run), account.policy.origin.as_ref());
+        on_tx!(write.tx, db => {
+            let update = sqlx::query(SQL).bind(id.as_str()).bind(&account.name).bind(dry_run);
+            update.bind(origin.map(OriginName::as_str)).execute(db).await.map(|_| ())
+        })?;
+        write.touch(Touched::Account(id)).await?;
+        write.commit().await?;
+        Ok(Some(account))
     }
 
     /// Deletes an account with its credentials and its managed key. Its id is never given out again.
@@ -87,7 +119,7 @@ impl Store {
             sqlx::query("DELETE FROM credential WHERE account_id = $1").bind(id.as_str()).execute(db).await.map(|_| ())
         })?;
         on_tx!(write.tx, db => {
-            let bury = sqlx::query("UPDATE account SET name = '', deleted = $2 WHERE id = $1");
+            let bury = sqlx::query("UPDATE account SET name = '', dry_run = 0, origin = NULL, deleted = $2 WHERE id = $1");
             bury.bind(id.as_str()).bind(now.0).execute(db).await.map(|_| ())
         })?;
         write.commit().await?;
@@ -123,9 +155,37 @@ impl Write<'_> {
     }
 }
 
+const ONE: &str = "SELECT id, dry_run, origin, name, created FROM account WHERE id = $1 AND deleted IS NULL";
+
+/// What the accounts say that say anything, without those whose row cannot be read.
+pub(crate) async fn all_policies(tx: &mut Tx) -> Result<Vec<(AccountId, AccountPolicy)>, StoreError> {
+    const SQL: &str = "
+        SELECT id, dry_run, origin FROM account WHERE deleted IS NULL AND (dry_run = 1 OR origin IS NOT NULL)";
+    let rows: Vec<AccountPolicyRow> = on_tx!(*tx, db => sqlx::query_as(SQL).fetch_all(db).await)?;
+    Ok(rows.into_iter().map(AccountPolicyRow::parse).filter_map(readable).collect())
+}
+
+/// What a gate needs of an account's row.
+#[derive(sqlx::FromRow)]
+pub(crate) struct AccountPolicyRow {
+    pub(crate) id: String,
+    pub(crate) dry_run: i64,
+    pub(crate) origin: Option<String>,
+}
+
+impl AccountPolicyRow {
+    pub(crate) fn parse(self) -> Result<(AccountId, AccountPolicy), StoreError> {
+        let bad = |column| StoreError::Inconsistent { table: "account", row: self.id.clone(), column };
+        let origin = self.origin.as_deref().map(str::parse).transpose().map_err(|_| bad("origin"))?;
+        let id = self.id.parse().map_err(|_| bad("id"))?;
+        Ok((id, AccountPolicy { dry_run: self.dry_run != 0, origin }))
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct AccountRow {
-    id: String,
+    #[sqlx(flatten)]
+    policy: AccountPolicyRow,
     name: String,
     created: i64,
 }
@@ -134,9 +194,7 @@ impl TryFrom<AccountRow> for Account {
     type Error = StoreError;
 
     fn try_from(row: AccountRow) -> Result<Self, StoreError> {
-        match row.id.parse() {
-            Ok(id) => Ok(Self { id, name: row.name, created: UnixTime(row.created) }),
-            Err(_) => Err(StoreError::Inconsistent { table: "account", row: row.id, column: "id" }),
-        }
+        let (id, policy) = row.policy.parse()?;
+        Ok(Self { id, name: row.name, policy, created: UnixTime(row.created) })
     }
 }

@@ -8,8 +8,9 @@ mod followers;
 
 use std::fmt;
 
-use vidpass_token::{AccountId, KeyId, PublicKey, VideoId, VideoPolicy};
+use vidpass_token::{AccountId, AccountPolicy, KeyId, PublicKey, VideoId, VideoPolicy};
 
+use crate::accounts;
 use crate::error::{Chain, StoreError};
 use crate::keys;
 use crate::pool::{Tx, on_tx};
@@ -52,6 +53,8 @@ pub struct Snapshot {
     pub keys: Vec<(KeyId, AccountId, PublicKey)>,
     /// The videos of all accounts.
     pub videos: Vec<(VideoId, VideoPolicy)>,
+    /// What accounts say about their videos, where they say anything.
+    pub accounts: Vec<(AccountId, AccountPolicy)>,
 }
 
 /// That something changed, and how it is now, which may be later than the change.
@@ -66,6 +69,8 @@ pub struct Change {
 /// Something that a gate decides from, as it is now. `None`: it was deleted, or its row cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
+    /// An account, and what it says about its videos.
+    Account(AccountId, Option<AccountPolicy>),
     /// A signing key.
     Key(KeyId, Option<(AccountId, PublicKey)>),
     /// A video.
@@ -73,7 +78,7 @@ pub enum Subject {
 }
 
 impl Store {
-    /// All live keys and videos, in one consistent read.
+    /// All live keys and videos, and what accounts say, in one consistent read.
     ///
     /// A row that cannot be read is left out, which refuses its tokens, and logged as an error.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
@@ -81,7 +86,8 @@ impl Store {
         let seq = counter(&mut tx).await?;
         let keys = keys::all_live(&mut tx).await?;
         let videos = videos::all_live(&mut tx).await?;
-        Ok(Snapshot { seq, keys, videos })
+        let accounts = accounts::all_policies(&mut tx).await?;
+        Ok(Snapshot { seq, keys, videos, accounts })
     }
 
     /// The changes after `known`, in order, at most [`CHANGES_AT_ONCE`]: ask again until there is none.
@@ -93,10 +99,13 @@ impl Store {
         const SQL: &str = "
             SELECT l.seq, l.kind, l.subject,
                    k.id AS key_id, k.account_id AS key_account_id, k.public_key,
-                   v.uid, v.account_id, v.require_signed_urls, v.allowed_origins, v.downloads
+                   v.uid, v.account_id, v.require_signed_urls, v.allowed_origins, v.downloads,
+                   v.dry_run AS video_dry_run, v.origin AS video_origin,
+                   a.id AS owner_id, a.dry_run AS owner_dry_run, a.origin AS owner_origin
             FROM change_log l
             LEFT JOIN signing_key k ON l.kind = 'key' AND k.id = l.subject AND k.deleted IS NULL
             LEFT JOIN video v ON l.kind = 'video' AND v.uid = l.subject AND v.deleted IS NULL
+            LEFT JOIN account a ON l.kind = 'account' AND a.id = l.subject AND a.deleted IS NULL
             WHERE l.seq > $1 AND l.seq <= $2 ORDER BY l.seq";
         let limit = i64::try_from(CHANGES_AT_ONCE).expect("1,000 is a small number");
         let mut tx = self.pool().begin_follow().await?;
@@ -147,6 +156,11 @@ struct ChangeRow {
     require_signed_urls: Option<i64>,
     allowed_origins: Option<String>,
     downloads: Option<i64>,
+    video_dry_run: Option<i64>,
+    video_origin: Option<String>,
+    owner_id: Option<String>,
+    owner_dry_run: Option<i64>,
+    owner_origin: Option<String>,
 }
 
 impl TryFrom<ChangeRow> for Change {
@@ -156,6 +170,7 @@ impl TryFrom<ChangeRow> for Change {
         let seq = ChangeSeq(row.seq);
         let bad = || StoreError::ChangeUnreadable { seq };
         let subject = match row.kind.as_str() {
+            "account" => Subject::Account(row.subject.parse().map_err(|_| bad())?, row.owner().and_then(readable)),
             "key" => Subject::Key(row.subject.parse().map_err(|_| bad())?, row.key().and_then(readable)),
             "video" => Subject::Video(row.subject.parse().map_err(|_| bad())?, row.video().and_then(readable)),
             _ => return Err(bad()),
@@ -177,7 +192,15 @@ impl ChangeRow {
             require_signed_urls: self.require_signed_urls?,
             allowed_origins: self.allowed_origins?,
             downloads: self.downloads?,
+            dry_run: self.video_dry_run,
+            origin: self.video_origin,
         };
+        Some(row.parse().map(|(_, policy)| policy))
+    }
+
+    fn owner(self) -> Option<Result<AccountPolicy, StoreError>> {
+        let (id, dry_run) = (self.owner_id?, self.owner_dry_run?);
+        let row = accounts::AccountPolicyRow { id, dry_run, origin: self.owner_origin };
         Some(row.parse().map(|(_, policy)| policy))
     }
 }
@@ -189,6 +212,7 @@ pub(crate) fn readable<T>(row: Result<T, StoreError>) -> Option<T> {
 
 /// Something that gates must look at again.
 pub(crate) enum Touched<'a> {
+    Account(&'a AccountId),
     Key(&'a KeyId),
     Video(&'a VideoId),
 }
@@ -212,6 +236,7 @@ impl Write<'_> {
         const NEXT: &str = "UPDATE change_counter SET seq = seq + 1 RETURNING seq";
         const APPEND: &str = "INSERT INTO change_log (seq, kind, subject) VALUES ($1, $2, $3)";
         let (kind, subject) = match touched {
+            Touched::Account(id) => ("account", id.as_str()),
             Touched::Key(id) => ("key", id.as_str()),
             Touched::Video(uid) => ("video", uid.as_str()),
         };

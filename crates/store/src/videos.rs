@@ -3,7 +3,7 @@
 mod row;
 
 use serde_json::{Map, Value};
-use vidpass_token::{AccountId, AllowedOrigin, UnixTime, VideoId, VideoPolicy};
+use vidpass_token::{AccountId, AllowedOrigin, OriginName, UnixTime, VideoId, VideoPolicy};
 
 use crate::changes::{ChangeSeq, Touched, Write, readable};
 use crate::error::{StoreError, without_nul};
@@ -55,6 +55,10 @@ pub struct NewVideo {
     pub allowed_origins: Vec<AllowedOrigin>,
     /// Whether its MP4 is offered for download at all.
     pub downloads: bool,
+    /// Whether viewers are recorded and not refused; `None` is as the account says.
+    pub dry_run: Option<bool>,
+    /// The origin that has its files; `None` is as the account says.
+    pub origin: Option<OriginName>,
     /// As in [`Video`].
     pub meta: Map<String, Value>,
     /// As in [`Video`].
@@ -74,6 +78,8 @@ impl NewVideo {
             require_signed_urls: true,
             allowed_origins: Vec::new(),
             downloads: false,
+            dry_run: None,
+            origin: None,
             meta: Map::new(),
             creator: None,
             scheduled_deletion: None,
@@ -264,6 +270,8 @@ impl NewVideo {
             require_signed_urls: self.require_signed_urls,
             allowed_origins: self.allowed_origins,
             downloads: self.downloads,
+            dry_run: self.dry_run,
+            origin: self.origin,
         };
         Video {
             uid: self.uid.unwrap_or_else(VideoId::random),

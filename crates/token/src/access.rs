@@ -12,7 +12,7 @@ pub use network::{Network, NetworkError};
 pub(crate) use wire::WireRule;
 pub use wire::{RuleProblem, RuleProblemKind, parse_rules};
 
-use crate::decision::Denial;
+use crate::denial::Denial;
 use crate::viewer::{Country, Viewer};
 
 /// One rule: whom it concerns, and what becomes of them.

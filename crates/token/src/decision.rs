@@ -1,41 +1,20 @@
 //! From good claims to a permit: everything that a signature does not say.
 
-use std::time::Duration;
-
-use crate::access;
+use crate::checks::{self, Case};
 use crate::claims::SignedClaims;
-use crate::id::{AccountId, KeyId, VideoId};
-use crate::jws::{MalformedToken, VerifyError};
-use crate::origin::{AllowedOrigin, RequestOrigin};
+use crate::denial::Denial;
+use crate::id::{AccountId, KeyId, OriginName, VideoId};
+use crate::policy::{Terms, VideoPolicy};
 use crate::time::UnixTime;
 use crate::viewer::Viewer;
-
-/// What the catalogue says about one video.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VideoPolicy {
-    /// Who owns it.
-    pub account: AccountId,
-    /// Whether it needs a token.
-    pub require_signed_urls: bool,
-    /// The sites on which it may be embedded; none listed means all.
-    pub allowed_origins: Vec<AllowedOrigin>,
-    /// Whether its MP4 is offered for download at all.
-    pub downloads: bool,
-}
-
-impl VideoPolicy {
-    /// A video that needs a token, may be embedded anywhere, and is not offered for download.
-    #[must_use]
-    pub fn private(account: AccountId) -> Self {
-        Self { account, require_signed_urls: true, allowed_origins: Vec::new(), downloads: false }
-    }
-}
 
 /// One request, as far as a decision needs to know it.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
     /// Who asks.
     pub viewer: &'a Viewer,
+    /// The video that the path names, where the token does not stand in its place.
+    pub named: Option<&'a VideoId>,
     /// For what.
     pub asset: Asset,
     /// When.
@@ -51,28 +30,14 @@ pub enum Asset {
     Download,
 }
 
-/// What a gate accepts beyond the rules of the format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// How many access rules a token may have.
-    pub max_access_rules: usize,
-    /// How far in the future `exp` may lie; `None` is no limit.
-    pub max_token_lifetime: Option<Duration>,
-}
-
-impl Default for Limits {
-    /// Five rules, as Cloudflare Stream documents, and no limit on the lifetime.
-    fn default() -> Self {
-        Self { max_access_rules: 5, max_token_lifetime: None }
-    }
-}
-
 /// Proof that this viewer may have this video now. Only [`SignedClaims::admit`] and [`admit_without_token`] make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permit {
     video: VideoId,
     account: AccountId,
+    origin: Option<OriginName>,
     token: Option<(KeyId, UnixTime)>,
+    would_deny: Option<Box<Denial>>,
 }
 
 impl Permit {
@@ -88,67 +53,60 @@ impl Permit {
         &self.account
     }
 
-    /// The key that signed the viewer's token; `None` for a public video.
+    /// The origin that has its files; `None` is the gate's own folder.
+    #[must_use]
+    pub fn origin(&self) -> Option<&OriginName> {
+        self.origin.as_ref()
+    }
+
+    /// The key that signed the viewer's token; `None` for a viewer without one.
     #[must_use]
     pub fn key_id(&self) -> Option<&KeyId> {
         self.token.as_ref().map(|(key, _)| key)
     }
 
-    /// When the token's time is over; `None` for a public video.
+    /// When the token's time is over, which a dry run may be past; `None` for a viewer without one.
     #[must_use]
     pub fn expires(&self) -> Option<UnixTime> {
         self.token.as_ref().map(|(_, expires)| *expires)
+    }
+
+    /// Why the viewer would be refused, were this no dry run.
+    #[must_use]
+    pub fn would_deny(&self) -> Option<&Denial> {
+        self.would_deny.as_deref()
+    }
+
+    /// A permit, unless a check failed and this is no dry run.
+    fn or(
+        denial: Option<Denial>,
+        uid: &VideoId,
+        video: &VideoPolicy,
+        terms: &Terms<'_>,
+        token: Option<(KeyId, UnixTime)>,
+    ) -> Result<Self, Denial> {
+        let would_deny = match denial {
+            Some(denial) if !terms.is_dry_run(video) => return Err(denial),
+            denial => denial.map(Box::new),
+        };
+        let origin = video.origin.as_ref().or(terms.account.origin.as_ref()).cloned();
+        Ok(Self { video: uid.clone(), account: video.account.clone(), origin, token, would_deny })
     }
 }
 
 impl SignedClaims {
     /// Decides everything that the signature does not: owner, time, rules, origin, download, in this order.
     ///
-    /// `key_account` owns the key that signed. `video` is what the catalogue says about [`SignedClaims::video`];
-    /// `None` where the catalogue lacks it, which is a refusal.
+    /// `key_account` owns the key that signed. `terms` are those of [`SignedClaims::video`] and of that account.
     ///
     /// # Errors
-    /// The first check that failed.
-    pub fn admit(
-        &self,
-        key_account: &AccountId,
-        video: Option<&VideoPolicy>,
-        ask: &Ask<'_>,
-        limits: &Limits,
-    ) -> Result<Permit, Denial> {
-        let not_owned = || Denial::VideoNotOwned { video: self.video().clone(), account: key_account.clone() };
-        let video = video.filter(|video| video.account == *key_account).ok_or_else(not_owned)?;
-        let rules = self.access_rules();
-        if rules.len() > limits.max_access_rules {
-            return Err(MalformedToken::TooManyRules { count: rules.len(), max: limits.max_access_rules }.into());
-        }
-        self.check_time(ask.now, limits.max_token_lifetime)?;
-        access::decide(rules, ask.viewer)?;
-        check_origin(video, ask.viewer)?;
-        if ask.asset == Asset::Download && !self.downloadable() {
-            return Err(Denial::DownloadNotAllowed);
-        }
-        check_download_offered(video, ask.asset)?;
-        Ok(Permit {
-            video: self.video().clone(),
-            account: video.account.clone(),
-            token: Some((self.key_id().clone(), self.expires())),
-        })
-    }
-
-    // RFC 7519, section 4.1.4: a token is over "on or after" its `exp`. There is no leeway.
-    fn check_time(&self, now: UnixTime, max_lifetime: Option<Duration>) -> Result<(), Denial> {
-        let expires = self.expires();
-        if let Some(not_before) = self.not_before().filter(|not_before| now < *not_before) {
-            return Err(Denial::TokenNotYetValid { not_before, now });
-        }
-        if now >= expires {
-            return Err(Denial::TokenExpired { expires, now });
-        }
-        match max_lifetime.map(|max| now.plus(max)) {
-            Some(latest) if expires > latest => Err(Denial::TokenLifetimeExceeded { expires, latest }),
-            Some(_) | None => Ok(()),
-        }
+    /// The first check that failed. In a dry run it is [`Permit::would_deny`] instead, but for the owner: a video that is
+    /// not the account's has no terms of the account's.
+    pub fn admit(&self, key_account: &AccountId, terms: &Terms<'_>, ask: &Ask<'_>) -> Result<Permit, Denial> {
+        let case = Case { claims: self, key_account, terms, ask };
+        let video = case.video()?;
+        let denial = checks::first_failure(&case);
+        Permit::or(denial, self.video(), video, terms, Some((self.key_id().clone(), self.expires())))
     }
 }
 
@@ -157,214 +115,19 @@ impl SignedClaims {
 /// # Errors
 /// [`Denial::TokenRequired`] for a video that needs a token and for one that the catalogue lacks alike, so that nobody
 /// learns which videos exist; for a public video what its origins and downloads say.
-pub fn admit_without_token(uid: &VideoId, video: Option<&VideoPolicy>, ask: &Ask<'_>) -> Result<Permit, Denial> {
-    let video = video.filter(|video| !video.require_signed_urls).ok_or(Denial::TokenRequired)?;
-    check_origin(video, ask.viewer)?;
-    check_download_offered(video, ask.asset)?;
-    Ok(Permit { video: uid.clone(), account: video.account.clone(), token: None })
-}
-
-fn check_origin(video: &VideoPolicy, viewer: &Viewer) -> Result<(), Denial> {
-    let allows = |origin: &RequestOrigin| video.allowed_origins.iter().any(|allowed| allowed.allows(origin));
-    if video.allowed_origins.is_empty() || viewer.origin().is_some_and(allows) {
-        return Ok(());
-    }
-    Err(Denial::OriginNotAllowed { origin: viewer.origin().cloned() })
-}
-
-fn check_download_offered(video: &VideoPolicy, asset: Asset) -> Result<(), Denial> {
-    if asset == Asset::Download && !video.downloads { Err(Denial::DownloadNotEnabled) } else { Ok(()) }
-}
-
-/// Why a viewer is refused.
-///
-/// [`code`](Self::code) and [`message`](Self::message) are for the viewer; `Display` has the detail for the log. Whoever
-/// answers viewers matches all of it, so that a new reason does not compile before somebody gives it a status.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Denial {
-    /// A rule needs the viewer's country and there is no database that could tell it.
-    #[error("access rule {index} needs the viewer's country, and no country database answers")]
-    CountryUnavailable {
-        /// The rule's place in the token, from 0.
-        index: usize,
-    },
-    /// The token does not open downloads.
-    #[error("the token has no `downloadable`")]
-    DownloadNotAllowed,
-    /// The video's MP4 is not offered for download.
-    #[error("downloads of this video are not enabled")]
-    DownloadNotEnabled,
-    /// No key of this id is live.
-    #[error("no live key has the id `{key}`")]
-    KeyUnknown {
-        /// The `kid` that the token names.
-        key: KeyId,
-    },
-    /// Header and payload name two keys.
-    #[error("the token's header names key `{header}` and its payload `{payload}`")]
-    KidMismatch {
-        /// The `kid` of the header.
-        header: KeyId,
-        /// The `kid` of the payload.
-        payload: KeyId,
-    },
-    /// The video may not be embedded where the viewer is.
-    #[error("origin {} is not allowed", .origin.as_ref().map_or("(none)".to_owned(), ToString::to_string))]
-    OriginNotAllowed {
-        /// Where the viewer is, if they say so.
-        origin: Option<RequestOrigin>,
-    },
-    /// The path is outside the grammar.
-    #[error("the path is not one that is served")]
-    PathRefused,
-    /// An access rule blocks the viewer.
-    #[error("access rule {index} blocks this viewer")]
-    RuleBlocked {
-        /// The rule's place in the token, from 0.
-        index: usize,
-    },
-    /// The signature is not the key's.
-    #[error("the signature is not one of key `{key}`")]
-    SignatureInvalid {
-        /// The `kid` that the token names.
-        key: KeyId,
-    },
-    /// The token's time is over.
-    #[error("the token expired {} s ago (exp {expires}, now {now})", .expires.seconds_until(*.now))]
-    TokenExpired {
-        /// Its `exp`.
-        expires: UnixTime,
-        /// The moment of the request.
-        now: UnixTime,
-    },
-    /// The token lives longer than the gate accepts.
-    #[error("the token's exp {expires} is later than this gate accepts ({latest})")]
-    TokenLifetimeExceeded {
-        /// Its `exp`.
-        expires: UnixTime,
-        /// The latest `exp` that would have been accepted.
-        latest: UnixTime,
-    },
-    /// The token is not one that we read.
-    #[error("malformed token: {0}")]
-    TokenMalformed(MalformedToken),
-    /// The token's time has not begun.
-    #[error("the token is valid in {} s (nbf {not_before}, now {now})", .now.seconds_until(*.not_before))]
-    TokenNotYetValid {
-        /// Its `nbf`.
-        not_before: UnixTime,
-        /// The moment of the request.
-        now: UnixTime,
-    },
-    /// The video needs a token, or there is no such video.
-    #[error("the video needs a token")]
-    TokenRequired,
-    /// The account of the key does not own the video.
-    #[error("account `{account}`, whose key signed the token, does not own video `{video}`")]
-    VideoNotOwned {
-        /// The token's video.
-        video: VideoId,
-        /// The account of the key that signed.
-        account: AccountId,
-    },
-    /// A trusted proxy does not say who the viewer is.
-    #[error("the trusted proxy's header does not name the viewer's address")]
-    ViewerAddressUnknown,
-}
-
-impl Denial {
-    /// The stable name of the reason. It is part of the interface.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::CountryUnavailable { .. } => "country_unavailable",
-            Self::DownloadNotAllowed => "download_not_allowed",
-            Self::DownloadNotEnabled => "download_not_enabled",
-            Self::KeyUnknown { .. } => "key_unknown",
-            Self::KidMismatch { .. } => "kid_mismatch",
-            Self::OriginNotAllowed { .. } => "origin_not_allowed",
-            Self::PathRefused => "path_refused",
-            Self::RuleBlocked { .. } => "rule_blocked",
-            Self::SignatureInvalid { .. } => "signature_invalid",
-            Self::TokenExpired { .. } => "token_expired",
-            Self::TokenLifetimeExceeded { .. } => "token_lifetime_exceeded",
-            Self::TokenMalformed(_) => "token_malformed",
-            Self::TokenNotYetValid { .. } => "token_not_yet_valid",
-            Self::TokenRequired => "token_required",
-            Self::VideoNotOwned { .. } => "video_not_owned",
-            Self::ViewerAddressUnknown => "viewer_address_unknown",
-        }
-    }
-
-    /// A fixed sentence for the viewer. It says no more than the code does.
-    #[must_use]
-    pub fn message(&self) -> &'static str {
-        match self {
-            Self::CountryUnavailable { .. } => {
-                "This video is limited by country, and your country cannot be determined."
-            }
-            Self::DownloadNotAllowed => "This link does not allow downloads.",
-            Self::DownloadNotEnabled => "This video is not offered for download.",
-            Self::KeyUnknown { .. } => "This link was signed with a key that is not, or no longer, valid.",
-            Self::KidMismatch { .. } => "This link names two different keys.",
-            Self::OriginNotAllowed { .. } => "This video may not be played on this site.",
-            Self::PathRefused => "This address is not one that is served here.",
-            Self::RuleBlocked { .. } => "The rules of this link do not let you watch this video.",
-            Self::SignatureInvalid { .. } => "This link has been changed or was signed with another key.",
-            Self::TokenExpired { .. } => "This link has expired.",
-            Self::TokenLifetimeExceeded { .. } => "This link is valid for longer than is accepted here.",
-            Self::TokenMalformed(_) => "This link is damaged or incomplete.",
-            Self::TokenNotYetValid { .. } => "This link is not valid yet.",
-            Self::TokenRequired => "This video needs a signed link.",
-            Self::VideoNotOwned { .. } => "This link is not valid for this video.",
-            Self::ViewerAddressUnknown => "Your address cannot be determined.",
-        }
-    }
-
-    /// The rule that refused, counted from 0, where a rule did.
-    #[must_use]
-    pub fn rule_index(&self) -> Option<usize> {
-        match self {
-            Self::RuleBlocked { index } | Self::CountryUnavailable { index } => Some(*index),
-            Self::DownloadNotAllowed
-            | Self::DownloadNotEnabled
-            | Self::KeyUnknown { .. }
-            | Self::KidMismatch { .. }
-            | Self::OriginNotAllowed { .. }
-            | Self::PathRefused
-            | Self::SignatureInvalid { .. }
-            | Self::TokenExpired { .. }
-            | Self::TokenLifetimeExceeded { .. }
-            | Self::TokenMalformed(_)
-            | Self::TokenNotYetValid { .. }
-            | Self::TokenRequired
-            | Self::VideoNotOwned { .. }
-            | Self::ViewerAddressUnknown => None,
-        }
-    }
-}
-
-// By hand: `#[from]` would make it the `source` too, and whoever prints the causes would print it twice.
-impl From<MalformedToken> for Denial {
-    fn from(error: MalformedToken) -> Self {
-        Self::TokenMalformed(error)
-    }
-}
-
-impl From<VerifyError> for Denial {
-    fn from(error: VerifyError) -> Self {
-        match error {
-            VerifyError::Malformed(malformed) => Self::TokenMalformed(malformed),
-            VerifyError::SignatureInvalid { key } => Self::SignatureInvalid { key },
-            VerifyError::KidMismatch { header, payload } => Self::KidMismatch { header, payload },
-        }
-    }
+pub fn admit_without_token(uid: &VideoId, terms: &Terms<'_>, ask: &Ask<'_>) -> Result<Permit, Denial> {
+    let video = terms.video.ok_or(Denial::TokenRequired)?;
+    let denial = checks::first_failure_without_token(video, ask);
+    Permit::or(denial, uid, video, terms, None)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::claims::Claims;
+    use crate::policy::{AccountPolicy, Limits};
     use crate::viewer::Country;
 
     const NOW: UnixTime = UnixTime(1_800_000_000);
@@ -412,16 +175,80 @@ mod tests {
     }
 
     #[test]
+    fn a_token_beside_the_path_is_for_the_video_in_it() {
+        let (named, other) = ("v1".parse().unwrap(), "v2".parse().unwrap());
+        let at = |named, dry_run| {
+            let account = AccountPolicy { dry_run, ..AccountPolicy::default() };
+            decide(claims(), &video(), &account, |ask| Ask { named: Some(named), ..ask })
+        };
+        assert!(at(&named, false).is_ok());
+        for dry_run in [false, true] {
+            assert_eq!(at(&other, dry_run).unwrap_err().code(), "video_mismatch");
+        }
+    }
+
+    #[test]
+    fn a_dry_run_lets_in_and_says_what_it_would_have_done() {
+        for (account, video_says, dry) in [
+            (false, None, false),
+            (true, None, true),
+            (false, Some(true), true),
+            (true, Some(false), false),
+            (true, Some(true), true),
+        ] {
+            let account = AccountPolicy { dry_run: account, ..AccountPolicy::default() };
+            let video = VideoPolicy { dry_run: video_says, ..video() };
+            let late = |ask: Ask<'static>| Ask { now: UnixTime(NOW.0 + 60), ..ask };
+            let decided = decide(claims(), &video, &account, late);
+            let would = decided.as_ref().ok().and_then(Permit::would_deny).map(Denial::code);
+            let denied = decided.as_ref().err().map(Denial::code);
+            let code = Some("token_expired");
+            assert_eq!((would, denied), if dry { (code, None) } else { (None, code) }, "{account:?} {video_says:?}");
+            let good = decide(claims(), &video, &account, |ask| ask).unwrap();
+            assert_eq!(good.would_deny(), None);
+        }
+    }
+
+    #[test]
+    fn a_dry_run_opens_no_video_of_another_account() {
+        let dry = AccountPolicy { dry_run: true, ..AccountPolicy::default() };
+        let foreign = VideoPolicy { dry_run: Some(true), ..VideoPolicy::private("a2".parse().unwrap()) };
+        assert_eq!(decide(claims(), &foreign, &dry, |ask| ask).unwrap_err().code(), "video_not_owned");
+        let terms = Terms { video: None, account: &dry, limits: &Limits::default() };
+        let viewer = viewer("");
+        let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
+        assert_eq!(admit_without_token(&"v1".parse().unwrap(), &terms, &ask), Err(Denial::TokenRequired));
+    }
+
+    #[test]
+    fn a_dry_run_lets_in_without_a_token() {
+        let (dry, uid) = (VideoPolicy { dry_run: Some(true), ..video() }, "v1".parse().unwrap());
+        let terms = Terms { video: Some(&dry), account: &AccountPolicy::default(), limits: &Limits::default() };
+        let viewer = viewer("");
+        let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
+        assert_eq!(admit_without_token(&uid, &terms, &ask).unwrap().would_deny(), Some(&Denial::TokenRequired));
+    }
+
+    #[test]
     fn a_permit_tells_what_it_is_for() {
-        let signed = SignedClaims::new("k1".parse().unwrap(), claims());
-        let viewer = Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, None);
-        let ask = Ask { viewer: &viewer, asset: Asset::Media, now: NOW };
-        let permit = signed.admit(&video().account, Some(&video()), &ask, &Limits::default()).unwrap();
+        let account = AccountPolicy { origin: Some("bucket".parse().unwrap()), ..AccountPolicy::default() };
+        let permit = decide(claims(), &video(), &account, |ask| ask).unwrap();
         assert_eq!((permit.video().as_str(), permit.account().as_str()), ("v1", "a1"));
         assert_eq!((permit.key_id().map(KeyId::as_str), permit.expires()), (Some("k1"), Some(UnixTime(NOW.0 + 60))));
+        assert_eq!(permit.origin().map(OriginName::as_str), Some("bucket"));
+        let elsewhere = VideoPolicy { origin: Some("old".parse().unwrap()), ..video() };
+        let permit = decide(claims(), &elsewhere, &account, |ask| ask).unwrap();
+        assert_eq!(permit.origin().map(OriginName::as_str), Some("old"));
+
         let public = VideoPolicy { require_signed_urls: false, ..video() };
-        let permit = admit_without_token(&"v1".parse().unwrap(), Some(&public), &ask).unwrap();
-        assert_eq!((permit.video().as_str(), permit.key_id(), permit.expires()), ("v1", None, None));
+        let terms = Terms { video: Some(&public), account: &AccountPolicy::default(), limits: &Limits::default() };
+        let viewer = viewer("");
+        let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
+        let permit = admit_without_token(&"v1".parse().unwrap(), &terms, &ask).unwrap();
+        assert_eq!(
+            (permit.video().as_str(), permit.key_id(), permit.expires(), permit.origin()),
+            ("v1", None, None, None)
+        );
     }
 
     fn claims() -> Claims {
@@ -432,13 +259,29 @@ mod tests {
         VideoPolicy::private("a1".parse().unwrap())
     }
 
+    fn viewer(origin: &str) -> Viewer {
+        Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, origin.parse().ok())
+    }
+
+    /// What becomes of `claims`, signed by a key of account `a1`, for the request that `change` makes of a usual one.
+    fn decide<'a>(
+        claims: Claims,
+        video: &VideoPolicy,
+        account: &AccountPolicy,
+        change: impl FnOnce(Ask<'static>) -> Ask<'a>,
+    ) -> Result<Permit, Denial> {
+        static VIEWER: std::sync::LazyLock<Viewer> = std::sync::LazyLock::new(|| viewer(""));
+        let ask = change(Ask { viewer: &VIEWER, named: None, asset: Asset::Media, now: NOW });
+        let terms = Terms { video: Some(video), account, limits: &Limits::default() };
+        SignedClaims::new("k1".parse().unwrap(), claims).admit(&"a1".parse().unwrap(), &terms, &ask)
+    }
+
     /// The denial's code, or `permit`, for a key of account `a1`.
     fn admit(claims: Claims, video: &VideoPolicy, origin: &str, asset: Asset, limits: &Limits) -> &'static str {
         let signed = SignedClaims::new("k1".parse().unwrap(), claims);
-        let viewer = Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, origin.parse().ok());
-        let ask = Ask { viewer: &viewer, asset, now: NOW };
-        signed
-            .admit(&"a1".parse().unwrap(), Some(video), &ask, limits)
-            .map_or_else(|denial| denial.code(), |_| "permit")
+        let viewer = viewer(origin);
+        let ask = Ask { viewer: &viewer, named: None, asset, now: NOW };
+        let terms = Terms { video: Some(video), account: &AccountPolicy::default(), limits };
+        signed.admit(&"a1".parse().unwrap(), &terms, &ask).map_or_else(|denial| denial.code(), |_| "permit")
     }
 }

@@ -119,6 +119,11 @@ id!(
     TokenId,
     64
 );
+id!(
+    /// A place that has the files of videos, as the configuration of the gate calls it.
+    OriginName,
+    32
+);
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,9 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use vidpass_token::{Ask, Asset, Claims, Country, Limits, SigningKey, UnixTime, UnverifiedToken, VideoPolicy, Viewer};
+//! use vidpass_token::{
+//!     AccountPolicy, Ask, Asset, Claims, Country, Limits, SigningKey, Terms, UnixTime, UnverifiedToken, VideoPolicy, Viewer,
+//! };
 //!
 //! let now = UnixTime(1_800_000_000);
 //! let key = SigningKey::generate("key-1".parse()?)?;
@@ -19,21 +21,26 @@
 //! let account = "account-1".parse()?;
 //! let video = VideoPolicy::private(account);
 //! let viewer = Viewer::new("192.0.2.7".parse()?, Country::Unknown, None);
-//! let ask = Ask { viewer: &viewer, asset: Asset::Media, now };
-//! let permit = claims.admit(&video.account, Some(&video), &ask, &Limits::default())?;
+//! let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now };
+//! let (owner, limits) = (AccountPolicy::default(), Limits::default());
+//! let terms = Terms { video: Some(&video), account: &owner, limits: &limits };
+//! let permit = claims.admit(&video.account, &terms, &ask)?;
 //! assert_eq!(permit.video().as_str(), "video-1");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod access;
+mod checks;
 mod claims;
 mod decision;
+mod denial;
 mod id;
 pub mod json;
 mod jws;
 mod key;
 mod origin;
 mod path;
+mod policy;
 mod time;
 mod viewer;
 
@@ -42,11 +49,13 @@ pub use access::{
     parse_rules, restricts_nobody,
 };
 pub use claims::{Claims, Flags, SignedClaims};
-pub use decision::{Ask, Asset, Denial, Limits, Permit, VideoPolicy, admit_without_token};
-pub use id::{AccountId, IdError, KeyId, TokenId, VideoId};
+pub use decision::{Ask, Asset, Permit, admit_without_token};
+pub use denial::Denial;
+pub use id::{AccountId, IdError, KeyId, OriginName, TokenId, VideoId};
 pub use jws::{MAX_TOKEN_LENGTH, MalformedToken, SignError, Token, TokenFingerprint, UnverifiedToken, VerifyError};
 pub use key::{KeyError, PublicKey, SigningKey};
 pub use origin::{AllowedOrigin, OriginError, RequestOrigin};
 pub use path::{Credential, FilePath, MAX_PATH_LENGTH, MAX_QUERY_LENGTH, MediaPath, PathError};
+pub use policy::{AccountPolicy, Limits, Terms, VideoPolicy};
 pub use time::{Clock, UnixTime};
 pub use viewer::{Country, Viewer};

@@ -3,7 +3,8 @@
 //! `/` credential (`/` segment)+, a segment being `[A-Za-z0-9_~-][A-Za-z0-9._~-]*`. Whatever is outside is refused,
 //! never repaired: two readers that repair a path differently open a video to strangers. Nothing is ever decoded.
 
-use crate::decision::{Asset, Denial};
+use crate::decision::Asset;
+use crate::denial::Denial;
 use crate::id::VideoId;
 
 /// The longest path that is read, in bytes.

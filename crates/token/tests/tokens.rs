@@ -9,8 +9,8 @@ use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKey
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use vidpass_token::{
-    AccessRule, Action, Ask, Asset, Claims, Country, Denial, Flags, KeyError, Limits, MAX_TOKEN_LENGTH, Matcher,
-    PublicKey, SignError, SigningKey, UnixTime, UnverifiedToken, VideoPolicy, Viewer,
+    AccessRule, AccountPolicy, Action, Ask, Asset, Claims, Country, Denial, Flags, KeyError, Limits, MAX_TOKEN_LENGTH,
+    Matcher, PublicKey, SignError, SigningKey, Terms, UnixTime, UnverifiedToken, VideoPolicy, Viewer,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -460,8 +460,9 @@ fn decide(token: &str) -> Result<(), Denial> {
     let policy = VideoPolicy::private("a1".parse().unwrap());
     let video = (claims.video().as_str() == "v1").then_some(&policy);
     let viewer = Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, None);
-    let ask = Ask { viewer: &viewer, asset: Asset::Media, now: UnixTime(NOW) };
-    claims.admit(&policy.account, video, &ask, &Limits::default()).map(drop)
+    let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: UnixTime(NOW) };
+    let terms = Terms { video, account: &AccountPolicy::default(), limits: &Limits::default() };
+    claims.admit(&policy.account, &terms, &ask).map(drop)
 }
 
 /// The text inside the base64 that the API gives out.

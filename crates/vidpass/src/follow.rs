@@ -28,6 +28,9 @@ pub(crate) async fn fill(store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreE
     for (uid, policy) in snapshot.videos {
         catalogue.insert_video(uid, policy);
     }
+    for (id, policy) in snapshot.accounts {
+        catalogue.insert_account(id, policy);
+    }
     gate.replace(catalogue);
     Ok(snapshot.seq)
 }
@@ -93,6 +96,8 @@ async fn apply_later_than(seq: ChangeSeq, store: &Store, gate: &Gate) -> Result<
     gate.update(|catalogue| {
         for change in &changes {
             match &change.subject {
+                Subject::Account(id, Some(policy)) => catalogue.insert_account(id.clone(), policy.clone()),
+                Subject::Account(id, None) => catalogue.remove_account(id),
                 Subject::Key(id, Some((account, public))) => {
                     catalogue.insert_key(id.clone(), account.clone(), public.clone());
                 }

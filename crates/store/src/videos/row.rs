@@ -9,8 +9,8 @@ use crate::error::StoreError;
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT uid, account_id, require_signed_urls, allowed_origins, downloads, meta, creator, scheduled_deletion,
-                    thumbnail_timestamp_pct, created, modified
+            "SELECT uid, account_id, require_signed_urls, allowed_origins, downloads, dry_run, origin, meta, creator,
+                    scheduled_deletion, thumbnail_timestamp_pct, created, modified
              FROM video WHERE account_id = $1 AND deleted IS NULL ",
             $rest
         )
@@ -36,21 +36,23 @@ pub(super) const OLDEST_FIRST: &str = list!("ORDER BY created, registered");
 pub(super) const NEWEST_FIRST: &str = list!("ORDER BY created DESC, registered DESC");
 
 pub(super) const ALL_POLICIES: &str = "
-    SELECT uid, account_id, require_signed_urls, allowed_origins, downloads FROM video WHERE deleted IS NULL";
+    SELECT uid, account_id, require_signed_urls, allowed_origins, downloads, dry_run, origin
+    FROM video WHERE deleted IS NULL";
 
 pub(super) const INSERT: &str = "
-    INSERT INTO video (uid, account_id, created, registered, require_signed_urls, allowed_origins, downloads, meta,
-                       search_name, creator, scheduled_deletion, thumbnail_timestamp_pct, modified)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (uid) DO NOTHING";
+    INSERT INTO video (uid, account_id, created, registered, require_signed_urls, allowed_origins, downloads, dry_run,
+                       origin, meta, search_name, creator, scheduled_deletion, thumbnail_timestamp_pct, modified)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (uid) DO NOTHING";
 
 pub(super) const UPDATE: &str = "
-    UPDATE video SET require_signed_urls = $2, allowed_origins = $3, downloads = $4, meta = $5, search_name = $6,
-                     creator = $7, scheduled_deletion = $8, thumbnail_timestamp_pct = $9, modified = $10
+    UPDATE video SET require_signed_urls = $2, allowed_origins = $3, downloads = $4, dry_run = $5, origin = $6,
+                     meta = $7, search_name = $8, creator = $9, scheduled_deletion = $10,
+                     thumbnail_timestamp_pct = $11, modified = $12
     WHERE uid = $1 AND deleted IS NULL";
 
 pub(super) const BURY: &str = "
-    UPDATE video SET allowed_origins = '[]', meta = '{}', search_name = '', creator = NULL, scheduled_deletion = NULL,
-                     modified = $2, deleted = $2
+    UPDATE video SET allowed_origins = '[]', dry_run = NULL, origin = NULL, meta = '{}', search_name = '',
+                     creator = NULL, scheduled_deletion = NULL, modified = $2, deleted = $2
     WHERE uid = $1";
 
 /// Binds what [`INSERT`] and [`UPDATE`] have in common, in the same order. A macro, since each driver's query is a
@@ -61,6 +63,8 @@ macro_rules! bind_content {
             .bind(i64::from($video.policy.require_signed_urls))
             .bind($crate::videos::row::origins_to_text(&$video.policy.allowed_origins))
             .bind(i64::from($video.policy.downloads))
+            .bind($video.policy.dry_run.map(i64::from))
+            .bind($video.policy.origin.as_ref().map(vidpass_token::OriginName::as_str))
             .bind($crate::videos::row::meta_to_text(&$video.meta))
             .bind($crate::videos::row::search_name(&$video.meta))
             .bind(&$video.creator)
@@ -80,6 +84,8 @@ pub(crate) struct PolicyRow {
     pub(crate) require_signed_urls: i64,
     pub(crate) allowed_origins: String,
     pub(crate) downloads: i64,
+    pub(crate) dry_run: Option<i64>,
+    pub(crate) origin: Option<String>,
 }
 
 impl PolicyRow {
@@ -90,6 +96,8 @@ impl PolicyRow {
             require_signed_urls: self.require_signed_urls != 0,
             allowed_origins: origins_of_text(&self.allowed_origins).ok_or_else(|| bad("allowed_origins"))?,
             downloads: self.downloads != 0,
+            dry_run: self.dry_run.map(|value| value != 0),
+            origin: self.origin.map(|name| name.parse()).transpose().map_err(|_| inconsistent(&self.uid, "origin"))?,
         };
         Ok((self.uid.parse().map_err(|_| bad("uid"))?, policy))
     }

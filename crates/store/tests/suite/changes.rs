@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use vidpass_store::{Change, ChangeSeq, Deletion, Follower, NewVideo, Store, StoreError, Subject};
-use vidpass_token::{AccountId, KeyId};
+use vidpass_token::{AccountId, AccountPolicy, KeyId};
 
 use crate::home::{Home, KEY, NOW, OTHER_KEY, Place, id, key_id, on_both_engines};
 
@@ -38,6 +38,33 @@ async fn changes_come_in_order_with_the_state_of_now(home: Home) {
     assert_eq!(snapshot.seq, changes[6].seq);
     assert_eq!(snapshot.keys, [(id("k"), ours, KEY.public().clone())]);
     assert_eq!(snapshot.videos, [(id("film"), policy)]);
+}
+
+async fn what_an_account_says_of_its_videos_is_a_change(home: Home) {
+    let (store, ours, theirs) = home.with_accounts().await;
+    let said = AccountPolicy { dry_run: true, origin: Some(id("bucket")) };
+    let edited = store.update_account(&ours, |account| account.policy = said.clone()).await.unwrap().unwrap();
+    assert_eq!((&edited.policy, edited.name.as_str(), edited.created), (&said, "ours", NOW));
+    assert_eq!(store.account(&ours).await.unwrap(), Some(edited));
+    assert_eq!(store.update_account(&id("nobody"), |_| {}).await.unwrap(), None);
+
+    let video = NewVideo { dry_run: Some(false), origin: Some(id("old")), ..NewVideo::private(Some(id("film"))) };
+    let film = store.register_video(&ours, video, NOW).await.unwrap();
+    assert_eq!((film.policy.dry_run, film.policy.origin.clone()), (Some(false), Some(id("old"))));
+    assert_eq!(store.video(&ours, &film.uid).await.unwrap().as_ref(), Some(&film));
+
+    let changes = store.changes_since(ChangeSeq::START).await.unwrap();
+    let subjects: Vec<_> = changes.into_iter().map(|change| change.subject).collect();
+    let account = Subject::Account(ours.clone(), Some(said.clone()));
+    assert_eq!(subjects, [account, Subject::Video(film.uid.clone(), Some(film.policy.clone()))]);
+    let snapshot = store.snapshot().await.unwrap();
+    assert_eq!(snapshot.accounts, [(ours.clone(), said)]);
+    assert_eq!(snapshot.videos, [(film.uid, film.policy)]);
+
+    store.update_account(&theirs, |account| account.policy = AccountPolicy::default()).await.unwrap();
+    assert_eq!(store.snapshot().await.unwrap().accounts.len(), 1, "an account that says nothing is left out");
+    home.tamper("UPDATE account SET origin = 'no name' WHERE id = 'ours'").await;
+    assert!(store.snapshot().await.unwrap().accounts.is_empty());
 }
 
 async fn what_is_refused_leaves_no_change(home: Home) {
@@ -296,17 +323,20 @@ async fn a_damaged_row_is_left_out_and_the_others_are_followed(home: Home) {
 #[test]
 fn callers_that_hold_every_connection_do_not_hold_a_follower_up() {
     crate::home::run(Home::postgres(), |home| async move {
-        let (store, ..) = home.with_accounts().await;
-        let slow = home.tamper("DO $$ BEGIN LOCK TABLE account; PERFORM pg_sleep(3); END $$");
+        let (store, ours, _) = home.with_accounts().await;
+        // A table that no follower reads.
+        let slow = home.tamper("DO $$ BEGIN LOCK TABLE credential; PERFORM pg_sleep(3); END $$");
         let follow = async {
-            while timeout(Duration::from_millis(100), store.list_accounts()).await.is_ok() {}
+            while timeout(Duration::from_millis(100), store.list_credentials(&ours)).await.is_ok() {}
             let lists: Vec<_> = (0..20)
                 .map(|_| {
-                    let store = store.clone();
-                    tokio::spawn(async move { store.list_accounts().await })
+                    let (store, ours) = (store.clone(), ours.clone());
+                    tokio::spawn(async move { store.list_credentials(&ours).await })
                 })
                 .collect();
-            timeout(Duration::from_millis(300), store.list_accounts()).await.expect_err("every connection is taken");
+            timeout(Duration::from_millis(300), store.list_credentials(&ours))
+                .await
+                .expect_err("every connection is taken");
             timeout(Duration::from_secs(1), store.snapshot()).await.expect("a snapshot needs none of theirs").unwrap();
             let changes = timeout(Duration::from_secs(1), store.changes_since(ChangeSeq::START)).await;
             assert!(changes.expect("changes need none of theirs").unwrap().is_empty());
@@ -318,6 +348,7 @@ fn callers_that_hold_every_connection_do_not_hold_a_follower_up() {
 
 fn is_live(change: Change) -> bool {
     match change.subject {
+        Subject::Account(_, state) => state.is_some(),
         Subject::Key(_, state) => state.is_some(),
         Subject::Video(_, state) => state.is_some(),
     }
@@ -353,7 +384,7 @@ impl Gate {
                 match change.subject {
                     Subject::Key(key, Some((account, _))) => drop(keys.lock().unwrap().insert(key, account)),
                     Subject::Key(key, None) => drop(keys.lock().unwrap().remove(&key)),
-                    Subject::Video(..) => {}
+                    Subject::Account(..) | Subject::Video(..) => {}
                 }
             }
             follower.applied(seen);
@@ -373,6 +404,7 @@ impl Drop for Gate {
 
 on_both_engines!(
     changes_come_in_order_with_the_state_of_now,
+    what_an_account_says_of_its_videos_is_a_change,
     what_is_refused_leaves_no_change,
     no_change_is_missing_while_many_write,
     more_changes_than_one_answer_holds_come_in_several,

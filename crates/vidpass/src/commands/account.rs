@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use vidpass_store::{Deletion, NewAccount};
-use vidpass_token::AccountId;
+use vidpass_token::{AccountId, OriginName};
 
 use super::store;
 use crate::cli::Common;
@@ -20,6 +20,8 @@ pub(crate) enum Account {
     List(List),
     /// Show one account
     Show(One),
+    /// Change what holds for an account's videos, where a video does not say otherwise
+    Edit(Edit),
     /// Delete an account that has no live keys or videos
     Delete(One),
 }
@@ -53,6 +55,36 @@ pub(crate) struct One {
     common: Common,
 }
 
+/// Change what holds for an account's videos.
+#[derive(Args, Debug)]
+pub(crate) struct Edit {
+    /// A name for people
+    #[arg(long)]
+    name: Option<String>,
+    /// Decide and record each request, but refuse nobody: see in log and metrics whom new rules would refuse
+    #[arg(long, value_name = "BOOL")]
+    dry_run: Option<bool>,
+    /// The origin of the configuration that has the files; `media` is the folder of that name
+    #[arg(long, value_name = "NAME")]
+    origin: Option<OriginName>,
+    #[command(flatten)]
+    account: One,
+}
+
+impl Edit {
+    async fn run(self) -> anyhow::Result<()> {
+        let One { id, common } = self.account;
+        let store = store::open(&common.place).await?;
+        let edited = store.update_account(&id, |account| {
+            account.name = self.name.unwrap_or(std::mem::take(&mut account.name));
+            account.policy.dry_run = self.dry_run.unwrap_or(account.policy.dry_run);
+            account.policy.origin = self.origin.or(account.policy.origin.take());
+        });
+        print_one(common.json, &shown(&edited.await?.with_context(|| unknown(&id))?));
+        Ok(())
+    }
+}
+
 impl Account {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self {
@@ -69,6 +101,7 @@ impl Account {
                 let found = store::open(&one.common.place).await?.account(&one.id).await?;
                 print_one(one.common.json, &shown(&found.with_context(|| unknown(&one.id))?));
             }
+            Self::Edit(edit) => edit.run().await?,
             Self::Delete(one) => {
                 let store = store::open(&one.common.place).await?;
                 if store.delete_account(&one.id, clock::now()).await? == Deletion::Unknown {
@@ -86,5 +119,11 @@ fn unknown(id: &AccountId) -> String {
 }
 
 fn shown(account: &vidpass_store::Account) -> Value {
-    json!({ "id": account.id.as_str(), "name": account.name, "created": span::date(account.created) })
+    json!({
+        "id": account.id.as_str(),
+        "name": account.name,
+        "dry_run": account.policy.dry_run,
+        "origin": account.policy.origin.as_ref().map(OriginName::as_str),
+        "created": span::date(account.created),
+    })
 }

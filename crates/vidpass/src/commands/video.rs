@@ -1,10 +1,12 @@
 //! `vidpass video`
 
+use std::str::FromStr;
+
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use vidpass_store::{Deletion, NewVideo, VideoQuery};
-use vidpass_token::{AccountId, AllowedOrigin, VideoId, VideoPolicy};
+use vidpass_token::{AccountId, AllowedOrigin, OriginName, VideoId, VideoPolicy};
 
 use super::store;
 use crate::cli::OfAccount;
@@ -53,6 +55,24 @@ pub(crate) struct Settings {
     /// Whether its MP4 is offered for download [default for a new video: false]
     #[arg(long, value_name = "BOOL")]
     downloads: Option<bool>,
+    /// Decide and record each request, but refuse nobody; `account` is as the account says
+    #[arg(long, value_name = "BOOL|account")]
+    dry_run: Option<OrAccount<bool>>,
+    /// The origin of the configuration that has the files; `account` is as the account says
+    #[arg(long, value_name = "NAME|account")]
+    origin: Option<OrAccount<OriginName>>,
+}
+
+/// A setting of a video's own, or the word that it has none.
+#[derive(Clone, Debug)]
+struct OrAccount<T>(Option<T>);
+
+impl<T: FromStr> FromStr for OrAccount<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        Ok(Self(if text == "account" { None } else { Some(text.parse()?) }))
+    }
 }
 
 /// List an account's videos.
@@ -99,6 +119,12 @@ impl Settings {
         if let Some(origins) = self.allowed_origins {
             policy.allowed_origins = origins;
         }
+        if let Some(OrAccount(dry_run)) = self.dry_run {
+            policy.dry_run = dry_run;
+        }
+        if let Some(OrAccount(origin)) = self.origin {
+            policy.origin = origin;
+        }
     }
 }
 
@@ -109,6 +135,8 @@ impl Create {
         new.require_signed_urls = self.settings.require_signed_urls.unwrap_or(new.require_signed_urls);
         new.allowed_origins = self.settings.allowed_origins.unwrap_or_default();
         new.downloads = self.settings.downloads.unwrap_or(new.downloads);
+        new.dry_run = self.settings.dry_run.and_then(|OrAccount(dry_run)| dry_run);
+        new.origin = self.settings.origin.and_then(|OrAccount(origin)| origin);
         if let Some(name) = self.name {
             new.meta.insert("name".to_owned(), name.into());
         }
@@ -169,6 +197,8 @@ fn shown(video: &vidpass_store::Video) -> Value {
         "require_signed_urls": video.policy.require_signed_urls,
         "allowed_origins": origins,
         "downloads": video.policy.downloads,
+        "dry_run": video.policy.dry_run,
+        "origin": video.policy.origin.as_ref().map(OriginName::as_str),
         "scheduled_deletion": video.scheduled_deletion.map(span::date),
         "created": span::date(video.created),
     })

@@ -1,0 +1,105 @@
+//! The questions that are asked about good claims, in their order: the first that fails is the denial.
+
+use std::time::Duration;
+
+use crate::access;
+use crate::claims::SignedClaims;
+use crate::decision::{Ask, Asset};
+use crate::denial::Denial;
+use crate::id::AccountId;
+use crate::jws::MalformedToken;
+use crate::origin::RequestOrigin;
+use crate::policy::{Terms, VideoPolicy};
+
+/// Good claims, and everything that they are held against.
+pub(crate) struct Case<'a> {
+    pub(crate) claims: &'a SignedClaims,
+    pub(crate) key_account: &'a AccountId,
+    pub(crate) terms: &'a Terms<'a>,
+    pub(crate) ask: &'a Ask<'a>,
+}
+
+type Check = fn(&Case<'_>) -> Result<(), Denial>;
+
+const CHECKS: [Check; 8] =
+    [rule_count, not_before, expiry, lifetime, access_rules, allowed_origin, downloadable, download_offered];
+
+/// The first check that fails, once the video is known to be the account's.
+pub(crate) fn first_failure(case: &Case<'_>) -> Option<Denial> {
+    CHECKS.iter().find_map(|check| check(case).err())
+}
+
+/// The first check that fails of a viewer without a token.
+pub(crate) fn first_failure_without_token(video: &VideoPolicy, ask: &Ask<'_>) -> Option<Denial> {
+    let required = || if video.require_signed_urls { Err(Denial::TokenRequired) } else { Ok(()) };
+    let checked = required().and_then(|()| check_origin(video, ask)).and_then(|()| check_offered(video, ask));
+    checked.err()
+}
+
+impl<'a> Case<'a> {
+    /// The video, if it is the one that the path names and the account of the key owns it.
+    pub(crate) fn video(&self) -> Result<&'a VideoPolicy, Denial> {
+        let granted = self.claims.video();
+        if let Some(named) = self.ask.named.filter(|named| *named != granted) {
+            return Err(Denial::VideoMismatch { named: named.clone(), granted: granted.clone() });
+        }
+        let video = self.terms.video.filter(|video| video.account == *self.key_account);
+        video.ok_or_else(|| Denial::VideoNotOwned { video: granted.clone(), account: self.key_account.clone() })
+    }
+}
+
+fn rule_count(case: &Case<'_>) -> Result<(), Denial> {
+    let (count, max) = (case.claims.access_rules().len(), case.terms.limits.max_access_rules);
+    if count > max { Err(MalformedToken::TooManyRules { count, max }.into()) } else { Ok(()) }
+}
+
+fn not_before(case: &Case<'_>) -> Result<(), Denial> {
+    let now = case.ask.now;
+    match case.claims.not_before() {
+        Some(not_before) if now < not_before => Err(Denial::TokenNotYetValid { not_before, now }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+// RFC 7519, section 4.1.4: a token is over "on or after" its `exp`. There is no leeway.
+fn expiry(case: &Case<'_>) -> Result<(), Denial> {
+    let (expires, now) = (case.claims.expires(), case.ask.now);
+    if now >= expires { Err(Denial::TokenExpired { expires, now }) } else { Ok(()) }
+}
+
+fn lifetime(case: &Case<'_>) -> Result<(), Denial> {
+    let expires = case.claims.expires();
+    match case.terms.limits.max_token_lifetime.map(|max: Duration| case.ask.now.plus(max)) {
+        Some(latest) if expires > latest => Err(Denial::TokenLifetimeExceeded { expires, latest }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn access_rules(case: &Case<'_>) -> Result<(), Denial> {
+    access::decide(case.claims.access_rules(), case.ask.viewer)
+}
+
+fn allowed_origin(case: &Case<'_>) -> Result<(), Denial> {
+    check_origin(case.video()?, case.ask)
+}
+
+fn downloadable(case: &Case<'_>) -> Result<(), Denial> {
+    let open = case.ask.asset == Asset::Media || case.claims.downloadable();
+    if open { Ok(()) } else { Err(Denial::DownloadNotAllowed) }
+}
+
+fn download_offered(case: &Case<'_>) -> Result<(), Denial> {
+    check_offered(case.video()?, case.ask)
+}
+
+fn check_origin(video: &VideoPolicy, ask: &Ask<'_>) -> Result<(), Denial> {
+    let allows = |origin: &RequestOrigin| video.allowed_origins.iter().any(|allowed| allowed.allows(origin));
+    if video.allowed_origins.is_empty() || ask.viewer.origin().is_some_and(allows) {
+        return Ok(());
+    }
+    Err(Denial::OriginNotAllowed { origin: ask.viewer.origin().cloned() })
+}
+
+fn check_offered(video: &VideoPolicy, ask: &Ask<'_>) -> Result<(), Denial> {
+    if ask.asset == Asset::Download && !video.downloads { Err(Denial::DownloadNotEnabled) } else { Ok(()) }
+}
