@@ -90,7 +90,8 @@ async fn a_refusal_is_in_the_log_and_in_a_metric_too() {
     let printed = demo.process.printed();
     let metrics = printed.lines().find_map(|line| line.strip_prefix("Metrics: ")).unwrap();
     let metrics = reqwest::get(metrics).await.unwrap().text().await.unwrap();
-    let counted = "vidpass_gate_decisions_total{outcome=\"denial\",code=\"rule_blocked\"} 3";
+    let counted =
+        format!(r#"vidpass_gate_decisions_total{{outcome="denial",code="rule_blocked",account="{}"}} 3"#, demo.account);
     assert!(metrics.lines().any(|line| line == counted), "{metrics}");
 
     let log = demo.process.log();

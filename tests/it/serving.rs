@@ -10,7 +10,7 @@ use crate::support::{Installed, Process};
 /// A server with account `a1`, an API key, and video `v1` with one file.
 struct Site {
     installed: Installed,
-    _server: Process,
+    server: Process,
     url: String,
     http: Client,
     email: &'static str,
@@ -29,7 +29,7 @@ impl Site {
         std::fs::write(folder.join("video.m3u8"), "#EXTM3U\n").unwrap();
         installed.set(settings);
         let (server, url) = installed.serve();
-        Self { installed, _server: server, url, http: Client::builder().no_proxy().build().unwrap(), email, key }
+        Self { installed, server, url, http: Client::builder().no_proxy().build().unwrap(), email, key }
     }
 
     async fn api(&self, path: &str, body: &Value) -> (u16, Value) {
@@ -77,6 +77,63 @@ async fn a_trusted_proxy_names_the_viewer_in_the_header_that_was_chosen() {
     ] {
         assert_eq!(site.view(&token, header).await, status, "{header:?}");
     }
+}
+
+#[tokio::test]
+async fn tokens_are_read_from_the_one_place_that_is_set() {
+    for place in ["query:vp", "cookie:vp", "header:authorization"] {
+        let site = Site::start(&place.replace(':', "-"), &format!("[viewer]\ntoken_in = \"{place}\""));
+        let token = site.issue(json!({})).await;
+        let (cookie, bearer) = (format!("vp={token}"), format!("Bearer {token}"));
+        for (name, header) in [
+            ("query:vp", ("accept", "*/*")),
+            ("cookie:vp", ("cookie", cookie.as_str())),
+            ("header:authorization", ("authorization", bearer.as_str())),
+            ("none", ("x-token", token.as_str())),
+        ] {
+            let query = if name == "query:vp" { format!("?vp={token}") } else { String::new() };
+            let url = format!("{}/v1/manifest/video.m3u8{query}", site.url);
+            let status = site.http.get(url).header(header.0, header.1).send().await.unwrap().status();
+            assert_eq!(status == 200, name == place, "{name} where {place} is set: {status}");
+        }
+        assert_eq!(site.view(&token, ("accept", "*/*")).await, 400, "{place}: the path is not read");
+    }
+}
+
+#[tokio::test]
+async fn the_log_may_keep_viewers_addresses_to_itself() {
+    for (style, expected) in [("full", "\"127.0.0.1\""), ("truncated", "\"127.0.0.0/24\""), ("hashed", "")] {
+        let site = Site::start(&format!("address-{style}"), &format!("[log]\nviewer_address = \"{style}\""));
+        assert_eq!(site.view("v1", ("accept", "*/*")).await, 401);
+        let log = site.server.log();
+        let line = log.lines().find(|line| line.contains("token_required")).unwrap();
+        assert!(line.contains(&format!("\"viewer.address\":{expected}")), "{line}");
+        assert_eq!(line.contains("127.0.0.1\",\"viewer"), style == "full", "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_is_switched_on_and_off_while_theserver_runs() {
+    let site = Site::start("dry-run", "");
+    let block = site.issue(json!({ "accessRules": [{ "type": "any", "action": "block" }] })).await;
+    let view = async |expected| {
+        let started = Instant::now();
+        // Another process changes the database, so the server learns of it within a second.
+        while site.view(&block, ("accept", "*/*")).await != expected {
+            assert!(started.elapsed() < Duration::from_secs(10), "never {expected}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    view(403).await;
+    site.installed.json(&["account", "edit", "a1", "--dry-run", "true"]);
+    view(200).await;
+    site.installed.json(&["video", "edit", "v1", "--dry-run", "false"]);
+    view(403).await;
+    site.installed.json(&["video", "edit", "v1", "--dry-run", "account"]);
+    view(200).await;
+    site.installed.json(&["account", "edit", "a1", "--dry-run", "false"]);
+    view(403).await;
+    assert!(site.server.log().contains("would deny"));
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use vidpass_token::{
-    Ask, Credential, Denial, KeyId, Limits, MediaPath, Permit, Terms, TokenFingerprint, UnixTime, UnverifiedToken,
-    VideoId, Viewer, admit_without_token,
+    AccountId, Ask, Credential, Denial, KeyId, Limits, MediaPath, Permit, Terms, TokenFingerprint, UnixTime,
+    UnverifiedToken, VideoId, Viewer, admit_without_token,
 };
 
 use crate::catalogue::{Catalogue, LiveKey};
@@ -57,6 +57,8 @@ pub struct MediaAsk<'a> {
 pub(crate) struct Decision {
     pub(crate) outcome: Result<Permit, Denial>,
     pub(crate) carried: Carried,
+    /// The account whose video or key it is, as far as that is certain.
+    pub(crate) account: Option<AccountId>,
     /// Whether the next viewer who asks for the same thing gets the same answer, whoever they are.
     pub(crate) same_for_all: bool,
 }
@@ -122,43 +124,37 @@ impl Gate {
     /// [`Gate::decide`], with what a log line needs beside the outcome.
     pub(crate) fn examine(&self, ask: &MediaAsk<'_>) -> Decision {
         let catalogue = self.catalogue.load();
-        let decision = match ask.path.credential() {
+        match ask.path.credential() {
             Credential::Uid(uid) => self.without_token(&catalogue, uid, ask),
-            Credential::Token(token) => self.with_token(&catalogue, token, ask),
-        };
-        match &decision.outcome {
-            Ok(_) => self.metrics.count_permit(),
-            Err(denial) => self.metrics.count_denial(denial),
+            Credential::Token(token) => self.with_token(&catalogue, token, None, ask),
+            Credential::Beside { uid, token } => self.with_token(&catalogue, token, Some(uid), ask),
         }
-        decision
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    fn without_token(&self, catalogue: &Catalogue, uid: &str, ask: &MediaAsk<'_>) -> Decision {
-        // The grammar of paths has seen to it that this is an id; if it ever does not, nobody gets in.
-        let Ok(uid) = uid.parse::<VideoId>() else {
-            return Decision { outcome: Err(Denial::TokenRequired), carried: Carried::Nothing, same_for_all: false };
-        };
-        let terms = self.terms(catalogue, &uid);
+    fn without_token(&self, catalogue: &Catalogue, uid: &VideoId, ask: &MediaAsk<'_>) -> Decision {
+        let terms = self.terms(catalogue, uid);
         Decision {
-            outcome: admit_without_token(&uid, &terms, &ask.for_token()),
+            outcome: admit_without_token(uid, &terms, &ask.for_token(None)),
+            account: terms.video.map(|video| video.account.clone()),
             same_for_all: terms
                 .video
                 .is_some_and(|video| !video.require_signed_urls && video.allowed_origins.is_empty()),
-            carried: Carried::Uid(uid),
+            carried: Carried::Uid(uid.clone()),
         }
     }
 
-    fn with_token(&self, catalogue: &Catalogue, token: &str, ask: &MediaAsk<'_>) -> Decision {
-        let mut carried = Carried::Nothing;
+    fn with_token(&self, catalogue: &Catalogue, token: &str, named: Option<&VideoId>, ask: &MediaAsk<'_>) -> Decision {
+        let (mut carried, mut account) = (Carried::Nothing, None);
         let outcome = self.verify(catalogue, token, &mut carried).and_then(|(verified, key)| {
+            account = Some(key.account.clone());
             let terms = self.terms(catalogue, verified.claims.video());
-            verified.claims.admit(&key.account, &terms, &ask.for_token())
+            verified.claims.admit(&key.account, &terms, &ask.for_token(named))
         });
-        Decision { outcome, carried, same_for_all: false }
+        Decision { outcome, carried, account, same_for_all: false }
     }
 
     fn terms<'a>(&'a self, catalogue: &'a Catalogue, uid: &VideoId) -> Terms<'a> {
@@ -196,8 +192,8 @@ impl Gate {
 }
 
 impl MediaAsk<'_> {
-    fn for_token(&self) -> Ask<'_> {
-        Ask { viewer: self.viewer, named: None, asset: self.path.asset(), now: self.now }
+    fn for_token<'a>(&'a self, named: Option<&'a VideoId>) -> Ask<'a> {
+        Ask { viewer: self.viewer, named, asset: self.path.asset(), now: self.now }
     }
 }
 

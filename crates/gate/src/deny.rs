@@ -8,7 +8,8 @@ use http::{Method, Response, StatusCode};
 use vidpass_token::Denial;
 
 use crate::body::GateBody;
-use crate::headers::{METHODS, X_VIDPASS_DENIAL, add_common};
+use crate::headers::{METHODS, X_VIDPASS_DENIAL, add_common, add_decision};
+use crate::judge::Refused;
 
 /// Why there are no bytes although nobody denied them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +29,14 @@ pub(crate) enum Failure {
     },
 }
 
-/// The answer to a viewer who is denied.
-pub(crate) fn denied(denial: &Denial, method: &Method) -> Response<GateBody> {
+/// The answer to a viewer who is refused.
+pub(crate) fn denied(refused: &Refused, method: &Method) -> Response<GateBody> {
+    let denial = &refused.denial;
     let status = status_of(denial);
     let mut response = refusal(status, denial.code(), denial.message(), method);
     let headers = response.headers_mut();
     headers.insert(X_VIDPASS_DENIAL, HeaderValue::from_static(denial.code()));
+    add_decision(headers, refused.decision);
     if status == StatusCode::UNAUTHORIZED {
         // Demanded by RFC 9110, section 11.6.1. No browser knows the scheme, so none asks for a password.
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Vidpass-Token"));
@@ -119,6 +122,7 @@ mod tests {
     use vidpass_token::{MalformedToken, UnixTime};
 
     use super::*;
+    use crate::decision_id::DecisionId;
 
     #[test]
     fn every_code_has_the_status_of_the_contract() {
@@ -151,7 +155,8 @@ mod tests {
             (Denial::DownloadNotAllowed, "download_not_allowed", 403),
             (Denial::DownloadNotEnabled, "download_not_enabled", 403),
         ] {
-            let response = denied(&denial, &Method::GET);
+            let refused = Refused { denial, decision: DecisionId::next() };
+            let response = denied(&refused, &Method::GET);
             assert_eq!(
                 (response.status().as_u16(), response.headers()[X_VIDPASS_DENIAL].as_bytes()),
                 (status, code.as_bytes())

@@ -8,12 +8,16 @@ use http::header::{
 use http::{Response, StatusCode};
 
 use crate::body::GateBody;
+use crate::decision_id::DecisionId;
 
 /// The methods that are answered; also the value of `Allow`.
 pub(crate) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
 /// Carries a denial's code.
 pub(crate) const X_VIDPASS_DENIAL: HeaderName = HeaderName::from_static("x-vidpass-denial");
+
+/// Names the decision, for `vidpass why`.
+pub(crate) const X_VIDPASS_DECISION: HeaderName = HeaderName::from_static("x-vidpass-decision");
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -25,7 +29,8 @@ pub(crate) fn add_common(headers: &mut HeaderMap) {
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static(
-            "Accept-Ranges, Content-Length, Content-Range, Date, ETag, Last-Modified, X-Vidpass-Denial",
+            "Accept-Ranges, Content-Length, Content-Range, Date, ETag, Last-Modified, X-Vidpass-Decision, \
+             X-Vidpass-Denial",
         ),
     );
     headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
@@ -33,18 +38,27 @@ pub(crate) fn add_common(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-/// The answer to `OPTIONS`: the same for every path, so that it tells nothing about any.
-pub(crate) fn preflight() -> Response<GateBody> {
+/// Adds the name of the decision.
+pub(crate) fn add_decision(headers: &mut HeaderMap, decision: DecisionId) {
+    let value = HeaderValue::try_from(decision.to_string()).expect("hex digits are a header value");
+    headers.insert(X_VIDPASS_DECISION, value);
+}
+
+/// The answer to `OPTIONS`: the same for every path, so that it tells nothing about any. Scripts of other sites may send
+/// the headers of reading, and `credential` where tokens are read from that.
+pub(crate) fn preflight(credential: Option<&HeaderName>) -> Response<GateBody> {
     let mut response = Response::new(GateBody::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     add_common(headers);
     headers.insert(ALLOW, METHODS);
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("If-Match, If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Range"),
-    );
+    const READING: &str = "If-Match, If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Range";
+    let allowed = match credential {
+        Some(name) => HeaderValue::try_from(format!("{READING}, {name}")).expect("names of headers are a header value"),
+        None => HeaderValue::from_static(READING),
+    };
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     response
 }

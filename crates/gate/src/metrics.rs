@@ -1,23 +1,36 @@
-//! What a gate counts. No label ever holds a token, a video, an address or a path.
+//! What a gate counts. No label ever holds a token, a video, an address or a path; accounts are named up to a bound.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use vidpass_token::Denial;
+use vidpass_token::{AccountId, Denial};
 
 use crate::catalogue::Catalogue;
 
 /// From a hot file (about 0.1 ms) to a disk that hangs.
 const SECONDS: [f64; 12] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
 
+/// How many accounts have a label of their own. Each makes a series for every outcome and code that occurs.
+const MAX_ACCOUNTS: usize = 100;
+
+/// The label of accounts beyond that.
+const OTHER_ACCOUNTS: &str = "(other)";
+
+/// The label where no account is known for certain.
+const NO_ACCOUNT: &str = "(none)";
+
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     decisions: Family<DecisionLabels, Counter>,
+    accounts: Arc<ArcSwap<BTreeMap<AccountId, Arc<str>>>>,
     bytes_sent: Counter,
     request_seconds: Histogram,
     keys: Gauge,
@@ -26,16 +39,18 @@ pub(crate) struct Metrics {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DecisionLabels {
-    /// `permit` or `denial`.
+    /// `permit`, `denial` or, in a dry run, `would_deny`.
     outcome: &'static str,
     /// The denial's code; `none` for a permit.
     code: &'static str,
+    account: Arc<str>,
 }
 
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             decisions: Family::default(),
+            accounts: Arc::default(),
             bytes_sent: Counter::default(),
             request_seconds: Histogram::new(SECONDS),
             keys: Gauge::default(),
@@ -43,7 +58,7 @@ impl Metrics {
         };
         registry.register(
             "vidpass_gate_decisions",
-            "Decisions, by outcome and by the denial's code",
+            "Decisions, by outcome, by the denial's code and by account",
             metrics.decisions.clone(),
         );
         registry.register_with_unit(
@@ -69,16 +84,38 @@ impl Metrics {
         self.videos.set(number(catalogue.video_count()));
     }
 
-    pub(crate) fn count_permit(&self) {
-        self.count(DecisionLabels { outcome: "permit", code: "none" });
+    pub(crate) fn count_permit(&self, account: &AccountId) {
+        self.count("permit", "none", Some(account));
     }
 
-    pub(crate) fn count_denial(&self, denial: &Denial) {
-        self.count(DecisionLabels { outcome: "denial", code: denial.code() });
+    pub(crate) fn count_denial(&self, account: Option<&AccountId>, denial: &Denial) {
+        self.count("denial", denial.code(), account);
     }
 
-    fn count(&self, labels: DecisionLabels) {
-        self.decisions.get_or_create(&labels).inc();
+    pub(crate) fn count_would_deny(&self, account: &AccountId, denial: &Denial) {
+        self.count("would_deny", denial.code(), Some(account));
+    }
+
+    fn count(&self, outcome: &'static str, code: &'static str, account: Option<&AccountId>) {
+        let account = account.map_or_else(|| NO_ACCOUNT.into(), |account| self.account_label(account));
+        self.decisions.get_or_create(&DecisionLabels { outcome, code, account }).inc();
+    }
+
+    /// The account's id for the first accounts that are seen, and one label for all others.
+    fn account_label(&self, account: &AccountId) -> Arc<str> {
+        let labels = self.accounts.load();
+        if let Some(label) = labels.get(account) {
+            return Arc::clone(label);
+        }
+        if labels.len() >= MAX_ACCOUNTS {
+            return OTHER_ACCOUNTS.into();
+        }
+        self.accounts.rcu(|labels| {
+            let mut more = BTreeMap::clone(labels);
+            more.insert(account.clone(), account.as_str().into());
+            more
+        });
+        account.as_str().into()
     }
 
     pub(crate) fn bytes_sent(&self) -> Counter {
@@ -87,5 +124,32 @@ impl Metrics {
 
     pub(crate) fn observe_request(&self, duration: Duration) {
         self.request_seconds.observe(duration.as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_named_up_to_a_bound() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        for number in 0..MAX_ACCOUNTS + 50 {
+            metrics.count_permit(&format!("a{number}").parse().unwrap());
+        }
+        metrics.count_permit(&"a7".parse().unwrap());
+        metrics.count_denial(None, &Denial::TokenRequired);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let decisions = text.lines().filter(|line| line.starts_with("vidpass_gate_decisions_total")).count();
+        assert_eq!(decisions, MAX_ACCOUNTS + 2);
+        for line in [
+            r#"{outcome="permit",code="none",account="a7"} 2"#,
+            r#"{outcome="permit",code="none",account="(other)"} 50"#,
+            r#"{outcome="denial",code="token_required",account="(none)"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
     }
 }

@@ -87,6 +87,12 @@ pub enum MalformedToken {
         /// `header` or `payload`.
         part: &'static str,
     },
+    /// It came more than once, and another reader might take another one.
+    #[error("the request carries {count} tokens, not one")]
+    Repeated {
+        /// How many came.
+        count: usize,
+    },
     /// The access rules are not ones that we read.
     #[error("{0}")]
     Rule(RuleProblem),

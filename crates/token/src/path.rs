@@ -23,20 +23,27 @@ const MAX_LOGGED_SEGMENTS: usize = 15;
 const DOWNLOADS: &str = "downloads";
 
 /// A path of the grammar, as it was received. Only [`MediaPath::parse`] makes one.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MediaPath<'a> {
     credential: Credential<'a>,
     file: FilePath<'a>,
     query: Option<&'a str>,
 }
 
-/// What the viewer carries: the first segment of the path.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What the viewer carries: the first segment of the path, unless tokens are read from another place.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Credential<'a> {
     /// It has a dot, so it can only be a token. Whether it is one, and how long one may be, is for the next step.
     Token(&'a str),
     /// It has none, so it can only be the bare id of a video.
-    Uid(&'a str),
+    Uid(VideoId),
+    /// The bare id of a video, and a token that came with the request in another place.
+    Beside {
+        /// The id.
+        uid: VideoId,
+        /// The token.
+        token: &'a str,
+    },
 }
 
 /// The path of a file below its video's folder: one or more segments of the grammar, so neither `.` nor `..`.
@@ -56,6 +63,9 @@ pub enum PathError {
     /// Nothing follows the first segment.
     #[error("nothing follows the first segment")]
     NoFile,
+    /// A token stands in the path where tokens are read from another place.
+    #[error("the first segment is not the id of a video; tokens are read from another place")]
+    TokenInPath,
     /// It does not begin with `/`: `*`, `host:port` or a whole URL (RFC 9112, section 3.2).
     #[error("it is not in origin-form")]
     NotOriginForm,
@@ -103,9 +113,22 @@ impl<'a> MediaPath<'a> {
         Ok(Self { credential: Credential::read(credential)?, file: FilePath(file), query })
     }
 
+    /// The same path where tokens are not read from it: `token` is what came in their place, if anything.
+    ///
+    /// # Errors
+    /// [`PathError::TokenInPath`]
+    pub fn with_token_beside(self, token: Option<&'a str>) -> Result<Self, PathError> {
+        let credential = match (self.credential, token) {
+            (Credential::Uid(uid), None) => Credential::Uid(uid),
+            (Credential::Uid(uid), Some(token)) => Credential::Beside { uid, token },
+            (Credential::Token(_) | Credential::Beside { .. }, _) => return Err(PathError::TokenInPath),
+        };
+        Ok(Self { credential, ..self })
+    }
+
     /// What the viewer carries.
-    pub fn credential(&self) -> Credential<'a> {
-        self.credential
+    pub fn credential(&self) -> &Credential<'a> {
+        &self.credential
     }
 
     /// The file that is asked for.
@@ -129,11 +152,7 @@ impl<'a> Credential<'a> {
         if segment.contains('.') {
             return Ok(Self::Token(segment));
         }
-        let uid = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
-        if segment.len() > VideoId::MAX || !segment.bytes().all(uid) {
-            return Err(PathError::Credential);
-        }
-        Ok(Self::Uid(segment))
+        segment.parse().map(Self::Uid).map_err(|_| PathError::Credential)
     }
 }
 
@@ -198,6 +217,7 @@ impl std::fmt::Debug for Credential<'_> {
         match self {
             Self::Token(_) => f.write_str("Token(…)"),
             Self::Uid(uid) => write!(f, "Uid({uid})"),
+            Self::Beside { uid, .. } => write!(f, "Beside({uid}, …)"),
         }
     }
 }
@@ -315,6 +335,17 @@ mod tests {
     }
 
     #[test]
+    fn a_token_may_come_in_another_place() {
+        let with = |target, token| MediaPath::parse(target).unwrap().with_token_beside(token);
+        let both = with("/v1/x", Some("a.b.c")).unwrap();
+        assert!(*both.credential() == Credential::Beside { uid: "v1".parse().unwrap(), token: "a.b.c" });
+        assert_eq!(format!("{both:?}"), "MediaPath(Beside(v1, …), x)");
+        assert!(*with("/v1/x", None).unwrap().credential() == Credential::Uid("v1".parse().unwrap()));
+        assert_eq!(with("/a.b.c/x", None), Err(PathError::TokenInPath));
+        assert_eq!(with("/a.b.c/x", Some("a.b.c")), Err(PathError::TokenInPath));
+    }
+
+    #[test]
     fn what_could_be_a_token_is_not_printed() {
         let token = format!("{}.{}.{}", "h".repeat(30), "p".repeat(80), "s".repeat(342));
         let shown = |target: &str| {
@@ -345,7 +376,7 @@ mod tests {
             let file = segments.join("/");
             let target = format!("/{uid}/{file}");
             let path = MediaPath::parse(&target).unwrap();
-            prop_assert!(path.credential() == Credential::Uid(&uid));
+            prop_assert!(*path.credential() == Credential::Uid(uid.parse().unwrap()));
             prop_assert_eq!(path.file().as_str(), &file);
             prop_assert_eq!(path.file().segments().collect::<Vec<_>>(), segments);
         }

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use secrecy::SecretString;
 use vidpass_api::PublicUrl;
-use vidpass_gate::{CountrySource, ForwardedHeader, GateConfig};
+use vidpass_gate::{AddressInLog, CountrySource, CredentialPlace, ForwardedHeader, GateConfig};
 use vidpass_store::DatabaseUrl;
 use vidpass_token::{Limits, Network};
 
@@ -79,6 +79,8 @@ pub(crate) struct ViewerConfig {
     pub(crate) trusted_proxies: Vec<Network>,
     /// The header in which they give it.
     pub(crate) forwarded_header: ForwardedHeader,
+    /// Where tokens are read from.
+    pub(crate) token_in: CredentialPlace,
     /// A MaxMind-format file; `None` is the database inside the program.
     pub(crate) country_database: Option<PathBuf>,
 }
@@ -97,12 +99,14 @@ pub(crate) struct ConnectionLimits {
 }
 
 /// What is logged, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct LogConfig {
     /// For people or for machines.
     pub(crate) format: LogFormat,
     /// The least important line that is written.
     pub(crate) level: tracing::Level,
+    /// How viewers' addresses are written.
+    pub(crate) viewer_address: AddressInLog,
 }
 
 /// How a line of the log looks.
@@ -307,8 +311,10 @@ mod tests {
             [viewer]
             trusted_proxies = ["10.0.0.0/8", "10.0.0.0/99"]
             forwarded_header = "x-real-ip"
+            token_in = "query"
             [log]
             level = "loud"
+            viewer_address = "half"
         "#;
         let error = check(text).unwrap_err().to_string();
         for setting in [
@@ -319,7 +325,9 @@ mod tests {
             "tokens.max_access_rules = \"0\"",
             "viewer.trusted_proxies = \"10.0.0.0/99\"",
             "viewer.forwarded_header = \"x-real-ip\"",
+            "viewer.token_in = \"query\"",
             "log.level = \"loud\"",
+            "log.viewer_address = \"half\"",
         ] {
             assert!(error.contains(setting), "{setting} is not in:\n{error}");
         }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 use tracing::{error, info, warn};
 use vidpass_api::{ApiConfig, PublicUrl, Readiness};
-use vidpass_gate::{CountrySource, FolderOrigin, Gate, GateParts, GateService, Reload, ViewerResolver};
+use vidpass_gate::{CountrySource, FolderOrigin, Gate, GateParts, GateService, Judge, Reload, ViewerResolver};
 use vidpass_store::{Chain, Store};
 use vidpass_token::{AccountId, Clock, VideoId};
 
@@ -74,12 +74,17 @@ impl Server {
             &mut metrics,
             readiness(Arc::clone(&gate), heard.clone(), clock.clone()),
         );
-        let service = GateService::new(GateParts {
+        let judge = Arc::new(Judge {
             gate: Arc::clone(&gate),
-            viewers: ViewerResolver::new(config.viewer.trusted_proxies.clone(), config.viewer.forwarded_header),
             countries: Arc::clone(&countries),
-            files,
+            credential_place: config.viewer.token_in.clone(),
+            address_in_log: config.log.viewer_address.clone(),
             clock: clock.clone(),
+        });
+        let service = GateService::new(GateParts {
+            judge,
+            viewers: ViewerResolver::new(config.viewer.trusted_proxies.clone(), config.viewer.forwarded_header),
+            files,
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(follow::follow(store.clone(), gate, follower, seq, (heard, clock.clone())));

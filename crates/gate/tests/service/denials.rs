@@ -11,10 +11,12 @@ async fn a_denial_with_all_its_headers() {
     let answer = site.get("/private/manifest/video.m3u8").await;
     assert_eq!(answer.status, 401);
     assert_eq!(answer.body, r#"{"code":"token_required","message":"This video needs a signed link."}"#);
+    let decision = answer.header("x-vidpass-decision").to_owned();
+    assert!(decision.len() == 16 && decision.bytes().all(|c| c.is_ascii_hexdigit()), "{decision}");
     assert_eq!(
-        answer.all_headers(),
+        answer.all_headers().replace(&decision, "ID"),
         "access-control-allow-origin: *\n\
-         access-control-expose-headers: Accept-Ranges, Content-Length, Content-Range, Date, ETag, Last-Modified, X-Vidpass-Denial\n\
+         access-control-expose-headers: Accept-Ranges, Content-Length, Content-Range, Date, ETag, Last-Modified, X-Vidpass-Decision, X-Vidpass-Denial\n\
          cache-control: no-store\n\
          content-length: 69\n\
          content-type: application/json\n\
@@ -22,10 +24,14 @@ async fn a_denial_with_all_its_headers() {
          referrer-policy: no-referrer\n\
          www-authenticate: Vidpass-Token\n\
          x-content-type-options: nosniff\n\
+         x-vidpass-decision: ID\n\
          x-vidpass-denial: token_required\n"
     );
     let head = site.ask(Method::HEAD, "/private/manifest/video.m3u8", &[]).await;
-    assert_eq!((head.summary().as_str(), head.all_headers()), ("401 ", answer.all_headers()));
+    let other = head.header("x-vidpass-decision").to_owned();
+    assert_ne!(other, decision, "each decision has a name of its own");
+    assert_eq!(head.summary(), "401 ");
+    assert_eq!(head.all_headers().replace(&other, ""), answer.all_headers().replace(&decision, ""));
 }
 
 #[tokio::test]
@@ -138,5 +144,56 @@ async fn check(site: &Site, target: &str, expected: &str) {
     let (_, code) = expected.split_once(' ').unwrap();
     if !answer.status.is_success() {
         assert_eq!((answer.header("x-vidpass-denial"), answer.header("cache-control")), (code, "no-store"));
+    }
+}
+
+#[tokio::test]
+async fn decisions_are_counted_by_account() {
+    let site = Site::start();
+    let open = |token: String| format!("/{token}/hls/seg-1.m4s");
+    site.get(&open(token("private", |_| {}))).await;
+    site.get(&open(token("private", |claims| claims.expires = UnixTime(NOW)))).await;
+    site.get(&open("private".into())).await;
+    site.get(&open("private".into())).await;
+    site.get(&open("nothing".into())).await;
+    site.get(&open(forged("private"))).await;
+    site.get("/private/..%2fx").await;
+    let counted = site.metrics();
+    for line in [
+        r#"{outcome="permit",code="none",account="owner"} 1"#,
+        r#"{outcome="denial",code="token_expired",account="owner"} 1"#,
+        r#"{outcome="denial",code="token_required",account="owner"} 2"#,
+        r#"{outcome="denial",code="token_required",account="(none)"} 1"#,
+        r#"{outcome="denial",code="signature_invalid",account="(none)"} 1"#,
+        r#"{outcome="denial",code="path_refused",account="(none)"} 1"#,
+    ] {
+        assert!(counted.contains(&format!("vidpass_gate_decisions_total{line}\n")), "{line} is not in {counted}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_lets_in_names_the_decision_and_counts_it() {
+    let site = Site::start();
+    let target = format!("/{}/hls/seg-1.m4s", token("private", |claims| claims.expires = UnixTime(NOW)));
+    check(&site, &target, "401 token_expired").await;
+    let dry = vidpass_token::AccountPolicy { dry_run: true, origin: None };
+    site.gate.update(|catalogue| catalogue.insert_account("owner".parse().unwrap(), dry));
+    let answer = site.get(&target).await;
+    assert_eq!((answer.summary().as_str(), answer.header("x-vidpass-denial")), ("200 0123456789", "-"));
+    assert_eq!(answer.header("cache-control"), "private, max-age=0");
+    let decision = answer.header("x-vidpass-decision");
+    let log = crate::logs::written();
+    let line = log.lines().find(|line| line.contains(decision)).unwrap();
+    assert!(line.contains("would deny") && line.contains(r#""deny.code":"token_expired""#), "{line}");
+    check(&site, "/private/hls/seg-1.m4s", "200 0123456789").await;
+    check(&site, &format!("/{}/hls/seg-1.m4s", forged("private")), "401 signature_invalid").await;
+    check(&site, "/private/..%2fx", "400 path_refused").await;
+    let counted = site.metrics();
+    for line in [
+        r#"{outcome="would_deny",code="token_expired",account="owner"} 1"#,
+        r#"{outcome="would_deny",code="token_required",account="owner"} 1"#,
+        r#"{outcome="denial",code="token_expired",account="owner"} 1"#,
+    ] {
+        assert!(counted.contains(line), "{line} is not in {counted}");
     }
 }

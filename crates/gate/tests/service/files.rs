@@ -15,7 +15,7 @@ async fn a_manifest_with_all_its_headers() {
         answer.all_headers().replace(&etag, "(etag)"),
         "accept-ranges: bytes\n\
          access-control-allow-origin: *\n\
-         access-control-expose-headers: Accept-Ranges, Content-Length, Content-Range, Date, ETag, Last-Modified, X-Vidpass-Denial\n\
+         access-control-expose-headers: Accept-Ranges, Content-Length, Content-Range, Date, ETag, Last-Modified, X-Vidpass-Decision, X-Vidpass-Denial\n\
          cache-control: private, max-age=60\n\
          content-length: 8\n\
          content-type: application/vnd.apple.mpegurl\n\

@@ -12,14 +12,15 @@ async fn a_denial_is_one_line_and_no_line_has_a_token() {
     let good = token("private", |_| {});
     let forged = forged("private");
     site.get(&format!("/{good}/hls/seg-1.m4s?filename=private-note")).await;
-    site.get(&format!("/{forged}/hls/seg-1.m4s")).await;
+    let host = [("host", "video.example")];
+    site.ask(http::Method::GET, &format!("/{forged}/hls/seg-1.m4s"), &host).await;
     site.get(&format!("/{good}/../{good}/x")).await;
     site.get(&format!("/{good}/nothing.m4s")).await;
     site.get(&format!("/{good}%20/x")).await;
     site.get(&format!("/public/{good}/x")).await;
     site.get(&format!("/watch/{good}/manifest/video.m3u8")).await;
 
-    let text = String::from_utf8(WRITTEN.take()).unwrap();
+    let text = written();
     for secret in [&good, &forged] {
         for part in secret.split('.') {
             assert!(!text.contains(part), "{text}");
@@ -38,6 +39,9 @@ async fn a_denial_is_one_line_and_no_line_has_a_token() {
         "\"token.fingerprint\":\"",
         "\"viewer.address\":\"192.0.2.7\"",
         "\"viewer.country\":\"unknown\"",
+        "\"http.host\":\"video.example\"",
+        "\"decision.id\":\"",
+        "\"via\":\"gate\"",
     ] {
         assert!(denied.contains(field), "{field} in {denied}");
     }
@@ -47,6 +51,11 @@ async fn a_denial_is_one_line_and_no_line_has_a_token() {
 thread_local! {
     /// What was logged on this thread, which is one test's own.
     static WRITTEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What was logged on this thread since the last call.
+pub(crate) fn written() -> String {
+    String::from_utf8(WRITTEN.take()).unwrap()
 }
 
 /// Writes every line of every level to [`WRITTEN`]. To be called before anything is logged anywhere: while another

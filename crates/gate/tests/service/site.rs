@@ -13,7 +13,8 @@ use http_body_util::{BodyExt as _, Full};
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 use vidpass_gate::{
-    Catalogue, CountrySource, FolderOrigin, ForwardedHeader, Gate, GateConfig, GateParts, GateService, ViewerResolver,
+    AddressInLog, Catalogue, CountrySource, CredentialPlace, FolderOrigin, ForwardedHeader, Gate, GateConfig,
+    GateParts, GateService, Judge, ViewerResolver,
 };
 use vidpass_token::{Claims, SigningKey, UnixTime, VideoPolicy};
 
@@ -37,6 +38,7 @@ static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("key-1"
 pub(crate) struct Site {
     pub(crate) gate: Arc<Gate>,
     pub(crate) service: GateService,
+    registry: Registry,
     folder: TempDir,
     clock: Arc<AtomicI64>,
 }
@@ -53,10 +55,11 @@ impl Site {
         crate::logs::install();
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(AtomicI64::new(NOW));
-        let gate = Arc::new(Gate::new(GateConfig::default(), &mut Registry::default()));
+        let mut registry = Registry::default();
+        let gate = Arc::new(Gate::new(GateConfig::default(), &mut registry));
         gate.replace(catalogue());
         let service = service(&gate, &clock, folder.path());
-        let site = Self { gate, service, folder, clock };
+        let site = Self { gate, service, registry, folder, clock };
         for video in ["private", "public", "embedded"] {
             site.put(&format!("{video}/manifest/video.m3u8"), "#EXTM3U\n");
             site.put(&format!("{video}/hls/seg-1.m4s"), "0123456789");
@@ -88,6 +91,13 @@ impl Site {
 
     pub(crate) fn media_folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Everything that was counted.
+    pub(crate) fn metrics(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text
     }
 
     pub(crate) fn set_clock(&self, now: i64) {
@@ -162,11 +172,15 @@ fn sign(key: &SigningKey, video: &str, change: impl FnOnce(&mut Claims)) -> Stri
 fn service(gate: &Arc<Gate>, clock: &Arc<AtomicI64>, media_folder: &Path) -> GateService {
     let now = Arc::clone(clock);
     GateService::new(GateParts {
-        gate: Arc::clone(gate),
+        judge: Arc::new(Judge {
+            gate: Arc::clone(gate),
+            countries: Arc::new(CountrySource::embedded()),
+            credential_place: CredentialPlace::Path,
+            address_in_log: AddressInLog::Full,
+            clock: Arc::new(move || UnixTime(now.load(Ordering::Relaxed))),
+        }),
         viewers: ViewerResolver::new(vec!["10.0.0.0/8".parse().unwrap()], ForwardedHeader::XForwardedFor),
-        countries: Arc::new(CountrySource::embedded()),
         files: FolderOrigin::open(media_folder).unwrap(),
-        clock: Arc::new(move || UnixTime(now.load(Ordering::Relaxed))),
     })
 }
 

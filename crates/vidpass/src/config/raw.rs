@@ -1,10 +1,11 @@
 //! The configuration as it is written: text that nobody has checked. Defaults stand beside their parsing.
 
+use std::hash::RandomState;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use vidpass_gate::ForwardedHeader;
+use vidpass_gate::{AddressInLog, ForwardedHeader};
 
 use super::problems::Problems;
 use super::{ConnectionLimits, LogConfig, LogFormat, Overrides, TokenConfig, ViewerConfig};
@@ -38,6 +39,7 @@ pub(super) struct RawTokens {
 pub(super) struct RawViewer {
     trusted_proxies: Vec<String>,
     forwarded_header: Option<String>,
+    token_in: Option<String>,
     country_database: Option<PathBuf>,
 }
 
@@ -55,6 +57,7 @@ pub(super) struct RawLimits {
 pub(super) struct RawLog {
     format: Option<LogFormat>,
     level: Option<String>,
+    viewer_address: Option<String>,
 }
 
 impl RawConfig {
@@ -118,9 +121,11 @@ impl RawViewer {
                 None
             }
         };
+        let token_in = p.parsed("viewer.token_in", self.token_in.as_deref().unwrap_or("path"));
         Some(ViewerConfig {
             trusted_proxies,
             forwarded_header: forwarded_header?,
+            token_in: token_in?,
             country_database: self.country_database.as_ref().map(|file| folder.join(file)),
         })
     }
@@ -151,6 +156,16 @@ impl RawLog {
     pub(super) fn parse(&self, p: &mut Problems) -> Option<LogConfig> {
         let level = self.level.as_deref().unwrap_or("info");
         let level = level.parse().map_err(|_| p.add("log.level", level, "use error, warn, info, debug or trace"));
-        Some(LogConfig { format: self.format.unwrap_or(LogFormat::Text), level: level.ok()? })
+        let viewer_address = match self.viewer_address.as_deref().unwrap_or("full") {
+            "full" => Some(AddressInLog::Full),
+            "truncated" => Some(AddressInLog::Truncated),
+            "hashed" => Some(AddressInLog::Hashed(RandomState::new())),
+            other => {
+                p.add("log.viewer_address", other, "use full, truncated or hashed");
+                None
+            }
+        };
+        let format = self.format.unwrap_or(LogFormat::Text);
+        Some(LogConfig { format, level: level.ok()?, viewer_address: viewer_address? })
     }
 }
