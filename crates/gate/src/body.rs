@@ -73,6 +73,14 @@ impl GateBody {
     pub(crate) fn file(file: FileBody) -> Self {
         Self(Kind::File(file))
     }
+
+    /// What is in memory: all of a refusal, nothing of a file.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Kind::Bytes(bytes) => bytes,
+            Kind::File(_) => Bytes::new(),
+        }
+    }
 }
 
 impl FileBody {

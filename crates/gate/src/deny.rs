@@ -96,6 +96,8 @@ fn status_of(denial: &Denial) -> StatusCode {
         | Denial::DownloadNotAllowed
         | Denial::DownloadNotEnabled
         | Denial::OriginNotAllowed { .. }
+        | Denial::ProxyHeaderUnclear { .. }
+        | Denial::ProxyNotTrusted
         | Denial::RuleBlocked { .. }
         | Denial::VideoMismatch { .. }
         | Denial::ViewerAddressUnknown => StatusCode::FORBIDDEN,
@@ -150,6 +152,12 @@ mod tests {
                 "video_mismatch",
                 403,
             ),
+            (
+                Denial::ProxyHeaderUnclear { header: "x-original-uri", problem: "is missing" },
+                "proxy_header_unclear",
+                403,
+            ),
+            (Denial::ProxyNotTrusted, "proxy_not_trusted", 403),
             (Denial::ViewerAddressUnknown, "viewer_address_unknown", 403),
             (Denial::OriginNotAllowed { origin: None }, "origin_not_allowed", 403),
             (Denial::DownloadNotAllowed, "download_not_allowed", 403),

@@ -2,10 +2,11 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, HeaderMap, HeaderName, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
+use http_body::Body;
 
 use crate::body::GateBody;
 use crate::decision_id::DecisionId;
@@ -42,6 +43,14 @@ pub(crate) fn add_common(headers: &mut HeaderMap) {
 pub(crate) fn add_decision(headers: &mut HeaderMap, decision: DecisionId) {
     let value = HeaderValue::try_from(decision.to_string()).expect("hex digits are a header value");
     headers.insert(X_VIDPASS_DECISION, value);
+}
+
+/// Has an HTTP/1 connection closed after the answer where the request has a body that nobody reads: the body could be
+/// taken for the next request.
+pub(crate) fn close_after_body<B: Body>(request: &Request<B>, response: &mut Response<GateBody>) {
+    if !request.body().is_end_stream() && request.version() < Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
 }
 
 /// The answer to `OPTIONS`: the same for every path, so that it tells nothing about any. Scripts of other sites may send

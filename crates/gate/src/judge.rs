@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
-use vidpass_token::{Clock, Denial, MediaPath, PathError, Permit, UnixTime, Viewer};
+use vidpass_token::{Clock, Denial, MediaPath, Permit, UnixTime, Viewer};
 
 use crate::country::CountrySource;
 use crate::credential_place::CredentialPlace;
@@ -30,8 +30,8 @@ pub struct Judge {
 /// One viewer's request, from the viewer or from a proxy that asks on their behalf.
 pub(crate) struct ViewerRequest<'a> {
     pub(crate) method: &'a Method,
-    /// Path and query, as they were received.
-    pub(crate) target: Result<&'a str, PathError>,
+    /// Path and query as they were received, or why they cannot be told.
+    pub(crate) target: Result<&'a str, Denial>,
     pub(crate) host: Option<&'a str>,
     /// What the viewer sent: the place of the token, the origin.
     pub(crate) headers: &'a HeaderMap,
@@ -101,7 +101,7 @@ impl Judge {
         now: UnixTime,
         line: &mut Line<'a>,
     ) -> Result<Permitted<'a>, Denial> {
-        let path = request.target.and_then(MediaPath::parse)?;
+        let path = MediaPath::parse(request.target.clone()?)?;
         let path = self.credential_place.read(path, request.headers)?;
         line.file = Some(path.file());
         let address = request.address.clone()?;

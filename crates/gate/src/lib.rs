@@ -30,6 +30,6 @@ pub use credential_place::{CredentialPlace, CredentialPlaceError, ParameterName}
 pub use decide::{Gate, GateConfig, MediaAsk};
 pub use judge::Judge;
 pub use log::AddressInLog;
-pub use serve::{FolderError, FolderOrigin};
+pub use serve::{AccelPrefix, AccelPrefixError, Askers, EnvoyGrpc, FolderError, FolderOrigin, ForwardAuth, Preset};
 pub use service::{GateParts, GateService};
 pub use viewer::{ForwardedHeader, ViewerResolver};

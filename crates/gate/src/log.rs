@@ -77,6 +77,11 @@ impl<'a> Line<'a> {
         (self.address, self.country) = (viewer.address(), Some(viewer.country()));
     }
 
+    /// The viewer's address, or the peer's where there was none to tell.
+    pub(crate) fn viewer_address(&self) -> IpAddr {
+        self.address
+    }
+
     pub(crate) fn denied(&self, refused: &Refused, status: StatusCode) {
         self.decided(&refused.denial, refused.decision, Some(status), "denied");
     }

@@ -4,17 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{CONNECTION, HOST, HeaderValue};
-use http::request::Parts;
-use http::{Method, Request, Response, Version};
+use http::header::HOST;
+use http::{Method, Request, Response};
 use http_body::Body;
-use vidpass_token::UnixTime;
+use vidpass_token::Denial;
 
 use crate::body::GateBody;
 use crate::deny::{self, Failure};
 use crate::headers;
-use crate::judge::{Judge, Permitted, ViewerRequest};
-use crate::log::Line;
+use crate::judge::{Judge, Judged, Permitted, ViewerRequest};
 use crate::request_target;
 use crate::serve::{FileRequest, FolderOrigin, watch};
 use crate::viewer::ViewerResolver;
@@ -42,47 +40,40 @@ impl GateService {
 
     /// Answers one request of `peer`. Whatever goes wrong is an answer too.
     ///
-    /// The request's body is not read. An HTTP/1 connection whose request has one is closed after the answer, or the
-    /// body could be taken for the next request.
+    /// The request's body is not read. An HTTP/1 connection whose request has one is closed after the answer.
     pub async fn handle<B: Body>(&self, request: Request<B>, peer: SocketAddr) -> Response<GateBody> {
         let started = Instant::now();
-        let (head, body) = request.into_parts();
-        let has_body = !body.is_end_stream();
-        drop(body);
-        let mut response = self.0.answer(&head, peer.ip()).await;
-        if has_body && head.version < Version::HTTP_2 {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
+        let mut response = self.0.answer(&request, peer.ip()).await;
+        headers::close_after_body(&request, &mut response);
         self.0.judge.gate.metrics().observe_request(started.elapsed());
         response
     }
 }
 
 impl GateParts {
-    async fn answer(&self, head: &Parts, peer: IpAddr) -> Response<GateBody> {
-        match head.method {
-            Method::GET | Method::HEAD => self.media(head, peer).await,
+    async fn answer<B>(&self, request: &Request<B>, peer: IpAddr) -> Response<GateBody> {
+        match *request.method() {
+            Method::GET | Method::HEAD => self.media(request, peer).await,
             Method::OPTIONS => headers::preflight(self.judge.credential_place.header()),
-            _ => deny::failed(Failure::MethodNotAllowed, &head.method),
+            _ => deny::failed(Failure::MethodNotAllowed, request.method()),
         }
     }
 
-    async fn media(&self, head: &Parts, peer: IpAddr) -> Response<GateBody> {
+    async fn media<B>(&self, request: &Request<B>, peer: IpAddr) -> Response<GateBody> {
         let judged = self.judge.judge(&ViewerRequest {
-            method: &head.method,
-            target: request_target::origin_form(&head.uri, head.version),
-            host: head.headers.get(HOST).and_then(|host| host.to_str().ok()),
-            headers: &head.headers,
-            address: self.viewers.address(peer, &head.headers),
+            method: request.method(),
+            target: request_target::origin_form(request.uri(), request.version()).map_err(Denial::from),
+            host: request.headers().get(HOST).and_then(|host| host.to_str().ok()),
+            headers: request.headers(),
+            address: self.viewers.address(peer, request.headers()),
             peer,
             via: "gate",
         });
-        let line = &judged.line;
         let mut response = match &judged.outcome {
-            Ok(permitted) => self.serve(permitted, head, judged.now, line).await,
+            Ok(permitted) => self.serve(permitted, request, &judged).await,
             Err(refused) => {
-                let response = deny::denied(refused, &head.method);
-                line.denied(refused, response.status());
+                let response = deny::denied(refused, request.method());
+                judged.line.denied(refused, response.status());
                 return response;
             }
         };
@@ -92,34 +83,34 @@ impl GateParts {
         response
     }
 
-    async fn serve(
+    async fn serve<B>(
         &self,
         permitted: &Permitted<'_>,
-        head: &Parts,
-        now: UnixTime,
-        line: &Line<'_>,
+        request: &Request<B>,
+        judged: &Judged<'_>,
     ) -> Response<GateBody> {
         let Permitted { permit, path, same_for_all, .. } = permitted;
+        let (line, now, method) = (&judged.line, judged.now, request.method());
         if let Some(page) = watch::Page::of(path.file()) {
-            let response = watch::answer(page, permit, &head.method, *same_for_all, now);
+            let response = watch::answer(page, permit, method, *same_for_all, now);
             line.served(response.status());
             return response;
         }
-        let request = FileRequest {
-            method: &head.method,
+        let file = FileRequest {
+            method,
             path,
-            headers: &head.headers,
+            headers: request.headers(),
             now,
             same_for_all: *same_for_all,
             sent: self.judge.gate.metrics().bytes_sent(),
         };
-        match self.files.answer(permit, request).await {
+        match self.files.answer(permit, file).await {
             Ok(response) => {
                 line.served(response.status());
                 response
             }
             Err(failure) => {
-                let response = deny::failed(failure, &head.method);
+                let response = deny::failed(failure, method);
                 line.failed(failure, response.status());
                 response
             }

@@ -49,9 +49,15 @@ impl ViewerResolver {
     /// addresses alone, or something that is not an address (`unknown`, `_hidden`, an empty entry, a zone) before it.
     pub fn address(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Denial> {
         let peer = peer.to_canonical();
-        if !self.trusts(peer) {
-            return Ok(peer);
-        }
+        if self.trusts(peer) { self.address_told(headers) } else { Ok(peer) }
+    }
+
+    /// The address that a peer tells who is trusted for another reason than its address being in the list: it may
+    /// itself be in nobody's list, and so may the viewer who is its neighbour.
+    ///
+    /// # Errors
+    /// As [`Self::address`]
+    pub(crate) fn address_told(&self, headers: &HeaderMap) -> Result<IpAddr, Denial> {
         let name = match self.header {
             ForwardedHeader::XForwardedFor => X_FORWARDED_FOR,
             ForwardedHeader::Forwarded => FORWARDED,
@@ -69,7 +75,7 @@ impl ViewerResolver {
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|network| network.contains(address))
+        is_in(&self.trusted_proxies, address)
     }
 }
 
@@ -78,6 +84,11 @@ impl Default for ViewerResolver {
     fn default() -> Self {
         Self::new(Vec::new(), ForwardedHeader::default())
     }
+}
+
+/// Whether one of the networks has the address.
+pub(crate) fn is_in(networks: &[Network], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(address))
 }
 
 /// The site whose page makes the request: from `Origin`, or where that header is absent, from `Referer`.

@@ -46,6 +46,17 @@ pub enum Denial {
     /// The path is outside the grammar.
     #[error("the path is not one that is served")]
     PathRefused,
+    /// A proxy's header, which tells what it was asked for, is not there exactly once or cannot be read.
+    #[error("the proxy's header `{header}` {problem}")]
+    ProxyHeaderUnclear {
+        /// The header's name.
+        header: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Whoever asks on a viewer's behalf is not a proxy that is trusted.
+    #[error("the peer is not among the proxies that may ask")]
+    ProxyNotTrusted,
     /// An access rule blocks the viewer.
     #[error("access rule {index} blocks this viewer")]
     RuleBlocked {
@@ -121,6 +132,8 @@ impl Denial {
             Self::KidMismatch { .. } => "kid_mismatch",
             Self::OriginNotAllowed { .. } => "origin_not_allowed",
             Self::PathRefused => "path_refused",
+            Self::ProxyHeaderUnclear { .. } => "proxy_header_unclear",
+            Self::ProxyNotTrusted => "proxy_not_trusted",
             Self::RuleBlocked { .. } => "rule_blocked",
             Self::SignatureInvalid { .. } => "signature_invalid",
             Self::TokenExpired { .. } => "token_expired",
@@ -147,6 +160,8 @@ impl Denial {
             Self::KidMismatch { .. } => "This link names two different keys.",
             Self::OriginNotAllowed { .. } => "This video may not be played on this site.",
             Self::PathRefused => "This address is not one that is served here.",
+            Self::ProxyHeaderUnclear { .. } => "The server in front does not say clearly what was asked for.",
+            Self::ProxyNotTrusted => "This server does not answer on behalf of others to this address.",
             Self::RuleBlocked { .. } => "The rules of this link do not let you watch this video.",
             Self::SignatureInvalid { .. } => "This link has been changed or was signed with another key.",
             Self::TokenExpired { .. } => "This link has expired.",
@@ -171,6 +186,8 @@ impl Denial {
             | Self::KidMismatch { .. }
             | Self::OriginNotAllowed { .. }
             | Self::PathRefused
+            | Self::ProxyHeaderUnclear { .. }
+            | Self::ProxyNotTrusted
             | Self::SignatureInvalid { .. }
             | Self::TokenExpired { .. }
             | Self::TokenLifetimeExceeded { .. }

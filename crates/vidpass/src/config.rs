@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use secrecy::SecretString;
 use vidpass_api::PublicUrl;
-use vidpass_gate::{AddressInLog, CountrySource, CredentialPlace, ForwardedHeader, GateConfig};
+use vidpass_gate::{AddressInLog, CountrySource, CredentialPlace, ForwardedHeader, GateConfig, Preset};
 use vidpass_store::DatabaseUrl;
 use vidpass_token::{Limits, Network};
 
@@ -44,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) tokens: TokenConfig,
     /// How viewers are recognised.
     pub(crate) viewer: ViewerConfig,
+    /// Which proxies ask, and where.
+    pub(crate) forward_auth: Vec<ForwardAuthConfig>,
     /// What one client may take.
     pub(crate) limits: ConnectionLimits,
     /// What is written about it.
@@ -83,6 +85,26 @@ pub(crate) struct ViewerConfig {
     pub(crate) token_in: CredentialPlace,
     /// A MaxMind-format file; `None` is the database inside the program.
     pub(crate) country_database: Option<PathBuf>,
+}
+
+/// One listener that proxies ask.
+#[derive(Debug)]
+pub(crate) struct ForwardAuthConfig {
+    /// Where they ask.
+    pub(crate) listen: SocketAddr,
+    /// Who may ask.
+    pub(crate) proxies: Vec<Network>,
+    /// How they ask.
+    pub(crate) asks: Asks,
+}
+
+/// How proxies ask.
+#[derive(Debug)]
+pub(crate) enum Asks {
+    /// Over HTTP/1.1.
+    Http(Preset),
+    /// With Envoy's protocol, over HTTP/2 without TLS.
+    EnvoyGrpc,
 }
 
 /// What one client, and all together, may take.
@@ -251,6 +273,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     };
     let tokens = raw.tokens.parse(p);
     let viewer = raw.viewer.parse(p, folder);
+    let forward_auth: Vec<_> = raw.forward_auth.iter().map(|table| table.parse(p)).collect();
     let limits = raw.limits.parse(p);
     let log = raw.log.parse(p);
     problems.none_or(|| {
@@ -263,6 +286,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
             media,
             tokens: tokens?,
             viewer: viewer?,
+            forward_auth: forward_auth.into_iter().collect::<Option<_>>()?,
             limits: limits?,
             log: log?,
         })
@@ -345,6 +369,30 @@ mod tests {
         let error = check("listen = \"0.0.0.0:80\"").unwrap_err().to_string();
         assert!(error.contains("public_url"), "{error}");
         assert!(check("listen = \"0.0.0.0:80\"\npublic_url = \"https://video.example.com\"").is_ok());
+    }
+
+    #[test]
+    fn who_may_ask_is_this_machine_or_named() {
+        let asks =
+            |listen, more| check(&format!("[[forward_auth]]\nlisten = \"{listen}\"\npreset = \"caddy\"\n{more}"));
+        let proxies =
+            |config: Config| config.forward_auth[0].proxies.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(proxies(asks("127.0.0.1:9191", "").unwrap()), ["127.0.0.0/8", "::1"]);
+        assert_eq!(proxies(asks("[::1]:9191", "trusted_proxies = [\"10.0.0.7\"]").unwrap()), ["10.0.0.7"]);
+        let error = asks("10.0.0.1:9191", "").unwrap_err().to_string();
+        assert!(error.contains("forward_auth.trusted_proxies = \"\": must be set"), "{error}");
+        for (wrong, complaint) in [
+            ("preset = \"apache\"\nlisten = \"127.0.0.1:1\"", "forward_auth.preset = \"apache\""),
+            ("preset = \"nginx\"", "forward_auth.listen = \"\": must be set"),
+            ("preset = \"nginx\"\nlisten = \"127.0.0.1:1\"\naccel_redirect = \"/x/\"", "only the preset nginx-accel"),
+            (
+                "preset = \"nginx-accel\"\nlisten = \"127.0.0.1:1\"\naccel_redirect = \"/../\"",
+                "forward_auth.accel_redirect",
+            ),
+        ] {
+            let error = check(&format!("[[forward_auth]]\n{wrong}")).unwrap_err().to_string();
+            assert!(error.contains(complaint), "{wrong}: {error}");
+        }
     }
 
     #[test]

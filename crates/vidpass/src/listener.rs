@@ -1,7 +1,8 @@
-//! The one accept loop: HTTP/1.1 over TCP, with a limit on everything that a client can drag out.
+//! The one accept loop: HTTP over TCP, with a limit on everything that a client can drag out.
 //!
 //! `axum::serve` never closes a request whose head does not end, so connections are served here, on `hyper` with a
-//! timer. HTTP/2 is not spoken: browsers want TLS for it, and the server that has the TLS speaks HTTP/1.1 to us.
+//! timer. Clients speak HTTP/1.1: browsers want TLS for HTTP/2, and the server that has the TLS speaks HTTP/1.1 to us. Only
+//! Envoy, for gRPC, speaks HTTP/2, on a listener of its own.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,13 +14,13 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::http1::Builder;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 use tracing::warn;
 
@@ -34,12 +35,23 @@ const MAX_HEADERS: usize = 64;
 /// How long to wait before accepting again where the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How many calls one HTTP/2 connection may have open.
+const MAX_STREAMS: u32 = 1000;
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Protocol {
+    Http1,
+    /// Without TLS, from the first byte (RFC 9113, section 3.3).
+    Http2,
+}
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves `handle` on `listener` until `stop` resolves, then lets running requests finish, for as long as
 /// `limits.shutdown_timeout` at most.
 pub(crate) async fn serve<H, F, B>(
-    listener: TcpListener,
+    (listener, protocol): (TcpListener, Protocol),
     limits: ConnectionLimits,
     handle: H,
     stop: impl Future<Output = ()>,
@@ -71,18 +83,24 @@ pub(crate) async fn serve<H, F, B>(
             let answer = handle(request, peer);
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let connection = builder(limits).serve_connection(timed(stream, limits), service);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            // A connection that a client breaks off is the client's affair.
-            drop(connection.await);
-            drop(place);
-        });
+        let stream = timed(stream, limits);
+        match protocol {
+            Protocol::Http1 => run(graceful.watch(http1(limits).serve_connection(stream, service)), place),
+            Protocol::Http2 => run(graceful.watch(http2(limits).serve_connection(stream, service)), place),
+        }
     }
     drop(listener);
     if tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await.is_err() {
         warn!(seconds = limits.shutdown_timeout.as_secs(), "requests were still running and are cut off");
     }
+}
+
+fn run(connection: impl Future<Output: Send> + Send + 'static, place: OwnedSemaphorePermit) {
+    tokio::spawn(async move {
+        // A connection that a client breaks off is the client's affair.
+        drop(connection.await);
+        drop(place);
+    });
 }
 
 /// How many connections the process has file descriptors for. Each may need two, its socket and a file; the rest is for
@@ -97,13 +115,25 @@ fn connections_that_fit() -> usize {
     usize::try_from(fit).unwrap_or(usize::MAX).max(1)
 }
 
-fn builder(limits: ConnectionLimits) -> Builder {
-    let mut builder = Builder::new();
+fn http1(limits: ConnectionLimits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS);
+    builder
+}
+
+/// A connection that lies idle is asked whether its other end still lives, and closed where no answer comes.
+fn http2(limits: ConnectionLimits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.header_timeout)
+        .keep_alive_timeout(limits.header_timeout)
+        .max_header_list_size(u32::try_from(MAX_HEAD).expect("a small number"))
+        .max_concurrent_streams(MAX_STREAMS);
     builder
 }
 

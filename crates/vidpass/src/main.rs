@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod config;
 mod follow;
+mod forward_auth;
 mod framing;
 mod listener;
 mod output;

@@ -1,12 +1,13 @@
 //! Issuer, gate and store, wired together on their listeners.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::body::Body;
+use futures_util::future::join_all;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
@@ -21,6 +22,8 @@ use vidpass_token::{AccountId, Clock, VideoId};
 
 use crate::config::Config;
 use crate::follow::Heard;
+use crate::forward_auth::Asked;
+use crate::listener::Protocol;
 use crate::{follow, framing, listener};
 
 /// How often the country file is looked at.
@@ -33,6 +36,7 @@ const DELETION_CHECK: Duration = Duration::from_secs(10);
 pub(crate) struct Server {
     listener: TcpListener,
     admin: Option<TcpListener>,
+    forward_auth: Vec<Asked>,
     api: axum::Router,
     gate: GateService,
     metrics: Arc<Registry>,
@@ -81,17 +85,18 @@ impl Server {
             address_in_log: config.log.viewer_address.clone(),
             clock: clock.clone(),
         });
-        let service = GateService::new(GateParts {
-            judge,
-            viewers: ViewerResolver::new(config.viewer.trusted_proxies.clone(), config.viewer.forwarded_header),
-            files,
-        });
+        let viewers = ViewerResolver::new(config.viewer.trusted_proxies.clone(), config.viewer.forwarded_header);
+        let mut forward_auth = Vec::new();
+        for config in &config.forward_auth {
+            forward_auth.push(Asked::bind(config, &judge, &viewers).await?);
+        }
+        let service = GateService::new(GateParts { judge, viewers, files });
         let mut tasks = JoinSet::new();
         tasks.spawn(follow::follow(store.clone(), gate, follower, seq, (heard, clock.clone())));
         tasks.spawn(watch_country_file(countries));
         tasks.spawn(delete_scheduled_videos(store.clone(), clock.clone()));
         let metrics = Arc::new(metrics);
-        Ok(Self { listener, admin, api, gate: service, metrics, tasks, store, public_url, config, clock })
+        Ok(Self { listener, admin, forward_auth, api, gate: service, metrics, tasks, store, public_url, config, clock })
     }
 
     /// The address for API callers and viewers, with the port that the system chose where 0 was asked for.
@@ -149,20 +154,21 @@ impl Server {
         let (admin, metrics, admin_stopping) = (self.admin, self.metrics, stopping());
         let serving_admin = async move {
             if let Some(admin) = admin {
-                let handle = move |request, _| std::future::ready(admin_answer(&metrics, &request));
-                listener::serve(admin, limits, handle, admin_stopping).await;
+                let handle = move |request, _| ready(admin_answer(&metrics, &request));
+                listener::serve((admin, Protocol::Http1), limits, handle, admin_stopping).await;
             }
         };
         let (api, gate) = (self.api, self.gate);
         let handle = move |request, peer| answer(api.clone(), gate.clone(), request, peer);
-        let serving = listener::serve(self.listener, limits, handle, stopping());
+        let serving = listener::serve((self.listener, Protocol::Http1), limits, handle, stopping());
+        let answering = join_all(self.forward_auth.into_iter().map(|asked| asked.serve(limits, stopping())));
         let stop = async move {
             stop.await;
             info!("stopping: no new connections; running requests may finish");
             stopped.send_replace(true);
         };
         tokio::select! {
-            _ = async { tokio::join!(serving, serving_admin, stop) } => {}
+            _ = async { tokio::join!(serving, serving_admin, answering, stop) } => {}
             _ = self.tasks.join_next() => anyhow::bail!("a background task ended; the gate would no longer follow the store"),
         }
         self.tasks.shutdown().await;
@@ -171,7 +177,7 @@ impl Server {
     }
 }
 
-async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+pub(crate) async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("{setting} = {address} cannot be used; is another server there? choose another address or port")
     })

@@ -118,7 +118,7 @@ fn selected_range<'a>(request: &FileRequest<'a>, validators: &Validators) -> Opt
 
 /// `?filename=` names the download, without its extension; a name that is not of letters, digits, `-` and `_` is
 /// ignored.
-fn attachment(path: &MediaPath<'_>) -> HeaderValue {
+pub(super) fn attachment(path: &MediaPath<'_>) -> HeaderValue {
     let fits = |name: &&str| {
         (1..=MAX_DOWNLOAD_NAME).contains(&name.len())
             && name.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))

@@ -62,6 +62,12 @@ impl Problems {
         text.parse().map_err(|reason| self.add(setting, text, reason)).ok()
     }
 
+    /// A problem, and no value: the setting must be there.
+    pub(super) fn missing<T>(&mut self, setting: &'static str, rule: &str) -> Option<T> {
+        self.add(setting, "", format!("must be set: {rule}"));
+        None
+    }
+
     /// A length of time such as `90s`, `10m` or `1h 30m`, longer than nothing.
     pub(super) fn duration(&mut self, setting: &'static str, text: &str) -> Option<std::time::Duration> {
         crate::span::parse(text).map_err(|reason| self.add(setting, text, reason)).ok()

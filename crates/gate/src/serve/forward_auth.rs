@@ -1,0 +1,173 @@
+//! Answers proxies that ask, request by request, whether a viewer may have what they asked for.
+//!
+//! The proxy then serves the bytes. What a proxy says is believed only where its address is one that may ask, and only in
+//! the headers of its [`Preset`].
+
+mod envoy_grpc;
+mod preset;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response};
+use http_body::Body;
+use vidpass_token::{Asset, Denial, MediaPath, Network, Permit};
+
+pub use self::envoy_grpc::EnvoyGrpc;
+pub use self::preset::{AccelPrefix, AccelPrefixError, Preset};
+use super::cache::cache_control;
+use super::files::attachment;
+use super::mime::media_type;
+use crate::body::GateBody;
+use crate::deny::{self, Failure};
+use crate::headers;
+use crate::judge::{Judge, Judged, Permitted, Refused, ViewerRequest};
+use crate::viewer::{ViewerResolver, is_in};
+
+/// `/<account>/<uid>/<file>`: what to serve, without the token. Made from the parsed parts, and safe as a path, a key of
+/// a cache, and a line of a log.
+const X_VIDPASS_PATH: HeaderName = HeaderName::from_static("x-vidpass-path");
+const X_VIDPASS_ACCOUNT: HeaderName = HeaderName::from_static("x-vidpass-account");
+const X_VIDPASS_VIDEO: HeaderName = HeaderName::from_static("x-vidpass-video");
+const X_VIDPASS_VIEWER: HeaderName = HeaderName::from_static("x-vidpass-viewer");
+const X_VIDPASS_KEY: HeaderName = HeaderName::from_static("x-vidpass-key");
+const X_VIDPASS_CACHE_CONTROL: HeaderName = HeaderName::from_static("x-vidpass-cache-control");
+const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
+
+/// Which proxies may ask, and who decides.
+#[derive(Clone, Debug)]
+pub struct Askers {
+    /// Decides.
+    pub judge: Arc<Judge>,
+    /// Finds the viewer's address behind further proxies, in front of the one that asks.
+    pub viewers: ViewerResolver,
+    /// The proxies that may ask.
+    pub proxies: Vec<Network>,
+}
+
+/// Answers proxies of one kind over HTTP. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ForwardAuth(Arc<(Askers, Preset)>);
+
+/// What the viewer asked the proxy for.
+#[derive(Debug)]
+struct Original<'a> {
+    method: Method,
+    target: &'a str,
+    host: &'a str,
+}
+
+impl Askers {
+    /// Whether a proxy of this address may ask.
+    fn trust(&self, peer: IpAddr) -> Result<(), Denial> {
+        if is_in(&self.proxies, peer.to_canonical()) { Ok(()) } else { Err(Denial::ProxyNotTrusted) }
+    }
+}
+
+impl ForwardAuth {
+    /// Answers proxies that ask as `preset` says.
+    #[must_use]
+    pub fn new(askers: Askers, preset: Preset) -> Self {
+        Self(Arc::new((askers, preset)))
+    }
+
+    /// Answers one question of `peer`. Whatever goes wrong is a refusal.
+    ///
+    /// The question's body is not read. An HTTP/1 connection whose request has one is closed after the answer.
+    pub fn answer<B: Body>(&self, question: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
+        let mut response = self.decide(question, peer.ip());
+        headers::close_after_body(question, &mut response);
+        response
+    }
+
+    fn decide<B>(&self, question: &Request<B>, peer: IpAddr) -> Response<GateBody> {
+        let (askers, preset) = &*self.0;
+        let original = askers.trust(peer).and_then(|()| preset.original(question));
+        let method = original.as_ref().map_or(question.method(), |original| &original.method);
+        if original.is_ok() && ![Method::GET, Method::HEAD].contains(method) {
+            return self.other_method(method);
+        }
+        let judged = askers.judge.judge(&ViewerRequest {
+            method,
+            target: original.as_ref().map(|original| original.target).map_err(Denial::clone),
+            host: original.as_ref().ok().map(|original| original.host),
+            headers: question.headers(),
+            address: askers.viewers.address_told(question.headers()),
+            peer,
+            via: preset.name(),
+        });
+        match &judged.outcome {
+            Ok(permitted) => permit(preset, permitted, &judged),
+            Err(refused) => self.refuse(refused, &judged, question.method()),
+        }
+    }
+
+    /// The answer to a method that is not one of reading. Only nginx's `proxy_pass` would hand a preflight on.
+    fn other_method(&self, method: &Method) -> Response<GateBody> {
+        let (askers, preset) = &*self.0;
+        if *method == Method::OPTIONS && matches!(preset, Preset::NginxAccel(_)) {
+            return headers::preflight(askers.judge.credential_place.header());
+        }
+        preset.understood(deny::failed(Failure::MethodNotAllowed, method))
+    }
+
+    fn refuse(&self, refused: &Refused, judged: &Judged<'_>, method: &Method) -> Response<GateBody> {
+        let response = self.0.1.understood(deny::denied(refused, method));
+        judged.line.denied(refused, response.status());
+        response
+    }
+}
+
+fn permit(preset: &Preset, permitted: &Permitted<'_>, judged: &Judged<'_>) -> Response<GateBody> {
+    let mut response = Response::new(GateBody::empty());
+    let headers = response.headers_mut();
+    match preset {
+        Preset::NginxAccel(prefix) => redirect(headers, prefix, permitted, judged),
+        Preset::Nginx | Preset::Caddy | Preset::Traefik | Preset::Envoy | Preset::Haproxy => {
+            // The answer itself is for this one request; what may be kept of the file is told beside it.
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.extend(facts(permitted, judged).map(|(name, value)| (name, text(value))));
+        }
+    }
+    if let Some(decision) = permitted.dry_run {
+        headers::add_decision(headers, decision);
+    }
+    judged.line.served(response.status());
+    response
+}
+
+/// Has nginx send the file itself, with the headers that it takes over from here (nginx.org/r/proxy_ignore_headers).
+fn redirect(headers: &mut HeaderMap, prefix: &AccelPrefix, permitted: &Permitted<'_>, judged: &Judged<'_>) {
+    let Permitted { permit, path, same_for_all, .. } = permitted;
+    headers::add_common(headers);
+    headers.insert(X_ACCEL_REDIRECT, text(format!("{}{}", prefix.as_str(), below_media(permit, path))));
+    headers.insert(CACHE_CONTROL, cache_control(permit, *same_for_all, judged.now));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(path.file().extension())));
+    if path.asset() == Asset::Download {
+        headers.insert(CONTENT_DISPOSITION, attachment(path));
+    }
+}
+
+/// What the proxy may need for serving, caching and logging without the token.
+fn facts(permitted: &Permitted<'_>, judged: &Judged<'_>) -> impl Iterator<Item = (HeaderName, String)> {
+    let Permitted { permit, path, same_for_all, .. } = permitted;
+    let cache = cache_control(permit, *same_for_all, judged.now);
+    let facts = [
+        (X_VIDPASS_PATH, format!("/{}", below_media(permit, path))),
+        (X_VIDPASS_ACCOUNT, permit.account().to_string()),
+        (X_VIDPASS_VIDEO, permit.video().to_string()),
+        (X_VIDPASS_VIEWER, judged.line.viewer_address().to_string()),
+        (X_VIDPASS_CACHE_CONTROL, cache.to_str().unwrap_or("no-store").to_owned()),
+    ];
+    facts.into_iter().chain(permit.key_id().map(|key| (X_VIDPASS_KEY, key.to_string())))
+}
+
+/// `<account>/<uid>/<file>`, made anew from what was parsed.
+fn below_media(permit: &Permit, path: &MediaPath<'_>) -> String {
+    format!("{}/{}/{}", permit.account(), permit.video(), path.file().as_str())
+}
+
+fn text(value: String) -> HeaderValue {
+    HeaderValue::try_from(value).expect("made of ids, addresses and characters of the path's grammar")
+}

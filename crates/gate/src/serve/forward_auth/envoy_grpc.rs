@@ -1,0 +1,153 @@
+//! Envoy's `ext_authz` over gRPC: the service `envoy.service.auth.v3.Authorization`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use envoy_types::ext_authz::v3::pb::{
+    Authorization, AuthorizationServer, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderValueOption,
+    HttpResponse, HttpStatus, OkHttpResponse,
+};
+use envoy_types::ext_authz::v3::{CheckRequestExt as _, CheckResponseExt as _};
+use envoy_types::pb::envoy::config::core::v3::HeaderValue;
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderName};
+use http::{Method, Request, Response};
+use tonic::body::Body;
+use tonic::codegen::{Body as HttpBody, Service as _, StdError};
+use tonic::{Code, Status, async_trait};
+use vidpass_token::Denial;
+
+use super::{Askers, Original, X_VIDPASS_CACHE_CONTROL, X_VIDPASS_PATH, facts};
+use crate::deny::{self, Failure};
+use crate::headers::X_VIDPASS_DECISION;
+use crate::judge::{Judged, Permitted, ViewerRequest};
+
+/// The pseudo header with the path that Envoy sends upstream.
+const PATH: &str = ":path";
+
+/// Answers Envoy over gRPC. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct EnvoyGrpc(AuthorizationServer<Askers>);
+
+/// The address of the Envoy that asks.
+#[derive(Clone, Copy)]
+struct Peer(IpAddr);
+
+impl EnvoyGrpc {
+    /// What configuration and log call the proxy.
+    pub const NAME: &'static str = "envoy-grpc";
+
+    /// Answers the Envoys that may ask.
+    #[must_use]
+    pub fn new(askers: Askers) -> Self {
+        Self(AuthorizationServer::new(askers))
+    }
+
+    /// Answers one call of `peer`.
+    pub async fn answer<B>(&self, mut call: Request<B>, peer: SocketAddr) -> Response<Body>
+    where
+        B: HttpBody<Error: Into<StdError> + Send> + Send + 'static,
+    {
+        call.extensions_mut().insert(Peer(peer.ip()));
+        match self.0.clone().call(call).await {
+            Ok(response) => response,
+            Err(impossible) => match impossible {},
+        }
+    }
+}
+
+#[async_trait]
+impl Authorization for Askers {
+    async fn check(&self, call: tonic::Request<CheckRequest>) -> Result<tonic::Response<CheckResponse>, Status> {
+        let Some(Peer(peer)) = call.extensions().get().copied() else {
+            return Err(Status::internal("the peer of the call is not known"));
+        };
+        Ok(tonic::Response::new(self.decide(call.get_ref(), peer)))
+    }
+}
+
+impl Askers {
+    fn decide(&self, check: &CheckRequest, peer: IpAddr) -> CheckResponse {
+        let http = check.attributes.as_ref().and_then(|attributes| attributes.request.as_ref()?.http.as_ref());
+        let original = self.trust(peer).and_then(|()| original(http));
+        let method = original.as_ref().map_or(&Method::GET, |original| &original.method);
+        if original.is_ok() && ![Method::GET, Method::HEAD].contains(method) {
+            return denied(deny::failed(Failure::MethodNotAllowed, &Method::GET));
+        }
+        let headers = headers(http);
+        let judged = self.judge.judge(&ViewerRequest {
+            method,
+            target: original.as_ref().map(|original| original.target).map_err(Denial::clone),
+            host: original.as_ref().ok().map(|original| original.host),
+            headers: &headers,
+            address: source(check).and_then(|source| self.viewers.address(source, &headers)),
+            peer,
+            via: EnvoyGrpc::NAME,
+        });
+        match &judged.outcome {
+            Ok(permitted) => allowed(permitted, &judged),
+            Err(refused) => {
+                let response = deny::denied(refused, &Method::GET);
+                judged.line.denied(refused, response.status());
+                denied(response)
+            }
+        }
+    }
+}
+
+fn original(http: Option<&HttpRequest>) -> Result<Original<'_>, Denial> {
+    let unclear = |header, problem| Denial::ProxyHeaderUnclear { header, problem };
+    let http = http.ok_or(unclear("attributes.request.http", "is missing"))?;
+    let method = http.method.parse().map_err(|_| unclear("attributes.request.http.method", "is not a method"))?;
+    Ok(Original { method, target: &http.path, host: &http.host })
+}
+
+/// Whoever is connected to Envoy, or whom its own settings make of them.
+fn source(check: &CheckRequest) -> Result<IpAddr, Denial> {
+    let address = check.get_client_address().and_then(|address| address.parse::<IpAddr>().ok());
+    address.map(|address| address.to_canonical()).ok_or(Denial::ViewerAddressUnknown)
+}
+
+/// The viewer's headers; lines of one name arrive joined. Pseudo headers are no headers.
+fn headers(http: Option<&HttpRequest>) -> HeaderMap {
+    let pairs = http.into_iter().flat_map(|http| &http.headers);
+    pairs.filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, value.parse().ok()?))).collect()
+}
+
+/// Lets Envoy go on, with the path without the token in place of the one that the viewer sent.
+fn allowed(permitted: &Permitted<'_>, judged: &Judged<'_>) -> CheckResponse {
+    let (mut upstream, mut downstream) = (Vec::new(), Vec::new());
+    for (name, value) in facts(permitted, judged) {
+        if name == X_VIDPASS_PATH {
+            upstream.push(header(PATH, value.clone()));
+        }
+        if name == X_VIDPASS_CACHE_CONTROL {
+            downstream.push(header(CACHE_CONTROL.as_str(), value.clone()));
+        }
+        upstream.push(header(name.as_str(), value));
+    }
+    downstream.extend(permitted.dry_run.map(|decision| header(X_VIDPASS_DECISION.as_str(), decision.to_string())));
+    judged.line.served(http::StatusCode::OK);
+    let mut response = CheckResponse::with_status(Status::new(Code::Ok, ""));
+    let ok = OkHttpResponse { headers: upstream, response_headers_to_add: downstream, ..OkHttpResponse::default() };
+    response.set_http_response(ok);
+    response
+}
+
+fn denied(response: Response<crate::body::GateBody>) -> CheckResponse {
+    let (head, body) = response.into_parts();
+    let headers =
+        head.headers.iter().filter_map(|(name, value)| Some(header(name.as_str(), value.to_str().ok()?.into())));
+    let denied = DeniedHttpResponse {
+        status: Some(HttpStatus { code: head.status.as_u16().into() }),
+        headers: headers.collect(),
+        body: String::from_utf8(body.into_bytes().to_vec()).unwrap_or_default(),
+    };
+    let mut response = CheckResponse::with_status(Status::new(Code::PermissionDenied, ""));
+    response.set_http_response(HttpResponse::DeniedResponse(denied));
+    response
+}
+
+fn header(name: &str, value: String) -> HeaderValueOption {
+    let header = HeaderValue { key: name.to_owned(), value, ..HeaderValue::default() };
+    HeaderValueOption { header: Some(header), ..HeaderValueOption::default() }
+}

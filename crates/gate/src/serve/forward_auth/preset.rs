@@ -1,0 +1,120 @@
+//! How each proxy that asks over HTTP tells what it was asked for, and which answers it understands.
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Response, StatusCode};
+use vidpass_token::Denial;
+
+use super::Original;
+use crate::request_target;
+
+/// A kind of proxy, with the headers that it tells the original request in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// nginx's `auth_request`: `X-Original-URI`, `X-Original-Method` and `X-Original-Host`, which its configuration sets. It
+    /// understands 200, 401 and 403 alone.
+    Nginx,
+    /// nginx's `proxy_pass`, and the answer is an `X-Accel-Redirect`: the request is the original one.
+    NginxAccel(AccelPrefix),
+    /// Caddy's `forward_auth`: `X-Forwarded-Uri`, `X-Forwarded-Method` and `X-Forwarded-Host`.
+    Caddy,
+    /// Traefik's `ForwardAuth`: the headers of Caddy's.
+    Traefik,
+    /// Envoy's `ext_authz` over HTTP: it asks with the original method, path and host.
+    Envoy,
+    /// HAProxy with the Lua action of our example: the headers of nginx's.
+    Haproxy,
+}
+
+/// Where nginx has the files: the path of a location that is `internal`. It begins and ends with `/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccelPrefix(Box<str>);
+
+/// Why a text is not such a path.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it must begin and end with `/` and have letters, digits, `_`, `-` and `/` between, such as `/_media/`")]
+pub struct AccelPrefixError;
+
+/// The names of the headers that tell the original request.
+struct Names {
+    method: &'static str,
+    target: &'static str,
+    host: &'static str,
+}
+
+const X_ORIGINAL: Names = Names { method: "x-original-method", target: "x-original-uri", host: "x-original-host" };
+const X_FORWARDED: Names = Names { method: "x-forwarded-method", target: "x-forwarded-uri", host: "x-forwarded-host" };
+
+impl Preset {
+    /// What configuration and log call the proxy.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::NginxAccel(_) => "nginx-accel",
+            Self::Caddy => "caddy",
+            Self::Traefik => "traefik",
+            Self::Envoy => "envoy",
+            Self::Haproxy => "haproxy",
+        }
+    }
+
+    /// Reads what the viewer asked for. Each header must be there exactly once: of two, the proxy may have written one
+    /// and the viewer the other.
+    pub(super) fn original<'a, B>(&self, asked: &'a Request<B>) -> Result<Original<'a>, Denial> {
+        match self {
+            Self::Nginx | Self::Haproxy => X_ORIGINAL.read(asked.headers()),
+            Self::Caddy | Self::Traefik => X_FORWARDED.read(asked.headers()),
+            Self::NginxAccel(_) | Self::Envoy => Ok(Original {
+                method: asked.method().clone(),
+                target: request_target::origin_form(asked.uri(), asked.version())?,
+                host: only(asked.headers(), "host")?,
+            }),
+        }
+    }
+
+    /// The answer, with a status that the proxy understands.
+    pub(super) fn understood<B>(&self, mut response: Response<B>) -> Response<B> {
+        if *self == Self::Nginx && response.status() != StatusCode::UNAUTHORIZED {
+            *response.status_mut() = StatusCode::FORBIDDEN;
+        }
+        response
+    }
+}
+
+impl std::str::FromStr for AccelPrefix {
+    type Err = AccelPrefixError;
+
+    fn from_str(text: &str) -> Result<Self, AccelPrefixError> {
+        let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'/');
+        let fits = text.starts_with('/') && text.ends_with('/') && !text.contains("//") && text.bytes().all(plain);
+        if fits { Ok(Self(text.into())) } else { Err(AccelPrefixError) }
+    }
+}
+
+impl AccelPrefix {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Names {
+    fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Original<'a>, Denial> {
+        let unreadable = |_| Denial::ProxyHeaderUnclear { header: self.method, problem: "is not a method" };
+        Ok(Original {
+            method: only(headers, self.method)?.parse().map_err(unreadable)?,
+            target: only(headers, self.target)?,
+            host: only(headers, self.host)?,
+        })
+    }
+}
+
+/// The value of a header that is there exactly once, and is visible ASCII.
+fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Denial> {
+    let unclear = |problem| Denial::ProxyHeaderUnclear { header: name, problem };
+    let mut values = headers.get_all(HeaderName::from_static(name)).iter();
+    let value = values.next().ok_or(unclear("is missing"))?;
+    if values.next().is_some() {
+        return Err(unclear("is there more than once"));
+    }
+    HeaderValue::to_str(value).map_err(|_| unclear("is not visible ASCII"))
+}

@@ -1,0 +1,67 @@
+//! The listeners that proxies ask.
+
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tracing::info;
+use vidpass_gate::{Askers, EnvoyGrpc, ForwardAuth, Judge, ViewerResolver};
+
+use crate::config::{Asks, ConnectionLimits, ForwardAuthConfig};
+use crate::listener::{self, Protocol};
+use crate::{framing, server};
+
+/// A listener that proxies of one kind ask.
+pub(crate) struct Asked {
+    listener: TcpListener,
+    answers: Answers,
+}
+
+enum Answers {
+    Http(ForwardAuth),
+    EnvoyGrpc(EnvoyGrpc),
+}
+
+impl Asked {
+    /// Binds the listener.
+    ///
+    /// # Errors
+    /// An address that is taken.
+    pub(crate) async fn bind(
+        config: &ForwardAuthConfig,
+        judge: &Arc<Judge>,
+        viewers: &ViewerResolver,
+    ) -> anyhow::Result<Self> {
+        let listener = server::bind("forward_auth.listen", config.listen).await?;
+        let askers = Askers { judge: Arc::clone(judge), viewers: viewers.clone(), proxies: config.proxies.clone() };
+        let (answers, preset) = match &config.asks {
+            Asks::Http(preset) => (Answers::Http(ForwardAuth::new(askers, preset.clone())), preset.name()),
+            Asks::EnvoyGrpc => (Answers::EnvoyGrpc(EnvoyGrpc::new(askers)), EnvoyGrpc::NAME),
+        };
+        info!(listen = %listener.local_addr()?, preset, "proxies may ask");
+        Ok(Self { listener, answers })
+    }
+
+    /// Answers until `stop` resolves.
+    pub(crate) async fn serve(self, limits: ConnectionLimits, stop: impl Future<Output = ()>) {
+        match self.answers {
+            Answers::Http(answers) => {
+                let handle = move |question: Request<Incoming>, peer| {
+                    let answer = || answers.answer(&question, peer).map(Body::new);
+                    ready(framing::refusal(&question).unwrap_or_else(answer))
+                };
+                listener::serve((self.listener, Protocol::Http1), limits, handle, stop).await;
+            }
+            Answers::EnvoyGrpc(answers) => {
+                let handle = move |call, peer| {
+                    let answers = answers.clone();
+                    async move { answers.answer(call, peer).await }
+                };
+                listener::serve((self.listener, Protocol::Http2), limits, handle, stop).await;
+            }
+        }
+    }
+}
