@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::repository;
+use crate::support::{copy_all, repository};
 
 #[test]
 fn the_layers_hold_and_a_broken_one_is_noticed() {
@@ -45,16 +45,4 @@ fn check_layers(tree: &Path) -> (bool, String) {
     let output = Command::new("bash").arg("scripts/check-layers.sh").arg(tree).current_dir(tree).output().unwrap();
     let text = [&output.stdout[..], &output.stderr[..]].concat();
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    if from.is_file() {
-        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-        std::fs::copy(from, to).unwrap();
-        return;
-    }
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        copy_all(&entry.path(), &to.join(entry.file_name()));
-    }
 }

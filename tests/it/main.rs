@@ -5,12 +5,15 @@
 mod cli;
 mod clients;
 mod connections;
+#[path = "../../crates/gate/tests/service/hostile_paths/corpus.rs"]
+mod corpus;
 mod crash;
 mod layers;
 mod playing;
 mod postgres;
 #[path = "../../crates/store/tests/suite/postgres_server.rs"]
 mod postgres_server;
+mod proxies;
 mod refusals;
 mod rules;
 mod serving;

@@ -4,6 +4,8 @@
 # that fails.
 set -euo pipefail
 
+# Where viewers are served, if not by the same listener.
+readonly gate=${VIDPASS_GATE_URL:-$VIDPASS_URL}
 readonly FRAMES=500 # 20 seconds of 25
 checks=0
 
@@ -19,14 +21,14 @@ main() {
 }
 
 reads() { # reads MANIFEST STREAMS
-    local url="$VIDPASS_URL/$token/manifest/$1"
+    local url="$gate/$token/manifest/$1"
     check "ffprobe lists the streams of $1" "$(streams "$url")" "$2"
     check "ffmpeg reads every frame of $1" "$(frames "$url")" "$FRAMES"
 }
 
 refused() { # refused MANIFEST
     local answer
-    answer=$(ffprobe -v error "$VIDPASS_URL/$VIDPASS_VIDEO_ID/manifest/$1" 2>&1) && answer="it was let in"
+    answer=$(ffprobe -v error "$gate/$VIDPASS_VIDEO_ID/manifest/$1" 2>&1) && answer="it was let in"
     check "ffprobe is refused $1 without a token" "$(grep -o 'Server returned 401 Unauthorized' <<<"$answer" || echo "$answer")" \
         "Server returned 401 Unauthorized"
 }

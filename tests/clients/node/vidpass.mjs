@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 
 export const site = {
   url: process.env.VIDPASS_URL,
+  // Where viewers are served, if not by the same listener: a proxy in front, say.
+  gate: process.env.VIDPASS_GATE_URL ?? process.env.VIDPASS_URL,
   account: process.env.VIDPASS_ACCOUNT_ID,
   apiToken: process.env.VIDPASS_API_TOKEN,
   video: process.env.VIDPASS_VIDEO_ID,
@@ -54,7 +56,7 @@ export async function withKey(use) {
 /** What the gate says to a token: "200", "206", or a status with the denial's code. */
 export async function gate(token, path = 'manifest/video.m3u8') {
   const headers = path.endsWith('.mp4') ? { range: 'bytes=0-0' } : {};
-  const response = await fetch(`${site.url}/${token}/${path}`, { headers });
+  const response = await fetch(`${site.gate}/${token}/${path}`, { headers });
   if (response.ok) {
     await response.arrayBuffer();
     return `${response.status}`;

@@ -33,6 +33,8 @@ const X_VIDPASS_VIDEO: HeaderName = HeaderName::from_static("x-vidpass-video");
 const X_VIDPASS_VIEWER: HeaderName = HeaderName::from_static("x-vidpass-viewer");
 const X_VIDPASS_KEY: HeaderName = HeaderName::from_static("x-vidpass-key");
 const X_VIDPASS_CACHE_CONTROL: HeaderName = HeaderName::from_static("x-vidpass-cache-control");
+/// The sentence for the viewer, for a proxy that writes a body of its own.
+const X_VIDPASS_MESSAGE: HeaderName = HeaderName::from_static("x-vidpass-message");
 const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
 
 /// Which proxies may ask, and who decides.
@@ -113,7 +115,8 @@ impl ForwardAuth {
     }
 
     fn refuse(&self, refused: &Refused, judged: &Judged<'_>, method: &Method) -> Response<GateBody> {
-        let response = self.0.1.understood(deny::denied(refused, method));
+        let mut response = self.0.1.understood(deny::denied(refused, method));
+        response.headers_mut().insert(X_VIDPASS_MESSAGE, HeaderValue::from_static(refused.denial.message()));
         judged.line.denied(refused, response.status());
         response
     }

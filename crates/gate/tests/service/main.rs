@@ -5,6 +5,7 @@
 mod denials;
 mod files;
 mod folder;
+mod forward_auth;
 mod hostile_paths;
 mod logs;
 mod pages;

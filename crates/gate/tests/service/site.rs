@@ -38,6 +38,7 @@ static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("key-1"
 pub(crate) struct Site {
     pub(crate) gate: Arc<Gate>,
     pub(crate) service: GateService,
+    pub(crate) judge: Arc<Judge>,
     registry: Registry,
     folder: TempDir,
     clock: Arc<AtomicI64>,
@@ -58,8 +59,9 @@ impl Site {
         let mut registry = Registry::default();
         let gate = Arc::new(Gate::new(GateConfig::default(), &mut registry));
         gate.replace(catalogue());
-        let service = service(&gate, &clock, folder.path());
-        let site = Self { gate, service, registry, folder, clock };
+        let judge = judge(&gate, &clock);
+        let service = service(&judge, folder.path());
+        let site = Self { gate, service, judge, registry, folder, clock };
         for video in ["private", "public", "embedded"] {
             site.put(&format!("{video}/manifest/video.m3u8"), "#EXTM3U\n");
             site.put(&format!("{video}/hls/seg-1.m4s"), "0123456789");
@@ -72,7 +74,7 @@ impl Site {
 
     /// The same gate with its files elsewhere.
     pub(crate) fn with_media_folder(mut self, path: &Path) -> Self {
-        self.service = service(&self.gate, &self.clock, path);
+        self.service = service(&self.judge, path);
         self
     }
 
@@ -169,19 +171,28 @@ fn sign(key: &SigningKey, video: &str, change: impl FnOnce(&mut Claims)) -> Stri
     key.sign(&claims).unwrap().as_str().to_owned()
 }
 
-fn service(gate: &Arc<Gate>, clock: &Arc<AtomicI64>, media_folder: &Path) -> GateService {
+fn judge(gate: &Arc<Gate>, clock: &Arc<AtomicI64>) -> Arc<Judge> {
     let now = Arc::clone(clock);
+    Arc::new(Judge {
+        gate: Arc::clone(gate),
+        countries: Arc::new(CountrySource::embedded()),
+        credential_place: CredentialPlace::Path,
+        address_in_log: AddressInLog::Full,
+        clock: Arc::new(move || UnixTime(now.load(Ordering::Relaxed))),
+    })
+}
+
+fn service(judge: &Arc<Judge>, media_folder: &Path) -> GateService {
     GateService::new(GateParts {
-        judge: Arc::new(Judge {
-            gate: Arc::clone(gate),
-            countries: Arc::new(CountrySource::embedded()),
-            credential_place: CredentialPlace::Path,
-            address_in_log: AddressInLog::Full,
-            clock: Arc::new(move || UnixTime(now.load(Ordering::Relaxed))),
-        }),
-        viewers: ViewerResolver::new(vec!["10.0.0.0/8".parse().unwrap()], ForwardedHeader::XForwardedFor),
+        judge: Arc::clone(judge),
+        viewers: viewers(),
         files: FolderOrigin::open(media_folder).unwrap(),
     })
+}
+
+/// Peels proxies of `10.0.0.0/8` off `X-Forwarded-For`.
+pub(crate) fn viewers() -> ViewerResolver {
+    ViewerResolver::new(vec!["10.0.0.0/8".parse().unwrap()], ForwardedHeader::XForwardedFor)
 }
 
 fn catalogue() -> Catalogue {

@@ -20,7 +20,7 @@ export async function open(browser, url) {
   const file = (url) => new URL(url).pathname.split('/').slice(2).join('/');
   page.on('requestfailed', (request) => problems.push(`${file(request.url())} ${request.failure().errorText}`));
   page.on('response', (response) => {
-    if (response.status() >= 400 && response.url().startsWith(site.url)) problems.push(`${file(response.url())} ${response.status()}`);
+    if (response.status() >= 400 && response.url().startsWith(site.gate)) problems.push(`${file(response.url())} ${response.status()}`);
   });
   page.on('pageerror', (error) => problems.push(error.name));
   await page.goto(url);

@@ -13,7 +13,8 @@ const PLAYERS = [
   { engine: 'shaka', path: 'manifest/video.m3u8', cues: CUES },
   { engine: 'shaka', path: 'manifest/video.mpd', cues: CUES },
   { engine: 'native', path: 'downloads/default.mp4', cues: 0 },
-];
+].filter((player) => (process.env.VIDPASS_PLAYERS?.split(',') ?? [fileName(player)]).includes(fileName(player)));
+const SHOTS = process.env.VIDPASS_SCREENSHOTS ?? '';
 
 const browser = await launch();
 const host = await startHost();
@@ -52,7 +53,7 @@ async function plays(player, token) {
   check(`${name} plays (${early.time.toFixed(1)} s, ${early.frames} frames)`, early.time > 3 && early.frames > 25, true);
   await settle(page, (cues) => window.captions() === cues, player.cues);
   check(`${name} has ${player.cues} captions`, await page.evaluate(() => window.captions()), player.cues);
-  await page.screenshot({ path: `${SCREENSHOTS}playing-${fileName(player)}.png` });
+  await page.screenshot({ path: `${SCREENSHOTS}${SHOTS}playing-${fileName(player)}.png` });
 
   await page.evaluate((time) => { document.querySelector('video').currentTime = time; }, LENGTH - 3);
   await settle(page, () => document.querySelector('video').ended);
@@ -70,13 +71,13 @@ async function isDenied(player, token, code) {
   const [heading, message] = (await page.locator('#denial').innerText()).split('\n');
   check(`${name} shows it`, [heading, Boolean(message)], [`${status} ${code}`, true]);
   check(`${name} shows no picture`, (await look(page)).frames, 0);
-  await page.screenshot({ path: `${SCREENSHOTS}${code}-${fileName(player)}.png` });
+  await page.screenshot({ path: `${SCREENSHOTS}${SHOTS}${code}-${fileName(player)}.png` });
   await page.close();
 }
 
 /** Opens the page of another site that embeds the video. */
 async function embed({ engine, path }, token) {
-  const query = new URLSearchParams({ engine, src: `${site.url}/${token}/${path}` });
+  const query = new URLSearchParams({ engine, src: `${site.gate}/${token}/${path}` });
   return { name: `${engine} ${path.split('/').pop()}`, ...(await open(browser, `${host.origin}/?${query}`)) };
 }
 

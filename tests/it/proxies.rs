@@ -1,0 +1,268 @@
+//! Every example of `deploy/`, started with nothing but its package: it serves whom vidpass lets in, and nobody else.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use vidpass_token::json::Json;
+use vidpass_token::{Claims, SigningKey, UnixTime, parse_rules};
+
+use crate::corpus::{hostile_targets, ordinary_paths};
+use crate::support::{Example, Guarded, Proxy, SECRET, files_below, now, repository, run};
+
+const MANIFEST: &str = "manifest/video.m3u8";
+
+/// One test for each example: `examples!(the_test)` makes a module `the_test` with a test for each.
+macro_rules! for_each_example {
+    ($($test:ident),* $(,)?) => {
+        $(mod $test {
+            for_each_example!(@ $test nginx 0, nginx_cache 1, nginx_accel 2, caddy 3, haproxy 4, envoy 5, envoy_grpc 6);
+        })*
+    };
+    (@ $test:ident $($name:ident $index:literal),*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            let example = &crate::support::EXAMPLES[$index];
+            assert_eq!(example.name.replace('-', "_"), stringify!($name));
+            super::$test(example).await;
+        })*
+    };
+}
+
+for_each_example!(
+    serves_a_good_token_and_refuses_others,
+    opens_no_hostile_path,
+    serves_nothing_without_vidpass,
+    plays_with_ffmpeg_and_in_chromium,
+);
+
+async fn serves_a_good_token_and_refuses_others(example: &Example) {
+    let guarded = Guarded::start(&format!("guarded-{}", example.name));
+    let proxy = Proxy::start(example, &guarded, "proxy");
+    let token = guarded.token(|claims| claims.downloadable = true);
+    every_file_is_served(&proxy, &token).await;
+    each_denial_arrives(example, &guarded, &proxy).await;
+    the_viewer_is_whoever_is_connected(example, &guarded, &proxy).await;
+    nothing_of_the_viewer_goes_on(&guarded, &proxy, &token).await;
+    no_log_has_the_token(&guarded, &proxy, &token);
+}
+
+async fn every_file_is_served(proxy: &Proxy, token: &str) {
+    let sample = repository().join("assets/sample-video");
+    for file in files_below(&sample) {
+        let (path, expected) = (file.display(), std::fs::read(sample.join(&file)).unwrap());
+        let url = format!("{}/{token}/{path}", proxy.url);
+        let answer = get(&url, &[]).await;
+        assert_eq!((answer.status, answer.body == expected), (200, true), "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
+        assert!(answer.header("cache-control").starts_with("private, max-age="), "{path}: {:?}", answer.headers);
+        let part = get(&url, &[("range", "bytes=3-6")]).await;
+        assert_eq!((part.status, &part.body[..]), (206, &expected[3..7]), "{path}");
+        let head = client().head(&url).send().await.unwrap();
+        let length = head.headers()["content-length"].to_str().unwrap().parse::<usize>().unwrap();
+        assert_eq!((head.status().as_u16(), length), (200, expected.len()), "{path}");
+    }
+    let kind = |answer: Answer| answer.header("content-type").to_owned();
+    let hls = kind(get(&format!("{}/{token}/{MANIFEST}", proxy.url), &[]).await);
+    let dash = kind(get(&format!("{}/{token}/manifest/video.mpd", proxy.url), &[]).await);
+    assert_eq!((hls.as_str(), dash.as_str()), ("application/vnd.apple.mpegurl", "application/dash+xml"));
+    assert_eq!(get(&format!("{}/{token}/manifest/none.m3u8", proxy.url), &[]).await.status, 404);
+}
+
+async fn each_denial_arrives(example: &Example, guarded: &Guarded, proxy: &Proxy) {
+    let stranger = SigningKey::generate("stranger".parse().unwrap()).unwrap();
+    let impostor = SigningKey::generate(guarded.key.id().clone()).unwrap();
+    let claims = Claims::new("sample".parse().unwrap(), UnixTime(now() + 600));
+    let signed = |key: &SigningKey| key.sign(&claims).unwrap().as_str().to_owned();
+    let only_nginx = |status| if example.preset == "nginx" { 403 } else { status };
+    for (credential, path, status, code) in [
+        ("sample".to_owned(), MANIFEST, 401, "token_required"),
+        ("nothing".to_owned(), MANIFEST, 401, "token_required"),
+        ("a.b.c".to_owned(), MANIFEST, 401, "token_malformed"),
+        (signed(&stranger), MANIFEST, 401, "key_unknown"),
+        (signed(&impostor), MANIFEST, 401, "signature_invalid"),
+        (guarded.token(|claims| claims.video = "other".parse().unwrap()), MANIFEST, 401, "video_not_owned"),
+        (guarded.token(|claims| claims.expires = UnixTime(now() - 1)), MANIFEST, 401, "token_expired"),
+        (guarded.token(|claims| claims.not_before = Some(UnixTime(now() + 600))), MANIFEST, 401, "token_not_yet_valid"),
+        (guarded.token(|claims| block(claims, r#"{"type":"any","action":"block"}"#)), MANIFEST, 403, "rule_blocked"),
+        (guarded.token(|_| {}), "downloads/default.mp4", 403, "download_not_allowed"),
+        (guarded.token(|_| {}), ".hidden", only_nginx(400), "path_refused"),
+    ] {
+        let answer = get(&format!("{}/{credential}/{path}", proxy.url), &[]).await;
+        assert_eq!((answer.status, answer.header("x-vidpass-denial")), (status, code), "{:?}", answer.headers);
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(body["code"], code);
+        assert!(body["message"].as_str().unwrap().ends_with('.'), "{body}");
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "{code}");
+        assert_eq!(answer.headers.get_all("access-control-allow-origin").iter().count(), 1, "{code}");
+        let decision = answer.header("x-vidpass-decision");
+        let log = guarded.server.log();
+        let line = log.lines().find(|line| line.contains(decision)).unwrap();
+        assert!(decision.len() == 16 && line.contains(&format!("\"deny.code\":\"{code}\"")), "{line}");
+        assert!(line.contains(&format!("\"via\":\"{}\"", example.preset)), "{line}");
+    }
+}
+
+/// The client is connected from 127.0.0.1, and nowhere near 203.0.113.0/24, whatever it says of itself.
+async fn the_viewer_is_whoever_is_connected(example: &Example, guarded: &Guarded, proxy: &Proxy) {
+    let here = r#"{"type":"ip.src","action":"allow","ip":["127.0.0.1"]},{"type":"any","action":"block"}"#;
+    // Envoy gives the machine's own address for a client on the same machine, where it asks over HTTP.
+    let not_there = r#"{"type":"ip.src","action":"block","ip":["203.0.113.0/24"]}"#;
+    let allow = if example.preset == "envoy" { not_there } else { here };
+    let allowed = format!("{}/{}/{MANIFEST}", proxy.url, guarded.token(|claims| block(claims, allow)));
+    let elsewhere = r#"{"type":"ip.src","action":"allow","ip":["203.0.113.0/24"]},{"type":"any","action":"block"}"#;
+    let blocked = format!("{}/{}/{MANIFEST}", proxy.url, guarded.token(|claims| block(claims, elsewhere)));
+    let good = format!("/{}/{MANIFEST}", guarded.token(|_| {}));
+    for headers in [
+        &[][..],
+        &[("x-forwarded-for", "203.0.113.9")],
+        &[("x-forwarded-for", "203.0.113.9"), ("x-forwarded-for", "203.0.113.10")],
+        &[("forwarded", "for=203.0.113.9")],
+        &[("x-real-ip", "203.0.113.9")],
+        &[("true-client-ip", "203.0.113.9"), ("cf-connecting-ip", "203.0.113.9")],
+        &[("x-envoy-external-address", "203.0.113.9")],
+        &[("x-original-uri", &good), ("x-original-method", "GET"), ("x-original-host", "h")],
+        &[("x-forwarded-uri", &good), ("x-forwarded-method", "GET"), ("x-forwarded-host", "h")],
+        &[("x-vidpass-path", "/owner/neighbour/secret.m3u8"), ("x-vidpass-viewer", "203.0.113.9")],
+    ] {
+        assert_eq!(get(&allowed, headers).await.status, 200, "{headers:?}");
+        let answer = get(&blocked, headers).await;
+        assert_eq!((answer.status, answer.header("x-vidpass-denial")), (403, "rule_blocked"), "{headers:?}");
+        let neighbour = get(&format!("{}/neighbour/secret.m3u8", proxy.url), headers).await;
+        assert_eq!(neighbour.header("x-vidpass-denial"), "token_required", "{headers:?}");
+    }
+}
+
+async fn nothing_of_the_viewer_goes_on(guarded: &Guarded, proxy: &Proxy, token: &str) {
+    let headers =
+        [("referer", "http://a.example/viewers-page"), ("cookie", "viewers=cookie"), ("authorization", "viewers word")];
+    assert_eq!(get(&format!("{}/{token}/{MANIFEST}?viewers=query", proxy.url), &headers).await.status, 200);
+    let log = guarded.origin_log();
+    for part in token.split('.').chain(["viewers"]) {
+        assert!(!log.contains(part), "{log}");
+    }
+}
+
+#[track_caller]
+fn no_log_has_the_token(guarded: &Guarded, proxy: &Proxy, token: &str) {
+    let logs = proxy.all_logs() + &guarded.server.log();
+    for part in token.split('.').skip(1) {
+        assert!(!logs.contains(part), "{logs}");
+    }
+}
+
+async fn opens_no_hostile_path(example: &Example) {
+    let guarded = Guarded::start(&format!("hostile-{}", example.name));
+    let proxy = Proxy::start(example, &guarded, "hostile");
+    let token = guarded.token(|_| {});
+    let own = guarded.token(|claims| claims.video = "neighbour".parse().unwrap());
+    let answer = raw(&proxy, &format!("/{own}/secret.m3u8"));
+    assert!(answer.contains(SECRET), "its owner's path opens it: {answer}");
+
+    let targets = hostile_targets(&token, 11);
+    assert!(targets.len() >= 3_000, "{} paths", targets.len());
+    for target in &targets {
+        let answer = raw(&proxy, target);
+        assert!(!answer.contains(SECRET), "{target:?}: {answer}");
+    }
+    let ordinary = ordinary_paths();
+    assert!(ordinary.len() >= 30);
+    let sample = guarded.installed.media().join("owner/sample");
+    for path in ordinary {
+        let file = sample.join(&path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "mine").unwrap();
+        let answer = raw(&proxy, &format!("/{token}/{path}"));
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("mine"), "{path}: {answer}");
+    }
+    no_log_has_the_token(&guarded, &proxy, &token);
+}
+
+async fn serves_nothing_without_vidpass(example: &Example) {
+    let mut guarded = Guarded::start(&format!("stopped-{}", example.name));
+    let proxy = Proxy::start(example, &guarded, "stopped");
+    let token = guarded.token(|_| {});
+    let url = format!("{}/{token}/{MANIFEST}", proxy.url);
+    assert_eq!(get(&url, &[]).await.status, 200);
+    guarded.server.signal("KILL");
+    guarded.server.ended();
+    for path in [MANIFEST, "manifest/360p/1.m4s", "manifest/video.mpd"] {
+        for credential in [token.as_str(), "sample"] {
+            let answer = get(&format!("{}/{credential}/{path}", proxy.url), &[]).await;
+            assert!([502, 503].contains(&answer.status), "{path}: {}", answer.status);
+            let file = std::fs::read(repository().join("assets/sample-video").join(path)).unwrap();
+            assert!(!answer.body.windows(20).any(|bytes| bytes == &file[..20]), "{path}");
+        }
+    }
+    no_log_has_the_token(&guarded, &proxy, &token);
+}
+
+async fn plays_with_ffmpeg_and_in_chromium(example: &Example) {
+    let guarded = Guarded::start(&format!("played-{}", example.name));
+    let proxy = Proxy::start(example, &guarded, "played");
+    let mut ffmpeg = Command::new("bash");
+    ffmpeg.arg("read.sh").current_dir(repository().join("tests/clients/ffmpeg"));
+    let name = example.name;
+    run(&format!("played-{name}-ffmpeg"), guarded.client(&proxy.url, &mut ffmpeg));
+    let mut players = Command::new("node");
+    players.arg("players/play.mjs").current_dir(repository().join("tests/clients/node"));
+    players.env("VIDPASS_PLAYERS", "hlsjs-m3u8,shaka-mpd").env("VIDPASS_SCREENSHOTS", format!("{name}-"));
+    run(&format!("played-{name}-chromium"), guarded.client(&proxy.url, &mut players));
+}
+
+fn block(claims: &mut Claims, rules: &str) {
+    claims.access_rules = parse_rules(&Json::parse(format!("[{rules}]").as_bytes()).unwrap(), 5).unwrap();
+}
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("-", |value| value.to_str().unwrap())
+    }
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+async fn get(url: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = client().get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answer { status, headers, body: response.bytes().await.unwrap().to_vec() }
+}
+
+/// The answer to a request of which every byte of the target goes out as it is: all of it, or as much as comes before the
+/// proxy falls silent, for it need not close a connection on which it understood nothing.
+fn raw(proxy: &Proxy, target: &str) -> String {
+    let mut stream = TcpStream::connect(&proxy.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let (mut answer, mut chunk) = (Vec::new(), [0; 16 * 1024]);
+    while !is_whole(&answer) {
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) => break,
+            Ok(length) => answer.extend_from_slice(&chunk[..length]),
+        }
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Whether an answer has as many bytes as its head says.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer).to_ascii_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    length.is_some_and(|length| body.len() >= length)
+}
