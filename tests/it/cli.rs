@@ -70,10 +70,9 @@ fn a_token_is_signed_inspected_and_rehearsed_offline() {
     let token = token.trim();
 
     let inspected = ok(vidpass().args(["token", "inspect", token]));
-    assert!(
-        inspected.starts_with("UNVERIFIED") && inspected.contains("in 2h") && inspected.contains("accessRules"),
-        "{inspected}"
-    );
+    // A second may have passed since it was signed.
+    let soon = inspected.contains("in 2h") || inspected.contains("in 1h 59m");
+    assert!(inspected.starts_with("UNVERIFIED") && soon && inspected.contains("accessRules"), "{inspected}");
     let verified = ok(vidpass().args(["token", "inspect", token, "--key"]).arg(&pem));
     assert!(verified.starts_with("VERIFIED"), "{verified}");
 
@@ -205,7 +204,8 @@ fn check(folder: &Path, key: Option<&Path>, token: &str, viewer: &str, expected:
     let output = command.output().unwrap();
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
     let code = answer["code"].as_str().unwrap_or("admitted");
-    let rule = answer["rule"].as_u64().map(|rule| format!(" {rule}")).unwrap_or_default();
+    let rule =
+        answer["rule"].as_u64().filter(|_| code == "rule_blocked").map(|rule| format!(" {rule}")).unwrap_or_default();
     assert_eq!(format!("{code}{rule}"), expected, "{answer}");
     assert_eq!(output.status.code(), Some(i32::from(code != "admitted")));
 }

@@ -8,6 +8,7 @@ mod connections;
 #[path = "../../crates/gate/tests/service/hostile_paths/corpus.rs"]
 mod corpus;
 mod crash;
+mod explaining;
 mod layers;
 mod playing;
 mod postgres;

@@ -102,6 +102,10 @@ async fn each_denial_arrives(example: &Example, guarded: &Guarded, proxy: &Proxy
         let line = log.lines().find(|line| line.contains(decision)).unwrap();
         assert!(decision.len() == 16 && line.contains(&format!("\"deny.code\":\"{code}\"")), "{line}");
         assert!(line.contains(&format!("\"via\":\"{}\"", example.preset)), "{line}");
+        let why = guarded.installed.command(&["why", decision]).output().unwrap();
+        let told = String::from_utf8(why.stdout).unwrap();
+        assert!(why.status.success() && told.starts_with(&format!("REFUSED {code}: ")), "{told}");
+        assert!(told.contains(&format!("via      {}\n", example.preset)), "{told}");
     }
 }
 
@@ -147,7 +151,8 @@ async fn nothing_of_the_viewer_goes_on(guarded: &Guarded, proxy: &Proxy, token: 
 
 #[track_caller]
 fn no_log_has_the_token(guarded: &Guarded, proxy: &Proxy, token: &str) {
-    let logs = proxy.all_logs() + &guarded.server.log();
+    let file = std::fs::read_to_string(guarded.installed.folder().join("vidpass.log")).unwrap();
+    let logs = proxy.all_logs() + &guarded.server.log() + &file;
     for part in token.split('.').skip(1) {
         assert!(!logs.contains(part), "{logs}");
     }

@@ -5,6 +5,7 @@
 
 mod download;
 mod envelope;
+mod inspection;
 mod key;
 mod reason;
 mod service;
@@ -13,6 +14,7 @@ mod video;
 
 pub use download::{Download, Downloads};
 pub use envelope::{Envelope, Failure, Item, Source};
+pub use inspection::{InspectToken, InspectedCheck, InspectedClaims, InspectedRule, RehearsedRequest, TokenInspection};
 pub use key::{CreatedKey, ListedKey};
 pub use reason::{Reason, UnknownReason};
 pub use service::{Health, Readiness, VerifiedCredential};

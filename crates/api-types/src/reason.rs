@@ -53,6 +53,8 @@ reasons! {
     ChangeNotApplied = "change_not_applied", 10001;
     /// The body is not declared as JSON.
     ContentTypeUnsupported = "content_type_unsupported", 10005;
+    /// A text is not the code of a country.
+    CountryInvalid = "country_invalid", 10005;
     /// A note: the credential is good.
     CredentialActive = "credential_active", 10000;
     /// The credentials are not in a form that the server knows.
@@ -75,6 +77,8 @@ reasons! {
     IdentifierInvalid = "identifier_invalid", 10005;
     /// The server failed.
     InternalError = "internal_error", 10001;
+    /// A text is not an IP address.
+    IpInvalid = "ip_invalid", 10005;
     /// The signing key was deleted.
     KeyDeleted = "key_deleted", 10005;
     /// `id` is not an id.
@@ -87,6 +91,8 @@ reasons! {
     KeyUnknown = "key_unknown", 10003;
     /// The account has as many keys as it may have.
     KeysTooMany = "keys_too_many", 10005;
+    /// A member that must be there is not.
+    MemberMissing = "member_missing", 10005;
     /// A note: a member of the body that Cloudflare knows has no effect here.
     MemberNotKept = "member_not_kept", 10100;
     /// The body has a member that it must not have.

@@ -1,11 +1,13 @@
 //! What the API is told when it starts.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use vidpass_token::{Country, Limits};
 
 /// What the API is told when it starts.
 #[derive(Clone, Debug)]
@@ -18,10 +20,14 @@ pub struct ApiConfig {
     pub default_token_lifetime: Duration,
     /// How many access rules an issued token may have.
     pub max_access_rules: usize,
+    /// What the gate accepts, to explain its decisions.
+    pub accepted: Limits,
+    /// Knows the country of an address as the gate does.
+    pub countries: CountryLookup,
 }
 
 impl ApiConfig {
-    /// The defaults: tokens of one hour, of at most 24, with at most five rules.
+    /// The defaults: tokens of one hour, of at most 24, with at most five rules; and no country is known.
     #[must_use]
     pub fn new(public_url: PublicUrl) -> Self {
         Self {
@@ -29,6 +35,8 @@ impl ApiConfig {
             max_token_lifetime: Duration::from_secs(24 * 3600),
             default_token_lifetime: Duration::from_secs(3600),
             max_access_rules: 5,
+            accepted: Limits::default(),
+            countries: CountryLookup::new(|_| Country::Unavailable),
         }
     }
 }
@@ -67,6 +75,27 @@ impl FromStr for PublicUrl {
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Tells the country of an address: what the gate in the same process knows.
+#[derive(Clone)]
+pub struct CountryLookup(Arc<dyn Fn(IpAddr) -> Country + Send + Sync>);
+
+impl CountryLookup {
+    /// Asks `country` about each address.
+    pub fn new(country: impl Fn(IpAddr) -> Country + Send + Sync + 'static) -> Self {
+        Self(Arc::new(country))
+    }
+
+    pub(crate) fn country(&self, address: IpAddr) -> Country {
+        (self.0)(address)
+    }
+}
+
+impl fmt::Debug for CountryLookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CountryLookup")
     }
 }
 

@@ -8,6 +8,7 @@ mod caller;
 mod config;
 mod envelope;
 mod error;
+mod inspect_request;
 mod managed_key;
 mod metrics;
 mod observe;
@@ -30,7 +31,7 @@ use tokio::sync::Semaphore;
 use vidpass_store::Store;
 use vidpass_token::Clock;
 
-pub use config::{ApiConfig, PublicUrl, PublicUrlError, Readiness};
+pub use config::{ApiConfig, CountryLookup, PublicUrl, PublicUrlError, Readiness};
 pub use openapi::openapi_json;
 
 /// The API as a service: everything below `/client/v4`, and `/healthz`, `/readyz` and `/docs/errors`.

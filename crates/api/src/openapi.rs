@@ -25,6 +25,7 @@ pub fn openapi_json() -> String {
     servers((url = "/")),
     paths(
         token::issue::issue_token,
+        token::inspect::inspect_token,
         keys::create::create_key,
         keys::list::list_keys,
         keys::delete::delete_key,

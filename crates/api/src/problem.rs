@@ -1,7 +1,10 @@
 //! What can be wrong with a request, and what is worth noting about one: each with its place and its reason.
 
 use vidpass_api_types::{Item, Reason, Source};
-use vidpass_token::{IdError, KeyError, KeyId, OriginError, RuleProblem, RuleProblemKind, UnixTime, VideoId};
+use vidpass_token::{
+    CountryError, IdError, KeyError, KeyId, OriginError, RequestOriginError, RuleProblem, RuleProblemKind, UnixTime,
+    VideoId,
+};
 
 /// How many problems of one request are reported: a small body can hold thousands.
 const MAX_PROBLEMS: usize = 100;
@@ -16,6 +19,8 @@ pub(crate) struct Problem {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProblemKind {
+    #[error(transparent)]
+    Country(#[from] CountryError),
     #[error("must be in the future")]
     DeletionInPast,
     #[error("the token would be over already: {exp} is {} s ago", exp.seconds_until(*now))]
@@ -28,6 +33,8 @@ pub(crate) enum ProblemKind {
     IdMissing,
     #[error("the identifier in the path is not one: {0}")]
     Identifier(IdError),
+    #[error("`{}` is not an IP address such as `203.0.113.9` or `2001:db8::9`", .0.escape_debug())]
+    Ip(String),
     #[error("key `{id}` was deleted, so its tokens are refused")]
     KeyDeleted { id: KeyId },
     #[error("not the id of a key: {0}")]
@@ -36,6 +43,8 @@ pub(crate) enum ProblemKind {
     KeyMismatch { id: KeyId },
     #[error("the account has as many signing keys as it may have ({max}); delete one first")]
     KeysTooMany { max: u64 },
+    #[error("must be there")]
+    MemberMissing,
     #[error("there is no such member{}", did_you_mean(*suggestion))]
     MemberUnknown { suggestion: Option<&'static str> },
     #[error("must be {expected}, not {got}")]
@@ -44,6 +53,8 @@ pub(crate) enum ProblemKind {
     MetaTooLarge { length: usize, max: usize },
     #[error(transparent)]
     Origin(#[from] OriginError),
+    #[error(transparent)]
+    RequestOrigin(#[from] RequestOriginError),
     #[error("has {count} entries, more than {max}")]
     OriginsTooMany { count: usize, max: usize },
     #[error("an identifier in the path is not UTF-8")]
@@ -87,20 +98,23 @@ fn did_you_mean(suggestion: Option<&'static str>) -> String {
 impl ProblemKind {
     pub(crate) fn reason(&self) -> Reason {
         match self {
+            Self::Country(_) => Reason::CountryInvalid,
             Self::DeletionInPast => Reason::DeletionInPast,
             Self::ExpInPast { .. } => Reason::ExpInPast,
             Self::ExpNotAfterNbf { .. } => Reason::ExpNotAfterNbf,
             Self::ExpTooFar { .. } => Reason::ExpTooFar,
             Self::IdMissing => Reason::IdMissing,
             Self::Identifier(_) | Self::PathNotUtf8 => Reason::IdentifierInvalid,
+            Self::Ip(_) => Reason::IpInvalid,
             Self::KeyDeleted { .. } => Reason::KeyDeleted,
             Self::KeyId(_) => Reason::KeyIdInvalid,
             Self::KeyMismatch { .. } => Reason::KeyMismatch,
             Self::KeysTooMany { .. } => Reason::KeysTooMany,
+            Self::MemberMissing => Reason::MemberMissing,
             Self::MemberUnknown { .. } => Reason::MemberUnknown,
             Self::MemberWrongType { .. } => Reason::MemberWrongType,
             Self::MetaTooLarge { .. } => Reason::MetaTooLarge,
-            Self::Origin(_) => Reason::OriginInvalid,
+            Self::Origin(_) | Self::RequestOrigin(_) => Reason::OriginInvalid,
             Self::OriginsTooMany { .. } => Reason::OriginsTooMany,
             Self::Pem(_) => Reason::PemInvalid,
             Self::PemMissing => Reason::PemMissing,

@@ -37,6 +37,7 @@ fn operations() -> Router<Api> {
             operation("delete_downloads", delete(downloads::delete::delete_downloads)),
         )
         .route("/stream/{identifier}/embed", operation("get_embed", get(videos::embed::get_embed)))
+        .route("/stream/tokens/inspect", operation("inspect_token", post(token::inspect::inspect_token)))
         .route("/stream/{identifier}/token", operation("issue_token", post(token::issue::issue_token)));
     Router::new()
         .nest("/client/v4/accounts/{account_id}", account)

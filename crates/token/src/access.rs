@@ -44,8 +44,46 @@ pub enum Matcher {
     Ip(Vec<Network>),
 }
 
+impl std::fmt::Display for AccessRule {
+    /// `allow ip.src 192.0.2.0/24, 2001:db8::/32`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let action = match self.action {
+            Action::Allow => "allow",
+            Action::Block => "block",
+        };
+        write!(f, "{action} ")?;
+        match &self.matcher {
+            Matcher::Any => f.write_str("any"),
+            Matcher::Country(countries) => write!(f, "ip.geoip.country {}", listed(countries)),
+            Matcher::Ip(networks) => write!(f, "ip.src {}", listed(networks)),
+        }
+    }
+}
+
+/// How many entries of a rule's list are written out.
+const MAX_LISTED: usize = 5;
+
+fn listed<T: ToString>(entries: &[T]) -> String {
+    let mut shown: Vec<String> = entries.iter().take(MAX_LISTED).map(ToString::to_string).collect();
+    if entries.len() > MAX_LISTED {
+        shown.push(format!("and {} more", entries.len() - MAX_LISTED));
+    }
+    shown.join(", ")
+}
+
 /// Lets the viewer in, or says which rule does not.
 pub(crate) fn decide(rules: &[AccessRule], viewer: &Viewer) -> Result<(), Denial> {
+    match first_match(rules, viewer)? {
+        Some(index) if rules[index].action == Action::Block => Err(Denial::RuleBlocked { index }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The place of the first rule that matches the viewer; `None` where none does, which lets them in.
+///
+/// # Errors
+/// [`Denial::CountryUnavailable`] where a rule is reached that cannot be told to match or not.
+pub(crate) fn first_match(rules: &[AccessRule], viewer: &Viewer) -> Result<Option<usize>, Denial> {
     for (index, rule) in rules.iter().enumerate() {
         let matches = match &rule.matcher {
             Matcher::Any => true,
@@ -56,13 +94,11 @@ pub(crate) fn decide(rules: &[AccessRule], viewer: &Viewer) -> Result<(), Denial
                 Country::Unavailable => return Err(Denial::CountryUnavailable { index }),
             },
         };
-        match (matches, rule.action) {
-            (false, _) => {}
-            (true, Action::Allow) => return Ok(()),
-            (true, Action::Block) => return Err(Denial::RuleBlocked { index }),
+        if matches {
+            return Ok(Some(index));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Whether these rules let everybody in, though they look like a restriction: no rule that blocks can be reached.

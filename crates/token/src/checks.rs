@@ -19,14 +19,82 @@ pub(crate) struct Case<'a> {
     pub(crate) ask: &'a Ask<'a>,
 }
 
-type Check = fn(&Case<'_>) -> Result<(), Denial>;
+/// One question of a decision. Together and in this order they are all that is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Is the method one of reading?
+    Method,
+    /// Is the path within the grammar?
+    Path,
+    /// Is the token one that can be read without doubt?
+    Token,
+    /// Is there a live key of the id that the token names?
+    Key,
+    /// Did that key sign it?
+    Signature,
+    /// Do header and payload name the same key?
+    Kid,
+    /// Does the account of the key own the video, and is it the one that the path names?
+    Video,
+    /// Are there no more access rules than the gate accepts?
+    RuleCount,
+    /// Has the token's time begun?
+    NotBefore,
+    /// Is it not over?
+    Expiry,
+    /// Does it end no later than the gate accepts?
+    Lifetime,
+    /// Do the access rules let the viewer in?
+    AccessRules,
+    /// May the video be shown on the viewer's site?
+    AllowedOrigins,
+    /// Does the token open downloads, where one is asked for?
+    Downloadable,
+    /// Is the video offered for download, where one is asked for?
+    DownloadOffered,
+}
 
-const CHECKS: [Check; 8] =
-    [rule_count, not_before, expiry, lifetime, access_rules, allowed_origin, downloadable, download_offered];
+impl Check {
+    /// Its stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Path => "path",
+            Self::Token => "token",
+            Self::Key => "key",
+            Self::Signature => "signature",
+            Self::Kid => "kid",
+            Self::Video => "video",
+            Self::RuleCount => "rule_count",
+            Self::NotBefore => "not_before",
+            Self::Expiry => "expiry",
+            Self::Lifetime => "lifetime",
+            Self::AccessRules => "access_rules",
+            Self::AllowedOrigins => "allowed_origins",
+            Self::Downloadable => "downloadable",
+            Self::DownloadOffered => "download_offered",
+        }
+    }
+}
+
+type Question = fn(&Case<'_>) -> Result<(), Denial>;
+
+/// What is asked about claims whose signature is good and whose video is known.
+pub(crate) const QUESTIONS: [(Check, Question); 8] = [
+    (Check::RuleCount, rule_count),
+    (Check::NotBefore, not_before),
+    (Check::Expiry, expiry),
+    (Check::Lifetime, lifetime),
+    (Check::AccessRules, access_rules),
+    (Check::AllowedOrigins, allowed_origins),
+    (Check::Downloadable, downloadable),
+    (Check::DownloadOffered, download_offered),
+];
 
 /// The first check that fails, once the video is known to be the account's.
 pub(crate) fn first_failure(case: &Case<'_>) -> Option<Denial> {
-    CHECKS.iter().find_map(|check| check(case).err())
+    QUESTIONS.iter().find_map(|(_, question)| question(case).err())
 }
 
 /// The first check that fails of a viewer without a token.
@@ -79,7 +147,7 @@ fn access_rules(case: &Case<'_>) -> Result<(), Denial> {
     access::decide(case.claims.access_rules(), case.ask.viewer)
 }
 
-fn allowed_origin(case: &Case<'_>) -> Result<(), Denial> {
+fn allowed_origins(case: &Case<'_>) -> Result<(), Denial> {
     check_origin(case.video()?, case.ask)
 }
 

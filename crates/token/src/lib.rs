@@ -34,6 +34,7 @@ mod checks;
 mod claims;
 mod decision;
 mod denial;
+mod explain;
 mod id;
 pub mod json;
 mod jws;
@@ -48,13 +49,15 @@ pub use access::{
     AccessRule, Action, CountryCode, CountryError, Matcher, Network, NetworkError, RuleProblem, RuleProblemKind,
     parse_rules, restricts_nobody,
 };
+pub use checks::Check;
 pub use claims::{Claims, Flags, SignedClaims};
 pub use decision::{Ask, Asset, Permit, admit_without_token};
 pub use denial::Denial;
+pub use explain::{Explanation, Failure, Finding, Inspected, Inspection, KnownKey, MatchedRule, Outcome, Rehearsal};
 pub use id::{AccountId, IdError, KeyId, OriginName, TokenId, VideoId};
 pub use jws::{MAX_TOKEN_LENGTH, MalformedToken, SignError, Token, TokenFingerprint, UnverifiedToken, VerifyError};
 pub use key::{KeyError, PublicKey, SigningKey};
-pub use origin::{AllowedOrigin, OriginError, RequestOrigin};
+pub use origin::{AllowedOrigin, OriginError, RequestOrigin, RequestOriginError};
 pub use path::{Credential, FilePath, MAX_PATH_LENGTH, MAX_QUERY_LENGTH, MediaPath, PathError};
 pub use policy::{AccountPolicy, Limits, Terms, VideoPolicy};
 pub use time::{Clock, UnixTime};

@@ -28,6 +28,11 @@ pub struct RequestOrigin {
 #[error("`{}` is not a host (such as `example.com`, `*.example.com` or `localhost:3000`; no scheme, no path)", .0.escape_debug())]
 pub struct OriginError(String);
 
+/// Why a text is not the origin of a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is not an origin such as `https://example.com` or `http://localhost:3000`", .0.escape_debug())]
+pub struct RequestOriginError(String);
+
 impl AllowedOrigin {
     /// Whether a request from `origin` may have the video.
     #[must_use]
@@ -60,10 +65,10 @@ impl fmt::Display for AllowedOrigin {
 }
 
 impl FromStr for RequestOrigin {
-    type Err = OriginError;
+    type Err = RequestOriginError;
 
     /// Reads an `Origin` header (RFC 6454, section 7), or the URL of a `Referer`.
-    fn from_str(text: &str) -> Result<Self, OriginError> {
+    fn from_str(text: &str) -> Result<Self, RequestOriginError> {
         let parse = || {
             let (scheme, rest) = text.split_once("://")?;
             let default = match scheme {
@@ -75,7 +80,7 @@ impl FromStr for RequestOrigin {
             let (host, port) = host_and_port(authority)?;
             Some(Self { host, port: port.filter(|port| *port != default) })
         };
-        parse().ok_or_else(|| OriginError(text.chars().take(128).collect()))
+        parse().ok_or_else(|| RequestOriginError(text.chars().take(128).collect()))
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) enum Command {
     /// Sign, inspect and rehearse video tokens, offline
     #[command(subcommand)]
     Token(commands::token::Token),
+    /// Explain a refusal: find the decision of this id in the log
+    Why(commands::why::Why),
     /// Print the API's OpenAPI document
     Openapi,
     /// Print a completion script for a shell

@@ -13,6 +13,7 @@ pub(crate) mod serve;
 mod store;
 pub(crate) mod token;
 pub(crate) mod video;
+pub(crate) mod why;
 
 use std::future::Future;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Key(key) => block_on(key.run())?,
         Command::Video(video) => block_on(video.run())?,
         Command::Token(token) => return block_on(token.run()),
+        Command::Why(why) => return why.run(),
         Command::Openapi => line(&vidpass_api::openapi_json()),
         Command::Completion(completion) => completion.run(),
         Command::CliReference => line(cli_reference::markdown().trim_end()),

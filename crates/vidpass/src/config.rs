@@ -129,6 +129,8 @@ pub(crate) struct LogConfig {
     pub(crate) level: tracing::Level,
     /// How viewers' addresses are written.
     pub(crate) viewer_address: AddressInLog,
+    /// Where every line is written too, as JSON.
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// How a line of the log looks.
@@ -275,7 +277,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     let viewer = raw.viewer.parse(p, folder);
     let forward_auth: Vec<_> = raw.forward_auth.iter().map(|table| table.parse(p)).collect();
     let limits = raw.limits.parse(p);
-    let log = raw.log.parse(p);
+    let log = raw.log.parse(p, folder);
     problems.none_or(|| {
         Some(Config {
             listen: listen?,

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 use tracing::{error, info, warn};
-use vidpass_api::{ApiConfig, PublicUrl, Readiness};
+use vidpass_api::{ApiConfig, CountryLookup, PublicUrl, Readiness};
 use vidpass_gate::{CountrySource, FolderOrigin, Gate, GateParts, GateService, Judge, Reload, ViewerResolver};
 use vidpass_store::{Chain, Store};
 use vidpass_token::{AccountId, Clock, VideoId};
@@ -74,7 +74,7 @@ impl Server {
         let api = vidpass_api::router(
             store.clone(),
             clock.clone(),
-            api_config(&config, public_url.clone()),
+            api_config(&config, public_url.clone(), &countries),
             &mut metrics,
             readiness(Arc::clone(&gate), heard.clone(), clock.clone()),
         );
@@ -216,8 +216,11 @@ fn readiness(gate: Arc<Gate>, heard: Heard, clock: Clock) -> Readiness {
     Readiness::new(move || gate.is_loaded() && !heard.is_stale(clock()))
 }
 
-fn api_config(config: &Config, public_url: PublicUrl) -> ApiConfig {
+fn api_config(config: &Config, public_url: PublicUrl, countries: &Arc<CountrySource>) -> ApiConfig {
+    let countries = Arc::clone(countries);
     ApiConfig {
+        accepted: config.gate().limits,
+        countries: CountryLookup::new(move |address| countries.country(address)),
         default_token_lifetime: config.tokens.default_lifetime,
         max_token_lifetime: config.tokens.max_lifetime,
         max_access_rules: config.tokens.max_access_rules,

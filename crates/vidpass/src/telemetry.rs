@@ -1,5 +1,9 @@
-//! The log: one line an event, to standard error.
+//! The log: one line an event, to standard error, and to a file where one is named.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+
+use anyhow::Context as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -8,11 +12,23 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::config::{LogConfig, LogFormat};
 
 /// Starts logging for the whole process. Later calls change nothing.
-pub(crate) fn start(config: &LogConfig) {
+///
+/// # Errors
+/// Where the file cannot be opened.
+pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
     // Only our own crates log below `warn`: a library's debug lines could repeat a request with its token.
     let level = LevelFilter::from_level(config.level);
     let filter = Targets::new().with_target("vidpass", level).with_default(level.min(LevelFilter::WARN));
-    let registry = tracing_subscriber::registry().with(filter);
+    let file = match &config.file {
+        Some(path) => {
+            // Appending, so that whoever rotates the file may cut it off. It tells who watched what.
+            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+            let file = file.with_context(|| format!("log.file = {} cannot be written", path.display()))?;
+            Some(fmt::layer().json().flatten_event(true).with_writer(std::sync::Mutex::new(file)))
+        }
+        None => None,
+    };
+    let registry = tracing_subscriber::registry().with(filter).with(file);
     let layer = fmt::layer().with_writer(std::io::stderr);
     let started = match config.format {
         LogFormat::Text => {
@@ -26,4 +42,5 @@ pub(crate) fn start(config: &LogConfig) {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "a part of the program panicked");
     }));
+    Ok(())
 }

@@ -46,7 +46,7 @@ impl Guarded {
         std::fs::create_dir_all(media.join("neighbour")).unwrap();
         std::fs::write(media.join("neighbour/secret.m3u8"), SECRET).unwrap();
         let table = |preset| format!("[[forward_auth]]\nlisten = \"127.0.0.1:0\"\npreset = \"{preset}\"\n");
-        installed.set(&PRESETS.map(table).concat());
+        installed.set(&format!("[log]\nfile = \"vidpass.log\"\n{}", PRESETS.map(table).concat()));
         let (server, url) = installed.serve();
         let origin = Origin::start(name, &installed.media());
         Self {

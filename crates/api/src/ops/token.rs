@@ -1,3 +1,4 @@
 //! Tokens.
 
+pub(crate) mod inspect;
 pub(crate) mod issue;

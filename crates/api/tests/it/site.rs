@@ -1,7 +1,9 @@
 //! A running API, and requests to it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -11,9 +13,9 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
-use vidpass_api::{ApiConfig, Readiness, router};
+use vidpass_api::{ApiConfig, CountryLookup, Readiness, router};
 use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, Store};
-use vidpass_token::{AccountId, SignedClaims, UnixTime, UnverifiedToken};
+use vidpass_token::{AccountId, Country, Limits, SignedClaims, UnixTime, UnverifiedToken};
 
 /// When every site starts: 2027-01-15T08:00:00Z.
 pub(crate) const NOW: UnixTime = UnixTime(1_800_000_000);
@@ -59,7 +61,7 @@ impl Site {
         let router = router(
             store.clone(),
             Arc::new(move || UnixTime(clock.load(Ordering::Relaxed))),
-            ApiConfig::new("https://vidpass.test".parse().unwrap()),
+            config(),
             &mut registry,
             ready,
         );
@@ -123,6 +125,20 @@ impl Site {
         assert_eq!(head.headers["x-content-type-options"], "nosniff");
         assert_eq!(head.headers["cache-control"], "no-store");
         Answer { status: head.status, headers: head.headers, body }
+    }
+}
+
+/// Sweden is 203.0.113.0/24; 192.0.2.0/24 is asked for in vain; everywhere else is nowhere that is known.
+fn config() -> ApiConfig {
+    let country = |address: IpAddr| match address {
+        IpAddr::V4(address) if address.octets().starts_with(&[203, 0, 113]) => Country::Known("SE".parse().unwrap()),
+        IpAddr::V4(address) if address.octets().starts_with(&[192, 0, 2]) => Country::Unavailable,
+        IpAddr::V4(_) | IpAddr::V6(_) => Country::Unknown,
+    };
+    ApiConfig {
+        accepted: Limits { max_token_lifetime: Some(Duration::from_secs(86_400)), ..Limits::default() },
+        countries: CountryLookup::new(country),
+        ..ApiConfig::new("https://vidpass.test".parse().unwrap())
     }
 }
 

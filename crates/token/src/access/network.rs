@@ -26,6 +26,11 @@ impl Network {
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address)
     }
+
+    /// Whether it has IPv4 addresses; an IPv4-mapped network is one of IPv4.
+    pub(crate) fn is_ipv4(&self) -> bool {
+        self.0.addr().is_ipv4()
+    }
 }
 
 impl FromStr for Network {

@@ -54,7 +54,7 @@ impl Demo {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         private_folder(&self.data).with_context(|| format!("{} cannot be made", self.data.display()))?;
         let config = self.config()?;
-        telemetry::start(&config.log);
+        telemetry::start(&config.log)?;
         let store = open_store(&config, &self.data).await?;
         let env_file = self.data.join("demo.env");
         let made = match again(&store, &env_file).await? {

@@ -23,7 +23,7 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let config = config::read(&self.overrides)?;
-        telemetry::start(&config.log);
+        telemetry::start(&config.log)?;
         let store = store::open_for(&config).await?;
         let server = Server::bind(config, store, clock::system()).await?;
         let admin = server.admin_address().map_or("off".to_owned(), |address| address.to_string());

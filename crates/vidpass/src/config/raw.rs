@@ -70,6 +70,7 @@ pub(super) struct RawLog {
     format: Option<LogFormat>,
     level: Option<String>,
     viewer_address: Option<String>,
+    file: Option<PathBuf>,
 }
 
 impl RawConfig {
@@ -214,7 +215,7 @@ impl RawLimits {
 }
 
 impl RawLog {
-    pub(super) fn parse(&self, p: &mut Problems) -> Option<LogConfig> {
+    pub(super) fn parse(&self, p: &mut Problems, folder: &Path) -> Option<LogConfig> {
         let level = self.level.as_deref().unwrap_or("info");
         let level = level.parse().map_err(|_| p.add("log.level", level, "use error, warn, info, debug or trace"));
         let viewer_address = match self.viewer_address.as_deref().unwrap_or("full") {
@@ -227,6 +228,7 @@ impl RawLog {
             }
         };
         let format = self.format.unwrap_or(LogFormat::Text);
-        Some(LogConfig { format, level: level.ok()?, viewer_address: viewer_address? })
+        let file = self.file.as_ref().map(|file| folder.join(file));
+        Some(LogConfig { format, level: level.ok()?, viewer_address: viewer_address?, file })
     }
 }

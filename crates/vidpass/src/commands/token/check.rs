@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use vidpass_gate::{Catalogue, CountrySource, Gate, GateConfig, MediaAsk};
+use vidpass_gate::CountrySource;
+use vidpass_store::Snapshot;
 use vidpass_token::{
-    AccountId, Country, CountryCode, Denial, MediaPath, RequestOrigin, UnverifiedToken, VideoPolicy, Viewer,
+    AccountId, AccountPolicy, Country, CountryCode, Explanation, Finding, Inspection, KeyId, KnownKey, Limits,
+    Outcome as Asked, PublicKey, Rehearsal, RequestOrigin, Terms, UnixTime, VideoId, VideoPolicy, Viewer,
 };
 
 use super::super::{Outcome, store};
@@ -18,7 +19,7 @@ use crate::cli::Common;
 use crate::config::Config;
 use crate::output::{line, visible};
 use crate::span::{self, Moment};
-use crate::{clock, config, follow};
+use crate::{clock, config};
 
 /// Say whether a viewer with this token would be let in, and if not, why
 #[derive(Args, Debug)]
@@ -46,6 +47,9 @@ pub(crate) struct Check {
     /// The file that is asked for
     #[arg(long, default_value = "manifest/video.m3u8")]
     path: String,
+    /// The method of the request
+    #[arg(long, default_value = "GET")]
+    method: String,
     /// When: a time from now (2h), a date (RFC 3339), or Unix seconds [default: now]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     at: Option<Moment>,
@@ -56,87 +60,134 @@ pub(crate) struct Check {
     common: Common,
 }
 
+/// What decides: the server's own keys, videos and settings, or one key alone.
+struct World {
+    keys: Vec<(KeyId, AccountId, PublicKey)>,
+    videos: Vec<(VideoId, VideoPolicy)>,
+    accounts: Vec<(AccountId, AccountPolicy)>,
+    limits: Limits,
+    countries: CountrySource,
+}
+
 impl Check {
     pub(super) async fn run(self) -> anyhow::Result<Outcome> {
         let token = typed(&self.token)?;
-        let (gate, countries) = match &self.key {
-            Some(file) => (gate_with(&token, file)?, CountrySource::embedded()),
-            None => self.server_gate().await?,
+        let world = match &self.key {
+            Some(file) => World::of_key(&token, key_file::public_key(file)?),
+            None => self.server_world().await?,
         };
-        let target = format!("/{token}/{}", self.path.strip_prefix('/').unwrap_or(&self.path));
-        let country = self.country.unwrap_or_else(|| countries.country(self.ip.to_canonical()));
+        let country = self.country.unwrap_or_else(|| world.countries.country(self.ip.to_canonical()));
         let viewer = Viewer::new(self.ip, country, self.origin.clone());
         let now = clock::now();
         let now = self.at.map_or(now, |moment| moment.resolve(now));
-        let decision = MediaPath::parse(&target)
-            .map_err(Denial::from)
-            .and_then(|path| gate.decide(&MediaAsk { path: &path, viewer: &viewer, now }));
-        let denial = decision.err();
-        self.print(denial.as_ref(), &viewer, &span::date(now));
-        Ok(if denial.is_none() { Outcome::Done } else { Outcome::Refused })
+        let rehearsal = Rehearsal { method: &self.method, path: &self.path, viewer: &viewer };
+        let explanation = world.explain(&token, &rehearsal, now);
+        let answer = self.answer(&explanation, &viewer, now);
+        if self.common.json {
+            line(&format!("{answer:#}"));
+        } else {
+            print_for_people(&answer, &explanation);
+        }
+        Ok(if explanation.code().is_none() { Outcome::Done } else { Outcome::Refused })
     }
 
-    /// A gate that knows what the server's would.
-    async fn server_gate(&self) -> anyhow::Result<(Gate, CountrySource)> {
+    async fn server_world(&self) -> anyhow::Result<World> {
         let config: Config = config::read(&self.common.place.clone().into())
             .context("without --key the server's configuration decides")?;
         let store = store::open_for(&config).await.context("without --key the server's database decides")?;
-        let gate = Gate::new(config.gate(), &mut Registry::default());
-        follow::fill(&store, &gate).await?;
-        Ok((gate, config.country_source()?))
+        let Snapshot { keys, videos, accounts, .. } = store.snapshot().await?;
+        Ok(World { keys, videos, accounts, limits: config.gate().limits, countries: config.country_source()? })
     }
 
-    fn print(&self, denial: Option<&Denial>, viewer: &Viewer, at: &str) {
+    fn answer(&self, explanation: &Explanation, viewer: &Viewer, now: UnixTime) -> Value {
         let country = match viewer.country() {
             Country::Known(code) => code.to_string(),
             Country::Unknown => "unknown".to_owned(),
             Country::Unavailable => "no country database".to_owned(),
         };
-        let mut answer = json!({
-            "admitted": denial.is_none(),
+        json!({
+            "admitted": explanation.code().is_none(),
+            "code": explanation.code(),
+            "reason": explanation.failure().map(ToString::to_string),
+            "verified": explanation.claims.is_some(),
+            "rule": explanation.rule.as_ref().map(|matched| matched.index),
             "ip": viewer.address().to_string(),
             "country": country,
             "path": self.path,
-            "at": at,
-        });
-        if let Some(denial) = denial {
-            answer["code"] = json!(denial.code());
-            answer["reason"] = json!(denial.to_string());
-            answer["rule"] = json!(denial.rule_index());
-        }
-        if self.common.json {
-            return line(&format!("{answer:#}"));
-        }
-        match denial {
-            None => line("ADMITTED"),
-            Some(denial) => line(&format!("REFUSED {}: {}", denial.code(), visible(&denial.to_string()))),
-        }
-        for name in ["ip", "country", "path", "at"] {
-            line(&format!("  {name:8} {}", visible(answer[name].as_str().unwrap_or_default())));
-        }
-        if let Value::Number(rule) = &answer["rule"] {
-            line(&format!("  {:8} {rule} (the first is 0)", "rule"));
-        }
+            "at": span::date(now),
+            "valid_from": explanation.valid_from.map(span::date),
+            "valid_until": explanation.claims.as_ref().map(|claims| span::date(claims.expires())),
+            "checks": explanation.findings.iter().map(check).collect::<Vec<_>>(),
+            "hints": explanation.hints,
+        })
     }
 }
 
-/// A gate that knows one key, under whichever id the token names, and the token's video.
-fn gate_with(token: &str, key: &std::path::Path) -> anyhow::Result<Gate> {
-    let public = key_file::public_key(key)?;
-    let gate = Gate::new(GateConfig::default(), &mut Registry::default());
-    let account = AccountId::random();
-    let mut catalogue = Catalogue::default();
-    // A token that cannot be read or is not the key's needs no entry: the gate will say so.
-    if let Ok(unverified) = UnverifiedToken::parse(token) {
-        let id = unverified.key_id().clone();
-        if let Ok(claims) = unverified.verify(&public) {
-            let policy = VideoPolicy { downloads: true, ..VideoPolicy::private(account.clone()) };
-            catalogue.insert_video(claims.video().clone(), policy);
+impl World {
+    /// One key, under whichever id the token names, and the token's video.
+    fn of_key(token: &str, public: PublicKey) -> Self {
+        let account = AccountId::random();
+        let inspection = Inspection::of(token);
+        let keys = inspection.key_id().map(|id| (id.clone(), account.clone(), public.clone()));
+        let inspected = inspection.with_key(Some(KnownKey { account: &account, public: &public }));
+        let policy = VideoPolicy { downloads: true, ..VideoPolicy::private(account.clone()) };
+        Self {
+            keys: keys.into_iter().collect(),
+            videos: inspected.video().map(|uid| (uid.clone(), policy)).into_iter().collect(),
+            accounts: Vec::new(),
+            limits: Limits::default(),
+            countries: CountrySource::embedded(),
         }
-        catalogue.insert_key(id, account, public);
     }
-    gate.replace(catalogue);
-    Ok(gate)
+
+    fn explain(&self, token: &str, rehearsal: &Rehearsal<'_>, now: UnixTime) -> Explanation {
+        let inspection = Inspection::of(token);
+        let key = inspection.key_id().and_then(|named| self.keys.iter().find(|(id, ..)| id == named));
+        let inspected = inspection.with_key(key.map(|(_, account, public)| KnownKey { account, public }));
+        let video = inspected.video().and_then(|named| self.videos.iter().find(|(uid, _)| uid == named));
+        let video = video.map(|(_, policy)| policy);
+        let owner = video.and_then(|video| self.accounts.iter().find(|(id, _)| *id == video.account));
+        let unsaid = AccountPolicy::default();
+        let terms = Terms { video, account: owner.map_or(&unsaid, |(_, policy)| policy), limits: &self.limits };
+        inspected.explain(&terms, Some(rehearsal), now)
+    }
+}
+
+fn check(finding: &Finding) -> Value {
+    let (outcome, detail) = told(finding);
+    json!({ "name": finding.check.name(), "outcome": outcome, "detail": detail })
+}
+
+fn told(finding: &Finding) -> (&'static str, Option<String>) {
+    match &finding.outcome {
+        Asked::Passed => ("passed", None),
+        Asked::Failed(failure) => ("failed", Some(failure.to_string())),
+        Asked::Skipped(because) => ("skipped", Some((*because).to_owned())),
+    }
+}
+
+fn print_for_people(answer: &Value, explanation: &Explanation) {
+    match explanation.failure() {
+        Some(failure) => line(&format!("REFUSED {}: {}", failure.code(), visible(&failure.to_string()))),
+        None => line("ADMITTED"),
+    }
+    for name in ["ip", "country", "path", "at", "valid_from", "valid_until"] {
+        if let Some(text) = answer[name].as_str() {
+            line(&format!("  {name:12} {}", visible(text)));
+        }
+    }
+    if let Some(matched) = &explanation.rule {
+        line(&format!("  {:12} {} of the token (the first is 0): {}", "rule", matched.index, matched.rule));
+    }
+    line("");
+    for finding in &explanation.findings {
+        let (outcome, detail) = told(finding);
+        let detail = detail.map(|detail| format!("  {}", visible(&detail))).unwrap_or_default();
+        line(format!("  {:16} {outcome:7}{detail}", finding.check.name()).trim_end());
+    }
+    for hint in &explanation.hints {
+        line(&format!("\n{}", visible(hint)));
+    }
 }
 
 fn country(text: &str) -> Result<Country, vidpass_token::CountryError> {
