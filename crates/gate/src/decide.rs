@@ -43,13 +43,11 @@ pub struct Gate {
 
 /// One request, as far as a decision needs to know it.
 #[derive(Clone, Copy, Debug)]
-pub struct MediaAsk<'a> {
+pub(crate) struct MediaAsk<'a> {
     /// What is asked for, and the credential for it.
-    pub path: &'a MediaPath<'a>,
-    /// Who asks.
-    pub viewer: &'a Viewer,
-    /// When.
-    pub now: UnixTime,
+    pub(crate) path: &'a MediaPath<'a>,
+    pub(crate) viewer: &'a Viewer,
+    pub(crate) now: UnixTime,
 }
 
 /// A permit or a denial, and what may be logged about the credential that led to it.
@@ -114,14 +112,6 @@ impl Gate {
     }
 
     /// Decides one request, in the order of the design: the first check that fails is the denial.
-    ///
-    /// # Errors
-    /// [`Denial`], for whatever reason there is.
-    pub fn decide(&self, ask: &MediaAsk<'_>) -> Result<Permit, Denial> {
-        self.examine(ask).outcome
-    }
-
-    /// [`Gate::decide`], with what a log line needs beside the outcome.
     pub(crate) fn examine(&self, ask: &MediaAsk<'_>) -> Decision {
         let catalogue = self.catalogue.load();
         match ask.path.credential() {

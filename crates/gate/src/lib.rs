@@ -1,8 +1,9 @@
 //! The gate: decides each viewer's request, then serves the bytes.
 //!
-//! One request goes from [`GateService::handle`] through [`MediaPath`](vidpass_token::MediaPath) (what is asked
-//! for, and with which credential) and [`viewer`](ViewerResolver) (who asks, from where) to [`Gate::decide`], and with its `Permit` to the
-//! folder of the video. Every function that answers with bytes of video takes a `&Permit`.
+//! One request goes from [`GateService::handle`] to a [`Judge`], which reads the path
+//! ([`MediaPath`](vidpass_token::MediaPath): what is asked for, and with which credential), finds out who asks
+//! ([`ViewerResolver`]) and has a [`Gate`] decide; and with the `Permit` to the folder of the video. A proxy that asks goes the
+//! same way through [`ForwardAuth`]. Every function that answers with bytes of video takes a `&Permit`.
 //!
 //! Nothing here knows a private key, a database, or the configuration, and no decision is ever remembered.
 
@@ -27,7 +28,7 @@ pub use body::{BodyError, GateBody};
 pub use catalogue::Catalogue;
 pub use country::{CountryFileError, CountrySource, Reload};
 pub use credential_place::{CredentialPlace, CredentialPlaceError, ParameterName};
-pub use decide::{Gate, GateConfig, MediaAsk};
+pub use decide::{Gate, GateConfig};
 pub use judge::Judge;
 pub use log::AddressInLog;
 pub use serve::{AccelPrefix, AccelPrefixError, Askers, EnvoyGrpc, FolderError, FolderOrigin, ForwardAuth, Preset};

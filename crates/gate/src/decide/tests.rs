@@ -53,7 +53,7 @@ fn a_token_beside_the_path_is_for_the_video_in_it() {
         let target = format!("/{video}/x");
         let path = MediaPath::parse(&target).unwrap().with_token_beside(token).unwrap();
         let ask = MediaAsk { path: &path, viewer: &viewer(), now: NOW };
-        gate.decide(&ask).map_or_else(|denial| denial.code(), |_| "permit")
+        gate.examine(&ask).outcome.map_or_else(|denial| denial.code(), |_| "permit")
     };
     assert_eq!(beside("private", Some(token.as_str())), "permit");
     assert_eq!(beside("privat", Some(token.as_str())), "video_mismatch");
@@ -170,7 +170,8 @@ fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 fn outcome(gate: &Gate, target: &str, now: UnixTime) -> &'static str {
     let Ok(path) = MediaPath::parse(target) else { return "path_refused" };
     let viewer = viewer();
-    gate.decide(&MediaAsk { path: &path, viewer: &viewer, now }).map_or_else(|denial| denial.code(), |_| "permit")
+    let ask = MediaAsk { path: &path, viewer: &viewer, now };
+    gate.examine(&ask).outcome.map_or_else(|denial| denial.code(), |_| "permit")
 }
 
 #[track_caller]
