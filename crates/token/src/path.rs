@@ -228,7 +228,9 @@ impl From<PathError> for Denial {
     }
 }
 
-fn is_segment(segment: &str) -> bool {
+/// Whether `segment` is one of the grammar: not empty, no leading dot, nothing outside `A-Z a-z 0-9 . _ ~ -`.
+#[must_use]
+pub fn is_segment(segment: &str) -> bool {
     let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'~' | b'-');
     match segment.as_bytes() {
         [first, rest @ ..] => plain(*first) && rest.iter().all(|c| plain(*c) || *c == b'.'),
