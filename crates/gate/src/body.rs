@@ -1,4 +1,5 @@
-//! What an answer carries: nothing, a few bytes, or a file that is read as the connection takes it.
+//! What an answer carries: nothing, a few bytes, or a file that is read as the connection takes it, from a disk or from
+//! an origin.
 
 use std::fs::File;
 use std::pin::Pin;
@@ -7,10 +8,13 @@ use std::task::{Context, Poll, ready};
 use std::{io, mem};
 
 use bytes::Bytes;
+use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
 use prometheus_client::metrics::counter::Counter;
 use rustix::buffer::spare_capacity;
 use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::origin::OriginError;
 
 /// How much of a file is read at once, in bytes. A connection holds about two of these.
 const CHUNK: u64 = 256 * 1024;
@@ -21,12 +25,21 @@ pub struct GateBody(Kind);
 enum Kind {
     Bytes(Bytes),
     File(FileBody),
+    Remote(RemoteBody),
 }
 
 /// Why a body ended before its end. The connection is then cut: its reader must not take a part for the whole.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
+    /// The origin broke off.
+    #[error("cannot fetch {file}")]
+    Origin {
+        /// Origin, video and path within it.
+        file: Arc<str>,
+        /// Why.
+        source: Arc<OriginError>,
+    },
     /// The file could not be read.
     #[error("cannot read {file}")]
     Read {
@@ -61,6 +74,16 @@ pub(crate) struct FileBody {
     sent: Counter,
 }
 
+/// Part of a file of a remote origin, as it comes.
+pub(crate) struct RemoteBody {
+    /// Origin, video and path within it, for errors.
+    name: Arc<str>,
+    chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Arc<OriginError>>> + Send>>,
+    /// How many bytes are still to come.
+    left: u64,
+    sent: Counter,
+}
+
 impl GateBody {
     pub(crate) fn empty() -> Self {
         Self(Kind::Bytes(Bytes::new()))
@@ -78,8 +101,44 @@ impl GateBody {
     pub(crate) fn into_bytes(self) -> Bytes {
         match self.0 {
             Kind::Bytes(bytes) => bytes,
-            Kind::File(_) => Bytes::new(),
+            Kind::File(_) | Kind::Remote(_) => Bytes::new(),
         }
+    }
+
+    pub(crate) fn remote(remote: RemoteBody) -> Self {
+        Self(Kind::Remote(remote))
+    }
+}
+
+impl RemoteBody {
+    /// `length` bytes; `sent` counts them.
+    pub(crate) fn new(
+        name: Arc<str>,
+        chunks: impl Stream<Item = Result<Bytes, Arc<OriginError>>> + Send + 'static,
+        length: u64,
+        sent: Counter,
+    ) -> Self {
+        Self { name, chunks: Box::pin(chunks), left: length, sent }
+    }
+
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let chunk = ready!(self.chunks.as_mut().poll_next(context));
+        Poll::Ready(Some(match chunk.unwrap_or_else(|| Err(Arc::new(OriginError::Stopped))) {
+            Ok(chunk) => {
+                self.left = self.left.saturating_sub(chunk.len() as u64);
+                self.sent.inc_by(chunk.len() as u64);
+                Ok(chunk)
+            }
+            Err(source) => {
+                self.left = 0;
+                let error = BodyError::Origin { file: Arc::clone(&self.name), source };
+                tracing::error!(file = %self.name, error = &error as &dyn std::error::Error, "a file could not be sent whole");
+                Err(error)
+            }
+        }))
     }
 }
 
@@ -151,6 +210,7 @@ impl Body for GateBody {
             Kind::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(mem::take(bytes))))),
             Kind::File(file) => file.poll_chunk(context).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
+            Kind::Remote(remote) => remote.poll_chunk(context).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
         }
     }
 
@@ -162,6 +222,7 @@ impl Body for GateBody {
         SizeHint::with_exact(match &self.0 {
             Kind::Bytes(bytes) => bytes.len() as u64,
             Kind::File(file) => file.end - file.position,
+            Kind::Remote(remote) => remote.left,
         })
     }
 }

@@ -3,7 +3,9 @@
 //! A viewer learns the code and one fixed sentence, never more.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{Method, Response, StatusCode};
 use vidpass_token::Denial;
 
@@ -13,13 +15,22 @@ use crate::judge::Refused;
 
 /// Why there are no bytes although nobody denied them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+#[non_exhaustive]
+pub enum Failure {
+    /// The file is there and cannot be read.
+    FileUnreadable,
     /// The method is not one of reading.
     MethodNotAllowed,
     /// The video has no such file.
     NotFound,
-    /// The file is there and cannot be read.
+    /// The origin has as many requests as it may have at once.
+    OriginBusy,
+    /// The origin cannot be reached, or gives an answer that makes no sense.
     OriginFailed,
+    /// The origin does not answer.
+    OriginTimeout,
+    /// The video has an origin that the configuration lacks.
+    OriginUnknown,
     /// The file is in another state than the viewer demands.
     PreconditionFailed,
     /// The range lies outside the file.
@@ -47,9 +58,13 @@ pub(crate) fn denied(refused: &Refused, method: &Method) -> Response<GateBody> {
 /// The answer to a viewer who may, and cannot.
 pub(crate) fn failed(failure: Failure, method: &Method) -> Response<GateBody> {
     let (status, message) = match failure {
+        Failure::FileUnreadable => (StatusCode::INTERNAL_SERVER_ERROR, "This file cannot be read at the moment."),
         Failure::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Only GET, HEAD and OPTIONS are answered here."),
         Failure::NotFound => (StatusCode::NOT_FOUND, "This video has no such file."),
-        Failure::OriginFailed => (StatusCode::INTERNAL_SERVER_ERROR, "This file cannot be read at the moment."),
+        Failure::OriginBusy => (StatusCode::SERVICE_UNAVAILABLE, "Too many viewers want this at the moment."),
+        Failure::OriginFailed => (StatusCode::BAD_GATEWAY, "This file cannot be fetched at the moment."),
+        Failure::OriginTimeout => (StatusCode::GATEWAY_TIMEOUT, "This file takes too long to fetch."),
+        Failure::OriginUnknown => (StatusCode::INTERNAL_SERVER_ERROR, "This video is not set up correctly."),
         Failure::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "This file has changed."),
         Failure::RangeNotSatisfiable { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "This file has no such bytes."),
     };
@@ -62,18 +77,31 @@ pub(crate) fn failed(failure: Failure, method: &Method) -> Response<GateBody> {
             let range = HeaderValue::try_from(format!("bytes */{length}")).expect("a number is a header value");
             response.headers_mut().insert(CONTENT_RANGE, range);
         }
-        Failure::NotFound | Failure::OriginFailed | Failure::PreconditionFailed => {}
+        Failure::OriginBusy => {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        Failure::FileUnreadable
+        | Failure::NotFound
+        | Failure::OriginFailed
+        | Failure::OriginTimeout
+        | Failure::OriginUnknown
+        | Failure::PreconditionFailed => {}
     }
     response
 }
 
 impl Failure {
     /// The stable name of the reason. It is part of the interface.
-    pub(crate) fn code(self) -> &'static str {
+    #[must_use]
+    pub fn code(self) -> &'static str {
         match self {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::NotFound => "not_found",
-            Self::OriginFailed => "origin_failed",
+            // One name for what is one thing to a viewer; the status tells whose disk it was.
+            Self::FileUnreadable | Self::OriginFailed => "origin_failed",
+            Self::OriginBusy => "origin_busy",
+            Self::OriginTimeout => "origin_timeout",
+            Self::OriginUnknown => "origin_unknown",
             Self::PreconditionFailed => "precondition_failed",
             Self::RangeNotSatisfiable { .. } => "range_not_satisfiable",
         }
@@ -125,6 +153,25 @@ mod tests {
 
     use super::*;
     use crate::decision_id::DecisionId;
+
+    #[test]
+    fn every_failure_has_the_status_of_the_contract() {
+        for (failure, code, status) in [
+            (Failure::FileUnreadable, "origin_failed", 500),
+            (Failure::MethodNotAllowed, "method_not_allowed", 405),
+            (Failure::NotFound, "not_found", 404),
+            (Failure::OriginBusy, "origin_busy", 503),
+            (Failure::OriginFailed, "origin_failed", 502),
+            (Failure::OriginTimeout, "origin_timeout", 504),
+            (Failure::OriginUnknown, "origin_unknown", 500),
+            (Failure::PreconditionFailed, "precondition_failed", 412),
+            (Failure::RangeNotSatisfiable { length: 7 }, "range_not_satisfiable", 416),
+        ] {
+            let response = failed(failure, &Method::GET);
+            assert_eq!((failure.code(), response.status().as_u16()), (code, status));
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), failure == Failure::OriginBusy);
+        }
+    }
 
     #[test]
     fn every_code_has_the_status_of_the_contract() {

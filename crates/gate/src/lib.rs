@@ -2,8 +2,9 @@
 //!
 //! One request goes from [`GateService::handle`] to a [`Judge`], which reads the path
 //! ([`MediaPath`](vidpass_token::MediaPath): what is asked for, and with which credential), finds out who asks
-//! ([`ViewerResolver`]) and has a [`Gate`] decide; and with the `Permit` to the folder of the video. A proxy that asks goes the
-//! same way through [`ForwardAuth`]. Every function that answers with bytes of video takes a `&Permit`.
+//! ([`ViewerResolver`]) and has a [`Gate`] decide; and with the `Permit` to the one of the [`Origins`] that has the video's
+//! files. A proxy that asks goes the same way through [`ForwardAuth`]. Every function that answers with bytes of video takes a
+//! `&Permit`.
 //!
 //! Nothing here knows a private key, a database, or the configuration, and no decision is ever remembered.
 
@@ -18,6 +19,7 @@ mod headers;
 mod judge;
 mod log;
 mod metrics;
+mod origin;
 mod request_target;
 mod seen;
 mod serve;
@@ -29,8 +31,14 @@ pub use catalogue::Catalogue;
 pub use country::{CountryFileError, CountrySource, Reload};
 pub use credential_place::{CredentialPlace, CredentialPlaceError, ParameterName};
 pub use decide::{Gate, GateConfig};
+pub use deny::Failure;
 pub use judge::Judge;
 pub use log::AddressInLog;
-pub use serve::{AccelPrefix, AccelPrefixError, Askers, EnvoyGrpc, FolderError, FolderOrigin, ForwardAuth, Preset};
+pub use origin::{
+    BucketName, CacheConfig, CacheError, FolderError, Home, KnownAs, KnownAsError, MEDIA, NotWhole, OriginConfig,
+    OriginError, OriginLimits, OriginUrl, OriginUrlError, Origins, OriginsConfig, OriginsError, PathTemplate, Place,
+    RegionName, S3Bucket, S3Error, S3Style, TemplateError, WholeFile,
+};
+pub use serve::{AccelPrefix, AccelPrefixError, Askers, EnvoyGrpc, ForwardAuth, Preset};
 pub use service::{GateParts, GateService};
 pub use viewer::{ForwardedHeader, ViewerResolver};

@@ -1,14 +1,14 @@
-//! Serving what was permitted: from a folder, or through a proxy that asks.
+//! Serving what was permitted: from whatever origin, or through a proxy that asks.
 
 mod cache;
-mod conditional;
+pub(crate) mod conditional;
 mod files;
-mod folder;
 mod forward_auth;
 mod mime;
-mod range;
+pub(crate) mod range;
+mod remote;
+mod reply;
 pub(crate) mod watch;
 
-pub(crate) use self::files::FileRequest;
-pub use self::folder::{FolderError, FolderOrigin};
+pub(crate) use self::files::{FileRequest, answer};
 pub use self::forward_auth::{AccelPrefix, AccelPrefixError, Askers, EnvoyGrpc, ForwardAuth, Preset};

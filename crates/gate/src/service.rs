@@ -13,8 +13,9 @@ use crate::body::GateBody;
 use crate::deny::{self, Failure};
 use crate::headers;
 use crate::judge::{Judge, Judged, Permitted, ViewerRequest};
+use crate::origin::Origins;
 use crate::request_target;
-use crate::serve::{FileRequest, FolderOrigin, watch};
+use crate::serve::{self, FileRequest, watch};
 use crate::viewer::ViewerResolver;
 
 /// Answers viewers: decides, then serves. Cheap to clone.
@@ -27,8 +28,8 @@ pub struct GateParts {
     pub judge: Arc<Judge>,
     /// Finds the viewer's address.
     pub viewers: ViewerResolver,
-    /// Has the files.
-    pub files: FolderOrigin,
+    /// Have the files.
+    pub origins: Origins,
 }
 
 impl GateService {
@@ -104,7 +105,7 @@ impl GateParts {
             same_for_all: *same_for_all,
             sent: self.judge.gate.metrics().bytes_sent(),
         };
-        match self.files.answer(permit, file).await {
+        match serve::answer(&self.origins, permit, file).await {
             Ok(response) => {
                 line.served(response.status());
                 response
@@ -123,7 +124,7 @@ impl std::fmt::Debug for GateParts {
         f.debug_struct("GateParts")
             .field("judge", &self.judge)
             .field("viewers", &self.viewers)
-            .field("files", &self.files)
+            .field("origins", &self.origins)
             .finish()
     }
 }

@@ -3,9 +3,11 @@
 //! Three layers, the later one winning: the TOML file, `VIDPASS_…` in the environment, the command line. The last two
 //! arrive together as [`Overrides`]; [`read`] merges them and reports every problem at once.
 
+mod origins;
 mod problems;
 mod raw;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,10 +16,13 @@ use anyhow::Context as _;
 use clap::Args;
 use secrecy::SecretString;
 use vidpass_api::PublicUrl;
-use vidpass_gate::{AddressInLog, CountrySource, CredentialPlace, ForwardedHeader, GateConfig, Preset};
+use vidpass_gate::{
+    AddressInLog, CacheConfig, CountrySource, CredentialPlace, ForwardedHeader, GateConfig, MEDIA, OriginLimits, Preset,
+};
 use vidpass_store::DatabaseUrl;
-use vidpass_token::{Limits, Network};
+use vidpass_token::{Limits, Network, OriginName};
 
+pub(crate) use origins::{BucketSettings, OriginSettings, PlaceSettings};
 pub(crate) use problems::ConfigError;
 use problems::Problems;
 use raw::RawConfig;
@@ -48,6 +53,12 @@ pub(crate) struct Config {
     pub(crate) forward_auth: Vec<ForwardAuthConfig>,
     /// What one client may take.
     pub(crate) limits: ConnectionLimits,
+    /// Where videos' files are, beside `media`.
+    pub(crate) origins: BTreeMap<OriginName, OriginSettings>,
+    /// What remote origins may take.
+    pub(crate) origin_limits: OriginLimits,
+    /// Where their files are kept; `None` is nowhere.
+    pub(crate) cache: Option<CacheConfig>,
     /// What is written about it.
     pub(crate) log: LogConfig,
 }
@@ -199,6 +210,17 @@ impl Config {
         GateConfig { limits, ..GateConfig::default() }
     }
 
+    /// `origin`, where the gate would find it.
+    ///
+    /// # Errors
+    /// Where it is not in the configuration.
+    pub(crate) fn require_origin(&self, origin: &OriginName) -> anyhow::Result<()> {
+        let known = origin.as_str() == MEDIA || self.origins.contains_key(origin);
+        let names = || std::iter::once(MEDIA).chain(self.origins.keys().map(OriginName::as_str)).collect::<Vec<_>>();
+        anyhow::ensure!(known, "the configuration has no origin `{origin}`; it has: {}", names().join(", "));
+        Ok(())
+    }
+
     /// Opens the country database. Reading a file takes a second or two.
     ///
     /// # Errors
@@ -277,6 +299,9 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     let viewer = raw.viewer.parse(p, folder);
     let forward_auth: Vec<_> = raw.forward_auth.iter().map(|table| table.parse(p)).collect();
     let limits = raw.limits.parse(p);
+    let origins = origins::parse_origins(&raw.origins, p, folder);
+    let origin_limits = raw.origin_limits.parse(&raw.cache, p);
+    let cache = raw.cache.parse(origin_limits.map(|limits| limits.max_object), p, folder);
     let log = raw.log.parse(p, folder);
     problems.none_or(|| {
         Some(Config {
@@ -290,6 +315,9 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
             viewer: viewer?,
             forward_auth: forward_auth.into_iter().collect::<Option<_>>()?,
             limits: limits?,
+            origins,
+            origin_limits: origin_limits?,
+            cache: cache?,
             log: log?,
         })
     })
@@ -401,6 +429,119 @@ mod tests {
     fn a_default_that_is_longer_than_the_longest_is_refused() {
         let error = check("[tokens]\ndefault_lifetime = \"48h\"").unwrap_err().to_string();
         assert!(error.contains("tokens.default_lifetime"), "{error}");
+    }
+
+    #[test]
+    fn origins_are_read() {
+        let config = check(
+            r#"
+            [origins.bucket]
+            type = "s3"
+            bucket = "videos"
+            region = "eu-north-1"
+            endpoint = "https://s3.example.com"
+            style = "virtual-host"
+            path = "vod/{account}/{uid}"
+            credentials_file = "s3-credentials.toml"
+            known_as = ["https://cdn.example.com/vod/{uid}/"]
+            [origins.old]
+            type = "http"
+            url = "https://vod.internal/base"
+            path = "{uid}"
+            [origins.nas]
+            type = "folder"
+            folder = "/mnt/nas"
+            [origin_limits]
+            read_timeout = "7s"
+            [cache]
+            folder = "cache"
+            max_object = "8 MiB"
+            "#,
+        )
+        .unwrap();
+        let names: Vec<&str> = config.origins.keys().map(OriginName::as_str).collect();
+        assert_eq!(names, ["bucket", "nas", "old"]);
+        let bucket = &config.origins[&"bucket".parse().unwrap()];
+        let PlaceSettings::S3(s3) = &bucket.place else { panic!("{bucket:?}") };
+        assert_eq!(s3.credentials_file.as_deref(), Some(Path::new("etc/s3-credentials.toml")));
+        assert_eq!((bucket.path.to_string().as_str(), bucket.known_as.len()), ("vod/{account}/{uid}", 1));
+        assert_eq!(config.origins[&"nas".parse().unwrap()].path.to_string(), "{account}/{uid}");
+        assert_eq!(config.origin_limits.read_timeout, Duration::from_secs(7));
+        assert_eq!(config.origin_limits.max_object, 8 << 20);
+        assert_eq!(config.cache.unwrap().folder, Path::new("etc/cache"));
+    }
+
+    #[test]
+    fn the_written_defaults_of_origins_are_those_of_the_gate() {
+        let config = check("").unwrap();
+        assert_eq!(config.origin_limits, OriginLimits::default());
+        assert!(config.origins.is_empty() && config.cache.is_none());
+    }
+
+    #[test]
+    fn all_problems_of_origins_are_reported_at_once() {
+        let text = r#"
+            [origins.media]
+            type = "folder"
+            folder = "x"
+            [origins.account]
+            type = "folder"
+            folder = "x"
+            [origins."no name"]
+            type = "folder"
+            folder = "x"
+            [origins.a]
+            type = "http"
+            url = "ftp://vod.internal"
+            path = "{account}"
+            known_as = ["https://cdn.example.com/{uid}", "cdn.example.com/{uid}"]
+            [origins.b]
+            type = "s3"
+            bucket = "x"
+            region = "eu north"
+            endpoint = "https://s3.example.com/videos"
+            style = "host"
+            [origin_limits]
+            connect_timeout = "0s"
+            max_requests = 0
+            [cache]
+            max_size = "1 GiB"
+            max_object = "2 GiB"
+        "#;
+        let error = check(text).unwrap_err().to_string();
+        for setting in [
+            "origins = \"media\"",
+            "origins = \"account\"",
+            "origins = \"no name\"",
+            "origins.a.url = \"ftp://vod.internal\"",
+            "origins.a.path = \"{account}\"",
+            "origins.a.known_as = \"cdn.example.com/{uid}\"",
+            "origins.b.bucket = \"x\"",
+            "origins.b.region = \"eu north\"",
+            "origins.b.endpoint = \"https://s3.example.com/videos\"",
+            "origins.b.style = \"host\"",
+            "origin_limits.connect_timeout = \"0s\"",
+            "origin_limits.max_requests = \"0\"",
+            "cache.max_object = \"2 GiB\"",
+        ] {
+            assert!(error.contains(setting), "{setting} is not in:\n{error}");
+        }
+        for (text, reason) in [
+            ("[origins.a]\ntype = \"ftp\"", "unknown variant `ftp`"),
+            ("[origins.a]\ntype = \"http\"", "missing field `url`"),
+            ("[origins.a]\ntype = \"http\"\nurl = \"http://h\"\nbucket = \"b\"", "unknown field `bucket`"),
+        ] {
+            let ConfigError::Syntax { source, .. } = check(text).unwrap_err() else { panic!("{text}") };
+            assert!(source.to_string().contains(reason), "{source}");
+        }
+    }
+
+    #[test]
+    fn only_origins_of_the_configuration_are_known() {
+        let config = check("[origins.nas]\ntype = \"folder\"\nfolder = \"x\"").unwrap();
+        let ask = |name: &str| config.require_origin(&name.parse().unwrap()).map_err(|error| error.to_string());
+        assert_eq!((ask("nas"), ask("media")), (Ok(()), Ok(())));
+        assert_eq!(ask("nsa"), Err("the configuration has no origin `nsa`; it has: media, nas".to_owned()));
     }
 
     fn check(text: &str) -> Result<Config, ConfigError> {

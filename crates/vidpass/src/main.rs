@@ -8,8 +8,10 @@ mod follow;
 mod forward_auth;
 mod framing;
 mod listener;
+mod origins;
 mod output;
 mod server;
+mod size;
 mod span;
 mod telemetry;
 

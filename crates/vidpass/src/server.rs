@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 use tracing::{error, info, warn};
 use vidpass_api::{ApiConfig, CountryLookup, PublicUrl, Readiness};
-use vidpass_gate::{CountrySource, FolderOrigin, Gate, GateParts, GateService, Judge, Reload, ViewerResolver};
+use vidpass_gate::{CountrySource, Gate, GateParts, GateService, Judge, Reload, ViewerResolver};
 use vidpass_store::{Chain, Store};
 use vidpass_token::{AccountId, Clock, VideoId};
 
@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::follow::Heard;
 use crate::forward_auth::Asked;
 use crate::listener::Protocol;
-use crate::{follow, framing, listener};
+use crate::{follow, framing, listener, origins};
 
 /// How often the country file is looked at.
 const COUNTRY_CHECK: Duration = Duration::from_secs(5);
@@ -51,18 +51,16 @@ impl Server {
     /// Binds the listeners and fills the gate from the store.
     ///
     /// # Errors
-    /// An address that is taken, a country file or media folder that cannot be used, a store that does not answer.
+    /// An address that is taken, a country file or an origin that cannot be used, a store that does not answer.
     pub(crate) async fn bind(config: Config, store: Store, clock: Clock) -> anyhow::Result<Self> {
         let listener = bind("listen", config.listen).await?;
         let admin = match config.admin_listen {
             Some(address) => Some(bind("admin_listen", address).await?),
             None => None,
         };
-        let files = FolderOrigin::open(&config.media).with_context(|| {
-            format!("media = {} cannot be used; make the folder, or set `media`", config.media.display())
-        })?;
         let countries = Arc::new(config.country_source()?);
         let mut metrics = Registry::default();
+        let origins = origins::open(&config, &mut metrics)?;
         let gate = Arc::new(Gate::new(config.gate(), &mut metrics));
         let follower = store.follower();
         let seq = follow::fill(&store, &gate).await.context("the gate could not be filled from the store")?;
@@ -90,7 +88,7 @@ impl Server {
         for config in &config.forward_auth {
             forward_auth.push(Asked::bind(config, &judge, &viewers).await?);
         }
-        let service = GateService::new(GateParts { judge, viewers, files });
+        let service = GateService::new(GateParts { judge, viewers, origins });
         let mut tasks = JoinSet::new();
         tasks.spawn(follow::follow(store.clone(), gate, follower, seq, (heard, clock.clone())));
         tasks.spawn(watch_country_file(countries));

@@ -1,4 +1,4 @@
-//! A folder with one folder per account, and in that one per video.
+//! A folder with a folder of its own for each video: by default one for each account, and in that one for each video.
 //!
 //! An account names its videos itself, so a folder that is not its own must be out of its reach.
 
@@ -12,21 +12,24 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 use vidpass_token::{FilePath, Permit};
 
+use super::template::PathTemplate;
+use crate::deny::Failure;
+
 /// How often an opening is tried again that a concurrent rename made uncertain (`openat2(2)`, `EAGAIN`).
 const ATTEMPTS: usize = 8;
 
-/// `<media folder>/<account>/<uid>/<path>`: an origin of videos.
+/// `<folder>/<account>/<uid>/<path>`, or what the template says.
 ///
-/// The media folder is opened once; whoever replaces it by another folder of the same name restarts the program.
-#[derive(Clone)]
-pub struct FolderOrigin {
+/// The folder is opened once; whoever replaces it by another one of the same name restarts the program.
+pub(crate) struct FolderOrigin {
     root: Arc<OwnedFd>,
-    path: Arc<Path>,
+    path: Box<Path>,
+    videos: PathTemplate,
 }
 
-/// Why a media folder cannot be used.
+/// Why a folder of videos cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use {} as the media folder", .path.display())]
+#[error("cannot use {} as a folder of videos", .path.display())]
 pub struct FolderError {
     /// The folder.
     path: PathBuf,
@@ -36,16 +39,16 @@ pub struct FolderError {
 
 /// A file of a video, open for reading.
 #[derive(Debug)]
-pub(super) struct OpenFile {
+pub(crate) struct OpenFile {
     pub(super) file: File,
     pub(super) metadata: Metadata,
-    /// Account, video and path within it, for logs.
+    /// The video's folder and the path within it, for logs.
     pub(super) name: Arc<str>,
 }
 
 /// Why a file of a video could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum OpenError {
+pub(crate) enum OpenError {
     #[error("cannot open {name}")]
     Failed { name: Arc<str>, source: io::Error },
     /// There is nothing of this name, or it is a folder, a pipe, a socket or a device.
@@ -56,25 +59,43 @@ pub(super) enum OpenError {
     Outside { name: Arc<str> },
 }
 
+impl OpenError {
+    /// What the viewer gets. Logs what they do not learn.
+    pub(crate) fn failure(&self) -> Failure {
+        let cause = self as &dyn std::error::Error;
+        match self {
+            Self::NoFile { .. } => Failure::NotFound,
+            Self::Outside { .. } => {
+                tracing::warn!(error = cause, "a file is not served");
+                Failure::NotFound
+            }
+            Self::Failed { .. } => {
+                tracing::error!(error = cause, "a file cannot be opened");
+                Failure::FileUnreadable
+            }
+        }
+    }
+}
+
 impl FolderOrigin {
-    /// Opens the media folder.
+    /// Opens the folder; `videos` says where in it each video is.
     ///
     /// # Errors
     /// [`FolderError`] where it is not a folder, cannot be read, or the system lacks `openat2` (Linux before 5.6).
-    pub fn open(path: &Path) -> Result<Self, FolderError> {
+    pub(super) fn open(path: &Path, videos: PathTemplate) -> Result<Self, FolderError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(CWD, path, flags, Mode::empty()).and_then(|root| {
             openat2(&root, c".", flags, Mode::empty(), ResolveFlags::BENEATH)?;
             Ok(Arc::new(root))
         });
         let root = root.map_err(|error| FolderError { path: path.to_owned(), source: error.into() })?;
-        Ok(Self { root, path: path.into() })
+        Ok(Self { root, path: path.into(), videos })
     }
 
     /// Opens a file of the permitted video, on a blocking thread: a cold disk must not hold up other viewers.
-    pub(super) async fn open_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
+    pub(crate) async fn open_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
         let root = Arc::clone(&self.root);
-        let folder = format!("{}/{}", permit.account(), permit.video());
+        let folder = self.videos.of(permit);
         let name: Arc<str> = format!("{folder}/{file}").into();
         let (path, opening) = (file.as_str().to_owned(), Arc::clone(&name));
         tokio::task::spawn_blocking(move || open(&root, &folder, &path, opening))
@@ -83,12 +104,11 @@ impl FolderOrigin {
     }
 }
 
-/// Opens `path` below `video`, which is `<account>/<uid>`, where no symbolic link leads out of the video's folder. Links
-/// within it are followed.
+/// Opens `path` below `video`, the video's folder, where no symbolic link leads out of it. Links within it are followed.
 ///
 /// The kernel keeps the way inside, so nothing that is renamed meanwhile can lead it out.
 fn open(root: &OwnedFd, video: &str, path: &str, name: Arc<str>) -> Result<OpenFile, OpenError> {
-    // The folder itself may not be a link: it could lead to another video.
+    // Neither the folder itself nor one on the way to it may be a link: it could lead to another video.
     let folder = open_beneath(root, video, OFlags::PATH | OFlags::DIRECTORY, ResolveFlags::NO_SYMLINKS);
     // `NONBLOCK`, or opening a pipe would wait for its writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;

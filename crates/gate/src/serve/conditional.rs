@@ -2,24 +2,37 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
+use http::header::{
+    ETAG, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    LAST_MODIFIED,
+};
 use vidpass_token::UnixTime;
 
 /// The last second of the year 9999, after which an HTTP date cannot be written.
 const LAST_DATE: i64 = 253_402_300_799;
 
+/// The longest tag of an origin that is passed on, in bytes.
+const MAX_TAG_LENGTH: usize = 256;
+
+/// How much of `If-None-Match` an origin is told, in bytes.
+const MAX_TAGS_LENGTH: usize = 2048;
+
 /// What tells one state of a file from another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Validators {
-    /// A strong entity tag, with its quotes.
-    pub(super) etag: String,
-    /// When the file was last changed; `None` where no HTTP date can say it.
-    pub(super) modified: Option<UnixTime>,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Validators {
+    /// `None` where an origin gives none.
+    pub(crate) etag: Option<EntityTag>,
+    /// When the file was last changed; `None` where no HTTP date can say it, or an origin does not.
+    pub(crate) modified: Option<UnixTime>,
 }
+
+/// An entity tag, with its quotes, and `W/` where it is weak (RFC 9110, section 8.8.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EntityTag(Box<str>);
 
 /// What the preconditions of a request come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Precondition {
+pub(crate) enum Precondition {
     /// Answer as if there were none.
     Proceed,
     /// The viewer has this state of the file: 304.
@@ -31,33 +44,87 @@ pub(super) enum Precondition {
 impl Validators {
     /// Of a file that was changed at `modified` (seconds and nanoseconds since 1970). A date in the future becomes
     /// `now` (section 8.8.2.1).
-    pub(super) fn new(modified: (i64, i64), size: u64, inode: u64, now: UnixTime) -> Self {
+    pub(crate) fn of_file(modified: (i64, i64), size: u64, inode: u64, now: UnixTime) -> Self {
         let (seconds, nanoseconds) = modified;
         let date = UnixTime(seconds.min(now.0));
         Self {
-            etag: format!("\"{seconds:x}.{nanoseconds:x}-{size:x}-{inode:x}\""),
+            etag: Some(EntityTag(format!("\"{seconds:x}.{nanoseconds:x}-{size:x}-{inode:x}\"").into())),
             modified: Some(date).filter(|date| (0..=LAST_DATE).contains(&date.0)),
         }
     }
 
+    /// As an origin gives them; what cannot be read is as if it were not there.
+    pub(crate) fn of_answer(headers: &HeaderMap, now: UnixTime) -> Self {
+        Self {
+            etag: only(headers, ETAG).and_then(EntityTag::parse),
+            modified: date(headers, LAST_MODIFIED).map(|date| date.min(now)),
+        }
+    }
+
     /// The value of `Last-Modified`.
-    pub(super) fn last_modified(&self) -> Option<String> {
-        let seconds = u64::try_from(self.modified?.0).ok()?;
-        Some(httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)))
+    pub(crate) fn last_modified(&self) -> Option<String> {
+        self.modified.and_then(http_date)
+    }
+
+    fn is_strongly(&self, tag: &str) -> bool {
+        self.etag.as_ref().is_some_and(|etag| etag.is_strong() && etag.as_str() == tag)
+    }
+
+    fn is_weakly(&self, tag: &str) -> bool {
+        self.etag.as_ref().is_some_and(|etag| opaque(etag.as_str()) == opaque(tag))
+    }
+}
+
+impl EntityTag {
+    fn parse(text: &str) -> Option<Self> {
+        let inner = opaque(text).strip_prefix('"')?.strip_suffix('"')?;
+        let plain = inner.bytes().all(|c| c.is_ascii_graphic() && c != b'"');
+        (plain && text.len() <= MAX_TAG_LENGTH).then(|| Self(text.into()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether equal tags mean equal bytes, so that parts of files with the same tag fit together.
+    pub(crate) fn is_strong(&self) -> bool {
+        !self.0.starts_with("W/")
+    }
+}
+
+/// What a viewer has already, as far as an origin can be asked to send nothing if that is still so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// A state with one of these tags: the value of `If-None-Match`.
+    Tags(String),
+    /// The state of this time: the value of `If-Modified-Since`.
+    Since(String),
+}
+
+impl Held {
+    /// What the conditions of a request say, written anew; `None` where they say nothing, or too much.
+    pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
+        if !headers.contains_key(IF_NONE_MATCH) {
+            return date(headers, IF_MODIFIED_SINCE).and_then(http_date).map(Self::Since);
+        }
+        let lines = headers.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+        let tags: Vec<EntityTag> = lines.flat_map(tags).filter_map(EntityTag::parse).collect();
+        let list = tags.iter().map(EntityTag::as_str).collect::<Vec<_>>().join(", ");
+        (1..=MAX_TAGS_LENGTH).contains(&list.len()).then_some(Self::Tags(list))
     }
 }
 
 /// Evaluates the preconditions of a `GET` or `HEAD` in the order of section 13.2.2.
-pub(super) fn evaluate(headers: &HeaderMap, file: &Validators) -> Precondition {
+pub(crate) fn evaluate(headers: &HeaderMap, file: &Validators) -> Precondition {
     if headers.contains_key(IF_MATCH) {
-        if !any_tag(headers, IF_MATCH, |tag| strong(tag) == Some(&file.etag)) {
+        if !any_tag(headers, IF_MATCH, |tag| file.is_strongly(tag)) {
             return Precondition::Failed;
         }
     } else if date(headers, IF_UNMODIFIED_SINCE).is_some_and(|since| file.modified.is_none_or(|date| date > since)) {
         return Precondition::Failed;
     }
     let unchanged = if headers.contains_key(IF_NONE_MATCH) {
-        any_tag(headers, IF_NONE_MATCH, |tag| tag.strip_prefix("W/").unwrap_or(tag) == file.etag)
+        any_tag(headers, IF_NONE_MATCH, |tag| file.is_weakly(tag))
     } else {
         date(headers, IF_MODIFIED_SINCE).is_some_and(|since| file.modified.is_some_and(|date| date <= since))
     };
@@ -67,17 +134,22 @@ pub(super) fn evaluate(headers: &HeaderMap, file: &Validators) -> Precondition {
 /// Whether a `Range` header counts: there is no `If-Range`, or it names this state of the file (section 13.1.5).
 ///
 /// A date is good enough only if the file did not change within its second (section 8.8.2.2).
-pub(super) fn range_counts(headers: &HeaderMap, file: &Validators, now: UnixTime) -> bool {
+pub(crate) fn range_counts(headers: &HeaderMap, file: &Validators, now: UnixTime) -> bool {
     let Some(value) = only(headers, IF_RANGE) else { return !headers.contains_key(IF_RANGE) };
     if value.starts_with('"') || value.starts_with("W/") {
-        return strong(value) == Some(&file.etag);
+        return file.is_strongly(value);
     }
     file.modified.is_some_and(|modified| parse_date(value) == Some(modified) && modified < now)
 }
 
-/// The tag, unless it is weak.
-fn strong(tag: &str) -> Option<&str> {
-    Some(tag).filter(|tag| !tag.starts_with("W/"))
+/// The strong tag that `If-Range` names: a part counts only while the file has it.
+pub(crate) fn part_of(headers: &HeaderMap) -> Option<EntityTag> {
+    only(headers, IF_RANGE).and_then(EntityTag::parse).filter(EntityTag::is_strong)
+}
+
+/// The tag without what says that it is weak.
+fn opaque(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 /// Whether the header is `*`, or `matches` is true of one of its tags. What cannot be read matches nothing.
@@ -113,6 +185,11 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     line.to_str().ok().map(str::trim)
 }
 
+fn http_date(time: UnixTime) -> Option<String> {
+    let seconds = u64::try_from(time.0).ok()?;
+    Some(httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)))
+}
+
 fn parse_date(text: &str) -> Option<UnixTime> {
     let date = httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     i64::try_from(date.as_secs()).ok().map(UnixTime)
@@ -131,11 +208,79 @@ mod tests {
     #[test]
     fn validators_of_a_file() {
         let file = file();
-        assert_eq!((file.etag.as_str(), file.last_modified().as_deref()), (ETAG, Some(DATE)));
-        let odd = |seconds, now| Validators::new((seconds, 0), 1, 1, UnixTime(now)).last_modified();
+        assert_eq!((file.etag.as_ref().unwrap().as_str(), file.last_modified().as_deref()), (ETAG, Some(DATE)));
+        let odd = |seconds, now| Validators::of_file((seconds, 0), 1, 1, UnixTime(now)).last_modified();
         assert_eq!(odd(2_000, 1_000).as_deref(), Some("Thu, 01 Jan 1970 00:16:40 GMT"));
         assert_eq!(odd(-1, 1_000), None);
         assert_eq!(odd(i64::MAX, i64::MAX), None);
+    }
+
+    #[test]
+    fn validators_of_an_answer() {
+        let now = UnixTime(1_800_000_900);
+        let check = |headers: &[(&'static str, &str)], etag: Option<&str>, date: Option<&str>| {
+            let validators = Validators::of_answer(&map(headers), now);
+            let found = (validators.etag.as_ref().map(EntityTag::as_str), validators.last_modified());
+            assert_eq!(found, (etag, date.map(str::to_owned)), "{headers:?}");
+        };
+        check(&[], None, None);
+        check(&[("etag", "\"a\""), ("last-modified", DATE)], Some("\"a\""), Some(DATE));
+        check(&[("etag", "W/\"a\"")], Some("W/\"a\""), None);
+        check(&[("etag", "\"\"")], Some("\"\""), None);
+        for bad in [
+            "a",
+            "\"",
+            "\"a",
+            "w/\"a\"",
+            "\"a\"b\"",
+            "\"a b\"",
+            "\"é\"",
+            "\"a\", \"b\"",
+            &format!("\"{}\"", "a".repeat(255)),
+        ] {
+            check(&[("etag", bad)], None, None);
+        }
+        check(&[("etag", "\"a\""), ("etag", "\"b\"")], None, None);
+        check(&[("last-modified", "yesterday")], None, None);
+        let future = "Fri, 15 Jan 2027 09:00:00 GMT";
+        check(&[("last-modified", future)], None, Some("Fri, 15 Jan 2027 08:15:00 GMT"));
+    }
+
+    #[test]
+    fn a_weak_tag_or_none_says_less() {
+        let weak = Validators { etag: EntityTag::parse("W/\"a\""), modified: None };
+        for (file, headers, expected) in [
+            (&weak, [("if-none-match", "\"a\"")], NotModified),
+            (&weak, [("if-none-match", "W/\"a\"")], NotModified),
+            (&weak, [("if-match", "W/\"a\"")], Failed),
+            (&weak, [("if-match", "\"a\"")], Failed),
+            (&weak, [("if-match", "*")], Proceed),
+            (&weak, [("if-modified-since", DATE)], Proceed),
+            (&weak, [("if-unmodified-since", DATE)], Failed),
+            (&Validators::default(), [("if-none-match", "\"a\"")], Proceed),
+            (&Validators::default(), [("if-none-match", "*")], NotModified),
+            (&Validators::default(), [("if-match", "\"a\"")], Failed),
+        ] {
+            assert_eq!(evaluate(&map(&headers), file), expected, "{file:?} {headers:?}");
+        }
+        for tag in ["W/\"a\"", "\"a\""] {
+            assert!(!range_counts(&map(&[("if-range", tag)]), &weak, UnixTime(1_800_000_900)), "{tag}");
+        }
+    }
+
+    #[test]
+    fn what_a_viewer_holds_is_written_anew() {
+        let held = |headers: &[(&'static str, &str)]| Held::read(&map(headers));
+        let tags = |text: &str| Some(Held::Tags(text.to_owned()));
+        assert_eq!(held(&[("if-none-match", "\"a\",W/\"b\"  ,, \"c\"")]), tags("\"a\", W/\"b\", \"c\""));
+        assert_eq!(held(&[("if-none-match", "\"a\""), ("if-none-match", "\"b\"")]), tags("\"a\", \"b\""));
+        assert_eq!(held(&[("if-none-match", "\"a\""), ("if-modified-since", DATE)]), tags("\"a\""));
+        for nothing in ["*", "nonsense", "", "\"a b\"", &format!("\"{}\"", "a".repeat(300))] {
+            assert_eq!(held(&[("if-none-match", nothing)]), None, "{nothing}");
+        }
+        assert_eq!(held(&[("if-modified-since", DATE)]), Some(Held::Since(DATE.to_owned())));
+        assert_eq!(held(&[("if-modified-since", "yesterday")]), None);
+        assert_eq!(held(&[("if-match", "\"a\"")]), None);
     }
 
     #[test]
@@ -193,7 +338,7 @@ mod tests {
     }
 
     fn file() -> Validators {
-        Validators::new((1_800_000_000, 5), 10, 7, UnixTime(1_800_000_900))
+        Validators::of_file((1_800_000_000, 5), 10, 7, UnixTime(1_800_000_900))
     }
 
     fn map(headers: &[(&'static str, &str)]) -> HeaderMap {

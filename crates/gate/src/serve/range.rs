@@ -2,7 +2,7 @@
 
 /// The part of a file that answers a `Range` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Selection {
+pub(crate) enum Selection {
     /// All of it: there is no such header, or it is one to be ignored.
     Whole,
     /// The bytes from `first` to `last`, both included; both lie in the file.
@@ -11,35 +11,56 @@ pub(super) enum Selection {
     Unsatisfiable,
 }
 
-/// Reads the value of a `Range` header for a file of `length` bytes.
-///
-/// A header of another unit, or one that does not follow the grammar, is ignored (section 14.2). So is one of several
-/// ranges, which a server may (section 14.2): no player asks for them, and a thousand overlapping ones would make one
-/// short request cost a thousand files.
-pub(super) fn select(header: &[u8], length: u64) -> Selection {
-    match parse(header) {
-        None => Selection::Whole,
-        Some(Spec::From { first }) if first >= length => Selection::Unsatisfiable,
-        Some(Spec::From { first }) => Selection::Part { first, last: length - 1 },
-        Some(Spec::FromTo { first, .. }) if first >= length => Selection::Unsatisfiable,
-        Some(Spec::FromTo { first, last }) => Selection::Part { first, last: last.min(length - 1) },
-        Some(Spec::Suffix { length: 0 }) => Selection::Unsatisfiable,
-        // "The entire representation", which has no last byte to name.
-        Some(Spec::Suffix { .. }) if length == 0 => Selection::Whole,
-        Some(Spec::Suffix { length: suffix }) => {
-            Selection::Part { first: length.saturating_sub(suffix), last: length - 1 }
+/// A part as a `Range` header names it, before the file's length is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spec {
+    /// From `first` to the end.
+    From { first: u64 },
+    /// From `first` to `last`, both included, and `first` not after `last`.
+    FromTo { first: u64, last: u64 },
+    /// So many bytes at the end.
+    Suffix { length: u64 },
+}
+
+impl Spec {
+    /// The part of a file of `length` bytes.
+    pub(crate) fn select(self, length: u64) -> Selection {
+        match self {
+            Self::From { first } if first >= length => Selection::Unsatisfiable,
+            Self::From { first } => Selection::Part { first, last: length - 1 },
+            Self::FromTo { first, .. } if first >= length => Selection::Unsatisfiable,
+            Self::FromTo { first, last } => Selection::Part { first, last: last.min(length - 1) },
+            Self::Suffix { length: 0 } => Selection::Unsatisfiable,
+            // "The entire representation", which has no last byte to name.
+            Self::Suffix { .. } if length == 0 => Selection::Whole,
+            Self::Suffix { length: suffix } => {
+                Selection::Part { first: length.saturating_sub(suffix), last: length - 1 }
+            }
+        }
+    }
+
+    /// The value of a `Range` header; `None` where no file has these bytes.
+    ///
+    /// Servers count in signed numbers, and some take what is beyond for nonsense.
+    pub(crate) fn header(self) -> Option<String> {
+        const MOST: u64 = i64::MAX.unsigned_abs();
+        match self {
+            Self::From { first } | Self::FromTo { first, .. } if first >= MOST => None,
+            Self::FromTo { first, last } if last < MOST => Some(format!("bytes={first}-{last}")),
+            Self::From { first } | Self::FromTo { first, .. } => Some(format!("bytes={first}-")),
+            Self::Suffix { length: 0 } => None,
+            Self::Suffix { length } if length < MOST => Some(format!("bytes=-{length}")),
+            Self::Suffix { .. } => Some("bytes=0-".to_owned()),
         }
     }
 }
 
-#[derive(Clone, Copy)]
-enum Spec {
-    From { first: u64 },
-    FromTo { first: u64, last: u64 },
-    Suffix { length: u64 },
-}
-
-fn parse(header: &[u8]) -> Option<Spec> {
+/// Reads the value of a `Range` header.
+///
+/// A header of another unit, or one that does not follow the grammar, is ignored (section 14.2). So is one of several
+/// ranges, which a server may (section 14.2): no player asks for them, and a thousand overlapping ones would make one
+/// short request cost a thousand files.
+pub(crate) fn parse(header: &[u8]) -> Option<Spec> {
     let (unit, set) = std::str::from_utf8(header).ok()?.split_once('=')?;
     if !unit.eq_ignore_ascii_case("bytes") {
         return None;
@@ -89,6 +110,24 @@ mod tests {
         check("bytes=0-18446744073709551615", 10, Part { first: 0, last: 9 });
         check("bytes=0-99999999999999999999999", 10, Part { first: 0, last: 9 });
         check("bytes=-18446744073709551616", 10, Part { first: 0, last: 9 });
+    }
+
+    #[test]
+    fn an_origin_is_asked_in_numbers_that_it_can_read() {
+        let header = |text: &str| parse(text.as_bytes()).and_then(Spec::header);
+        for (asked, sent) in [
+            ("bytes= 1-2 ", Some("bytes=1-2")),
+            ("bytes=5-", Some("bytes=5-")),
+            ("bytes=-5", Some("bytes=-5")),
+            ("bytes=0-99999999999999999999999", Some("bytes=0-")),
+            ("bytes=-99999999999999999999999", Some("bytes=0-")),
+            ("bytes=9223372036854775807-", None),
+            ("bytes=9223372036854775807-9223372036854775808", None),
+            ("bytes=-0", None),
+            ("bytes=0-0,1-1", None),
+        ] {
+            assert_eq!(header(asked).as_deref(), sent, "{asked}");
+        }
     }
 
     #[test]
@@ -149,6 +188,10 @@ mod tests {
             let header = format!("bytes={first}-{last}");
             prop_assert_eq!(select(header.as_bytes(), last + rest), Part { first, last });
         }
+    }
+
+    fn select(header: &[u8], length: u64) -> Selection {
+        parse(header).map_or(Whole, |spec| spec.select(length))
     }
 
     #[track_caller]

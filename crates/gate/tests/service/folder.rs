@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use vidpass_gate::FolderOrigin;
+use prometheus_client::registry::Registry;
+use vidpass_gate::{OriginConfig, OriginLimits, Origins, OriginsConfig, PathTemplate, Place};
 use vidpass_token::VideoPolicy;
 
 use crate::site::{SECRET, Site};
@@ -113,12 +114,46 @@ async fn a_file_that_cannot_be_read_is_our_failure() {
 }
 
 #[test]
-fn a_media_folder_must_be_a_folder() {
+fn a_folder_of_videos_must_be_a_folder() {
     let site = Site::start();
-    assert!(FolderOrigin::open(site.media_folder()).is_ok());
-    let error = FolderOrigin::open(&site.path("nothing")).unwrap_err();
-    assert!(error.to_string().contains("as the media folder"), "{error}");
-    FolderOrigin::open(&site.path("neighbour/secret.m3u8")).unwrap_err();
+    let open = |media: &Path, other: &Path| {
+        let origin = OriginConfig {
+            place: Place::Folder(other.to_owned()),
+            path: PathTemplate::default(),
+            known_as: Vec::new(),
+        };
+        let named = [("nas".parse().unwrap(), origin)].into();
+        let config = OriginsConfig { media: media.to_owned(), named, limits: OriginLimits::default(), cache: None };
+        Origins::open(config, &mut Registry::default()).map(drop)
+    };
+    let good = site.media_folder();
+    open(good, good).unwrap();
+    for bad in [site.path("nothing"), site.path("neighbour/secret.m3u8")] {
+        let error = open(&bad, good).unwrap_err().to_string();
+        assert!(error.contains("make the folder, or set `media`") && error.contains(bad.to_str().unwrap()), "{error}");
+        assert_eq!(open(good, &bad).unwrap_err().to_string(), "the origin `nas` cannot be used");
+    }
+}
+
+#[tokio::test]
+async fn a_video_may_have_another_folder() {
+    let nas = tempfile::tempdir().unwrap();
+    let site = Site::start().with_origin(Place::Folder(nas.path().to_owned()));
+    check(&site, "hls/seg-1.m4s", "404 not_found").await;
+    fs::create_dir_all(nas.path().join("owner/public/hls")).unwrap();
+    fs::write(nas.path().join("owner/public/hls/seg-1.m4s"), "on the nas").unwrap();
+    check(&site, "hls/seg-1.m4s", "200 on the nas").await;
+    site.name_origin("public", "media");
+    check(&site, "hls/seg-1.m4s", "200 0123456789").await;
+}
+
+#[tokio::test]
+async fn an_origin_that_nobody_knows_is_no_folder() {
+    let site = Site::start();
+    site.name_origin("public", "gone");
+    check(&site, "hls/seg-1.m4s", "500 origin_unknown").await;
+    let answer = site.get("/public/hls/seg-1.m4s").await;
+    assert_eq!(answer.body, r#"{"code":"origin_unknown","message":"This video is not set up correctly."}"#);
 }
 
 async fn check(site: &Site, path: &str, expected: &str) {

@@ -13,10 +13,14 @@ use http_body_util::{BodyExt as _, Full};
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 use vidpass_gate::{
-    AddressInLog, Catalogue, CountrySource, CredentialPlace, FolderOrigin, ForwardedHeader, Gate, GateConfig,
-    GateParts, GateService, Judge, ViewerResolver,
+    AddressInLog, CacheConfig, Catalogue, CountrySource, CredentialPlace, ForwardedHeader, Gate, GateBody, GateConfig,
+    GateParts, GateService, Judge, OriginConfig, OriginLimits, Origins, OriginsConfig, PathTemplate, Place,
+    ViewerResolver,
 };
-use vidpass_token::{Claims, SigningKey, UnixTime, VideoPolicy};
+use vidpass_token::{
+    AccountPolicy, Ask, Asset, Claims, Country, Limits, Permit, SigningKey, Terms, UnixTime, VideoPolicy, Viewer,
+    admit_without_token,
+};
 
 /// The account that owns every video.
 const ACCOUNT: &str = "owner";
@@ -60,7 +64,7 @@ impl Site {
         let gate = Arc::new(Gate::new(GateConfig::default(), &mut registry));
         gate.replace(catalogue());
         let judge = judge(&gate, &clock);
-        let service = service(&judge, folder.path());
+        let service = service(&judge, open(folder.path(), [], limits(), None, &mut registry));
         let site = Self { gate, service, judge, registry, folder, clock };
         for video in ["private", "public", "embedded"] {
             site.put(&format!("{video}/manifest/video.m3u8"), "#EXTM3U\n");
@@ -74,8 +78,57 @@ impl Site {
 
     /// The same gate with its files elsewhere.
     pub(crate) fn with_media_folder(mut self, path: &Path) -> Self {
-        self.service = service(&self.judge, path);
+        self.service = service(&self.judge, open(path, [], limits(), None, &mut Registry::default()));
         self
+    }
+
+    /// The same gate with `origin` under that name, where the files of `public` are from now on.
+    pub(crate) fn with_origin(self, place: Place) -> Self {
+        self.with_origins(vec![("origin", place)], limits(), None)
+    }
+
+    /// The same gate with these origins. The files of `public` are in the one called `origin` from now on.
+    pub(crate) fn with_origins(
+        mut self,
+        places: Vec<(&str, Place)>,
+        limits: OriginLimits,
+        cache: Option<CacheConfig>,
+    ) -> Self {
+        self.registry = Registry::default();
+        let origins = open(self.folder.path(), places, limits, cache, &mut self.registry);
+        self.service = service(&self.judge, origins);
+        self.name_origin("public", "origin");
+        self
+    }
+
+    /// The files of `uid`, which needs no token, are there from now on.
+    pub(crate) fn name_origin(&self, uid: &str, origin: &str) {
+        let policy = VideoPolicy {
+            require_signed_urls: false,
+            origin: Some(origin.parse().unwrap()),
+            ..VideoPolicy::private(ACCOUNT.parse().unwrap())
+        };
+        self.gate.update(|catalogue| catalogue.insert_video(uid.parse().unwrap(), policy));
+    }
+
+    /// The value of one metric, such as `vidpass_gate_cache_hits_total`, labels included.
+    pub(crate) fn metric(&self, name: &str) -> i64 {
+        let text = self.metrics();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// A permit for a video of the one account, whose files are in that origin.
+    pub(crate) fn permit(uid: &str, origin: &str) -> Permit {
+        let video = VideoPolicy {
+            require_signed_urls: false,
+            origin: Some(origin.parse().unwrap()),
+            ..VideoPolicy::private(ACCOUNT.parse().unwrap())
+        };
+        let viewer = Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, None);
+        let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: UnixTime(NOW) };
+        let terms = Terms { video: Some(&video), account: &AccountPolicy::default(), limits: &Limits::default() };
+        admit_without_token(&uid.parse().unwrap(), &terms, &ask).unwrap()
     }
 
     pub(crate) fn put(&self, path: &str, content: &str) {
@@ -112,6 +165,12 @@ impl Site {
 
     pub(crate) async fn ask(&self, method: Method, target: &str, headers: &[(&str, &str)]) -> Answer {
         self.ask_from("192.0.2.7:50000", method, target, headers).await
+    }
+
+    /// Asks for a file and reads nothing of it yet.
+    pub(crate) async fn begin(&self, target: &str) -> http::Response<GateBody> {
+        let request = Request::get(target).body(Full::<Bytes>::default()).unwrap();
+        self.service.handle(request, "192.0.2.7:50000".parse().unwrap()).await
     }
 
     pub(crate) async fn ask_from(&self, peer: &str, method: Method, target: &str, headers: &[(&str, &str)]) -> Answer {
@@ -171,6 +230,31 @@ fn sign(key: &SigningKey, video: &str, change: impl FnOnce(&mut Claims)) -> Stri
     key.sign(&claims).unwrap().as_str().to_owned()
 }
 
+/// Origins of these names, which are ready to be asked.
+pub(crate) fn open<'a>(
+    media: &Path,
+    places: impl IntoIterator<Item = (&'a str, Place)>,
+    limits: OriginLimits,
+    cache: Option<CacheConfig>,
+    metrics: &mut Registry,
+) -> Origins {
+    let origin = |(name, place): (&str, Place)| {
+        (name.parse().unwrap(), OriginConfig { place, path: PathTemplate::default(), known_as: Vec::new() })
+    };
+    let named = places.into_iter().map(origin).collect();
+    Origins::open(OriginsConfig { media: media.to_owned(), named, limits, cache }, metrics).unwrap()
+}
+
+/// Limits that a test can wait for.
+pub(crate) fn limits() -> OriginLimits {
+    OriginLimits {
+        connect_timeout: Duration::from_secs(1),
+        response_timeout: Duration::from_millis(500),
+        read_timeout: Duration::from_millis(300),
+        ..OriginLimits::default()
+    }
+}
+
 fn judge(gate: &Arc<Gate>, clock: &Arc<AtomicI64>) -> Arc<Judge> {
     let now = Arc::clone(clock);
     Arc::new(Judge {
@@ -182,12 +266,8 @@ fn judge(gate: &Arc<Gate>, clock: &Arc<AtomicI64>) -> Arc<Judge> {
     })
 }
 
-fn service(judge: &Arc<Judge>, media_folder: &Path) -> GateService {
-    GateService::new(GateParts {
-        judge: Arc::clone(judge),
-        viewers: viewers(),
-        files: FolderOrigin::open(media_folder).unwrap(),
-    })
+fn service(judge: &Arc<Judge>, origins: Origins) -> GateService {
+    GateService::new(GateParts { judge: Arc::clone(judge), viewers: viewers(), origins })
 }
 
 /// Peels proxies of `10.0.0.0/8` off `X-Forwarded-For`.

@@ -74,7 +74,7 @@ pub(crate) struct Edit {
 impl Edit {
     async fn run(self) -> anyhow::Result<()> {
         let One { id, common } = self.account;
-        let store = store::open(&common.place).await?;
+        let store = store::open_knowing(&common.place, self.origin.as_ref()).await?;
         let edited = store.update_account(&id, |account| {
             account.name = self.name.unwrap_or(std::mem::take(&mut account.name));
             account.policy.dry_run = self.dry_run.unwrap_or(account.policy.dry_run);

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use vidpass_store::Store;
-use vidpass_token::AccountId;
+use vidpass_token::{AccountId, OriginName};
 
 use super::master_key;
 use crate::cli::OfAccount;
@@ -10,7 +10,14 @@ use crate::config::{self, Config, Place};
 
 /// Opens the database of the configuration.
 pub(crate) async fn open(place: &Place) -> anyhow::Result<Store> {
-    open_for(&config::read(&place.clone().into())?).await
+    open_knowing(place, None).await
+}
+
+/// Opens the database, where the configuration has `origin`, if one is named.
+pub(crate) async fn open_knowing(place: &Place, origin: Option<&OriginName>) -> anyhow::Result<Store> {
+    let config = config::read(&place.clone().into())?;
+    origin.map_or(Ok(()), |origin| config.require_origin(origin))?;
+    open_for(&config).await
 }
 
 /// Opens the database of a configuration that was read.
@@ -21,7 +28,15 @@ pub(crate) async fn open_for(config: &Config) -> anyhow::Result<Store> {
 
 /// Opens the database, and finds the account that was named, or the only one.
 pub(crate) async fn open_account(of: &OfAccount) -> anyhow::Result<(Store, AccountId)> {
-    let store = open(&of.common.place).await?;
+    open_account_knowing(of, None).await
+}
+
+/// [`open_account`], where the configuration has `origin`, if one is named.
+pub(crate) async fn open_account_knowing(
+    of: &OfAccount,
+    origin: Option<&OriginName>,
+) -> anyhow::Result<(Store, AccountId)> {
+    let store = open_knowing(&of.common.place, origin).await?;
     let account = account(&store, of.account.as_ref()).await?;
     Ok((store, account))
 }

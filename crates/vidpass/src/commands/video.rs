@@ -16,7 +16,7 @@ use crate::{clock, span};
 /// Videos and their settings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Video {
-    /// Register a video, whose files lie in the media folder, below ACCOUNT_ID/UID
+    /// Register a video, whose files lie below ACCOUNT_ID/UID in the media folder, or in another origin
     Create(Create),
     /// List an account's videos
     List(List),
@@ -113,6 +113,11 @@ impl Video {
 }
 
 impl Settings {
+    /// The origin that is to have the files, where one is named.
+    fn named_origin(&self) -> Option<&OriginName> {
+        self.origin.as_ref().and_then(|OrAccount(origin)| origin.as_ref())
+    }
+
     fn put_over(self, policy: &mut VideoPolicy) {
         policy.require_signed_urls = self.require_signed_urls.unwrap_or(policy.require_signed_urls);
         policy.downloads = self.downloads.unwrap_or(policy.downloads);
@@ -130,7 +135,7 @@ impl Settings {
 
 impl Create {
     async fn run(self) -> anyhow::Result<()> {
-        let (store, account) = store::open_account(&self.of).await?;
+        let (store, account) = store::open_account_knowing(&self.of, self.settings.named_origin()).await?;
         let mut new = NewVideo::private(self.uid);
         new.require_signed_urls = self.settings.require_signed_urls.unwrap_or(new.require_signed_urls);
         new.allowed_origins = self.settings.allowed_origins.unwrap_or_default();
@@ -177,7 +182,7 @@ impl One {
 impl Edit {
     async fn run(self) -> anyhow::Result<()> {
         let One { uid, of } = self.video;
-        let (store, account) = store::open_account(&of).await?;
+        let (store, account) = store::open_account_knowing(&of, self.settings.named_origin()).await?;
         let edited =
             store.update_video(&account, &uid, clock::now(), |video| self.settings.put_over(&mut video.policy)).await?;
         print_one(of.common.json, &shown(&edited.with_context(|| unknown(&account, &uid))?));

@@ -1,5 +1,6 @@
 //! Everything that is wrong with a configuration, gathered before anybody is told.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -32,7 +33,7 @@ pub(crate) enum ConfigError {
 /// One setting whose value does not do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
-    setting: &'static str,
+    setting: Cow<'static, str>,
     value: String,
     reason: String,
 }
@@ -53,12 +54,21 @@ fn list(problems: &[Problem]) -> String {
 pub(super) struct Problems(Vec<Problem>);
 
 impl Problems {
-    pub(super) fn add(&mut self, setting: &'static str, value: impl fmt::Display, reason: impl fmt::Display) {
-        self.0.push(Problem { setting, value: value.to_string(), reason: reason.to_string() });
+    pub(super) fn add(
+        &mut self,
+        setting: impl Into<Cow<'static, str>>,
+        value: impl fmt::Display,
+        reason: impl fmt::Display,
+    ) {
+        self.0.push(Problem { setting: setting.into(), value: value.to_string(), reason: reason.to_string() });
     }
 
     /// The value that `text` stands for, or a problem.
-    pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, setting: &'static str, text: &str) -> Option<T> {
+    pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(
+        &mut self,
+        setting: impl Into<Cow<'static, str>>,
+        text: &str,
+    ) -> Option<T> {
         text.parse().map_err(|reason| self.add(setting, text, reason)).ok()
     }
 
@@ -71,6 +81,11 @@ impl Problems {
     /// A length of time such as `90s`, `10m` or `1h 30m`, longer than nothing.
     pub(super) fn duration(&mut self, setting: &'static str, text: &str) -> Option<std::time::Duration> {
         crate::span::parse(text).map_err(|reason| self.add(setting, text, reason)).ok()
+    }
+
+    /// A size such as `64 MiB`, in bytes, larger than nothing.
+    pub(super) fn size(&mut self, setting: &'static str, text: &str) -> Option<u64> {
+        crate::size::parse(text).map_err(|reason| self.add(setting, text, reason)).ok()
     }
 
     /// `value`, if there is no problem.

@@ -1,5 +1,6 @@
 //! The configuration as it is written: text that nobody has checked. Defaults stand beside their parsing.
 
+use std::collections::BTreeMap;
 use std::hash::RandomState;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use vidpass_gate::{AddressInLog, ForwardedHeader, Preset};
 use vidpass_token::Network;
 
+use super::origins::{RawCache, RawOrigin, RawOriginLimits};
 use super::problems::Problems;
 use super::{Asks, ConnectionLimits, ForwardAuthConfig, LogConfig, LogFormat, Overrides, TokenConfig, ViewerConfig};
 
@@ -25,6 +27,9 @@ pub(super) struct RawConfig {
     pub(super) viewer: RawViewer,
     pub(super) forward_auth: Vec<RawForwardAuth>,
     pub(super) limits: RawLimits,
+    pub(super) origins: BTreeMap<String, RawOrigin>,
+    pub(super) origin_limits: RawOriginLimits,
+    pub(super) cache: RawCache,
     pub(super) log: RawLog,
 }
 

@@ -1,0 +1,274 @@
+//! Where the bytes of videos are: folders, HTTP servers and S3-compatible buckets.
+//!
+//! Every function here that gives bytes takes a `&Permit`, which names the origin. Nothing of a viewer's request
+//! reaches an origin: its URL is made of the origin's own, the ids of account and video, and the path of the file.
+
+mod address;
+mod cache;
+mod content;
+mod download;
+mod error;
+mod fetch;
+mod folder;
+mod head;
+mod home;
+mod limits;
+mod metrics;
+mod remote;
+mod s3;
+mod template;
+mod transfer;
+mod whole;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+use vidpass_token::{FilePath, OriginName, Permit, UnixTime};
+
+pub use self::address::{OriginUrl, OriginUrlError};
+pub use self::cache::CacheError;
+use self::cache::DiskCache;
+pub(crate) use self::content::Found;
+use self::download::Downloads;
+pub use self::error::OriginError;
+pub(crate) use self::fetch::Fetch;
+use self::fetch::Fetcher;
+pub use self::folder::FolderError;
+use self::folder::FolderOrigin;
+pub(crate) use self::head::{Head, Want};
+pub use self::home::{Home, KnownAs, KnownAsError};
+pub use self::limits::{CacheConfig, OriginLimits};
+use self::metrics::OriginMetrics;
+pub(crate) use self::remote::Got;
+use self::remote::Remote;
+pub use self::s3::{BucketName, RegionName, S3Bucket, S3Error, S3Style};
+pub use self::template::{PathTemplate, TemplateError};
+pub use self::whole::{NotWhole, WholeFile};
+use crate::deny::Failure;
+
+/// The name of the gate's own folder.
+pub const MEDIA: &str = "media";
+
+/// All origins, by name.
+pub struct Origins {
+    media: Entry,
+    named: HashMap<OriginName, Entry>,
+    fetcher: Arc<Fetcher>,
+}
+
+/// What [`Origins`] are made of.
+#[derive(Debug)]
+pub struct OriginsConfig {
+    /// The gate's own folder, for videos whose account names no origin.
+    pub media: PathBuf,
+    /// All others.
+    pub named: BTreeMap<OriginName, OriginConfig>,
+    /// What remote ones may take.
+    pub limits: OriginLimits,
+    /// Where their files are kept; `None` is nowhere.
+    pub cache: Option<CacheConfig>,
+}
+
+/// One origin.
+#[derive(Debug)]
+pub struct OriginConfig {
+    /// What it is, and where.
+    pub place: Place,
+    /// Where a video's files are below that.
+    pub path: PathTemplate,
+    /// Where manifests say that they are, beside the origin's own address.
+    pub known_as: Vec<KnownAs>,
+}
+
+/// What an origin is, and where.
+#[derive(Debug)]
+pub enum Place {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// An HTTP server.
+    Http(OriginUrl),
+    /// A bucket.
+    S3(S3Bucket),
+}
+
+/// Why there are no origins.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OriginsError {
+    /// A bucket that no URL can name.
+    #[error("the origin `{name}` cannot be used")]
+    Bucket {
+        /// The origin.
+        name: OriginName,
+        /// Why.
+        source: S3Error,
+    },
+    /// The cache.
+    #[error("the cache cannot be used")]
+    Cache(#[from] CacheError),
+    /// No connection to any origin could be made.
+    #[error("the HTTP client for origins cannot be made")]
+    Client(#[from] reqwest::Error),
+    /// A folder that cannot be opened.
+    #[error("the origin `{name}` cannot be used")]
+    Folder {
+        /// The origin.
+        name: OriginName,
+        /// Why.
+        source: FolderError,
+    },
+    /// The gate's own folder.
+    #[error("media = {} cannot be used; make the folder, or set `media`", .folder.display())]
+    Media {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: FolderError,
+    },
+}
+
+/// An origin that is open, and what is said of its files.
+struct Entry {
+    origin: Origin,
+    path: PathTemplate,
+    /// The URLs below which its files are.
+    addresses: Vec<OriginUrl>,
+    known_as: Vec<KnownAs>,
+}
+
+enum Origin {
+    Folder(FolderOrigin),
+    /// An HTTP server, or a bucket: an HTTP server whose requests are signed.
+    Remote(Arc<Remote>),
+}
+
+/// Where the files of a permitted video are.
+pub(crate) enum Source<'a> {
+    Folder(&'a FolderOrigin),
+    Remote(Fetch),
+}
+
+impl Origins {
+    /// Opens every folder and the cache. No remote origin is asked anything yet. Registers metrics,
+    /// `vidpass_gate_origin_*` and `vidpass_gate_cache_*`.
+    ///
+    /// # Errors
+    /// [`OriginsError`]
+    pub fn open(config: OriginsConfig, registry: &mut Registry) -> Result<Self, OriginsError> {
+        let metrics = OriginMetrics::register(registry);
+        let OriginsConfig { media, named, limits, cache } = config;
+        let media = FolderOrigin::open(&media, PathTemplate::default())
+            .map_err(|source| OriginsError::Media { folder: media, source })?;
+        let cache = cache.map(|cache| DiskCache::open(&cache, metrics.clone())).transpose()?;
+        let open = Opening { client: remote::client(&limits)?, limits, metrics: metrics.clone() };
+        let named = named.into_iter().map(|(name, config)| Ok((name.clone(), open.entry(name, config)?)));
+        let downloads = Downloads::new(limits.max_shared, limits.max_object);
+        Ok(Self {
+            media: Entry::folder(media, PathTemplate::default(), Vec::new()),
+            named: named.collect::<Result<_, OriginsError>>()?,
+            fetcher: Arc::new(Fetcher { downloads, cache, metrics }),
+        })
+    }
+
+    /// Where the files of the permitted video are. An origin that nobody knows is a failure of ours, never another
+    /// origin: a file of the same name there may be another account's.
+    fn entry(&self, permit: &Permit) -> Result<&Entry, Failure> {
+        let Some(name) = permit.origin().filter(|name| name.as_str() != MEDIA) else { return Ok(&self.media) };
+        self.named.get(name).ok_or_else(|| {
+            tracing::error!(origin = %name, account = %permit.account(), "the configuration has no such origin");
+            Failure::OriginUnknown
+        })
+    }
+
+    pub(crate) fn source(&self, permit: &Permit, file: FilePath<'_>, now: UnixTime) -> Result<Source<'_>, Failure> {
+        Ok(match &self.entry(permit)?.origin {
+            Origin::Folder(folder) => Source::Folder(folder),
+            Origin::Remote(remote) => Source::Remote(Fetch {
+                origin: Arc::clone(remote),
+                target: Arc::new(remote.target(permit, file)),
+                keep: self.fetcher.keeps(file),
+                now,
+            }),
+        })
+    }
+
+    /// The file, where the cache has it.
+    pub(crate) async fn cached(&self, fetch: &Fetch) -> Option<Found> {
+        self.fetcher.cached(fetch).await
+    }
+
+    /// What the origin has, or whoever is asking it for the same already.
+    pub(crate) async fn get(&self, fetch: &Fetch, want: &Want) -> Result<Got, Failure> {
+        self.fetcher.get(fetch, want).await
+    }
+}
+
+/// Makes entries of what the configuration says.
+struct Opening {
+    client: reqwest::Client,
+    limits: OriginLimits,
+    metrics: OriginMetrics,
+}
+
+impl Opening {
+    fn entry(&self, name: OriginName, config: OriginConfig) -> Result<Entry, OriginsError> {
+        let OriginConfig { place, path, known_as } = config;
+        match place {
+            Place::Folder(folder) => match FolderOrigin::open(&folder, path.clone()) {
+                Ok(folder) => Ok(Entry::folder(folder, path, known_as)),
+                Err(source) => Err(OriginsError::Folder { name, source }),
+            },
+            Place::Http(url) => {
+                let addresses = vec![url.clone()];
+                let origin = self.remote(name, url, &path, None);
+                Ok(Entry { origin, path, addresses, known_as })
+            }
+            Place::S3(bucket) => match bucket.url() {
+                Ok(url) => {
+                    let origin = self.remote(name, url, &path, Some(bucket.signer()));
+                    Ok(Entry { origin, path, addresses: bucket.known_urls(), known_as })
+                }
+                Err(source) => Err(OriginsError::Bucket { name, source }),
+            },
+        }
+    }
+
+    fn remote(&self, name: OriginName, base: OriginUrl, path: &PathTemplate, signer: Option<s3::Signer>) -> Origin {
+        Origin::Remote(Arc::new(Remote {
+            name,
+            base,
+            path: path.clone(),
+            signer,
+            client: self.client.clone(),
+            limits: self.limits,
+            slots: Arc::new(Semaphore::new(self.limits.max_requests)),
+            metrics: self.metrics.clone(),
+        }))
+    }
+}
+
+impl Entry {
+    fn folder(folder: FolderOrigin, path: PathTemplate, known_as: Vec<KnownAs>) -> Self {
+        Self { origin: Origin::Folder(folder), path, addresses: Vec::new(), known_as }
+    }
+}
+
+impl std::fmt::Debug for Origins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut map = f.debug_map();
+        map.entry(&MEDIA, &self.media.origin);
+        map.entries(self.named.iter().map(|(name, entry)| (name.as_str(), &entry.origin))).finish()
+    }
+}
+
+impl std::fmt::Debug for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(folder) => folder.fmt(f),
+            Self::Remote(remote) => remote.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What an origin found: a head, and the bytes as far as they were asked for.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
+
+use futures_util::stream;
+use prometheus_client::metrics::counter::Counter;
+use vidpass_token::UnixTime;
+
+use super::download::Reader;
+use super::folder::OpenFile;
+use super::head::Head;
+use super::transfer::Transfer;
+use crate::body::{FileBody, GateBody, RemoteBody};
+use crate::serve::conditional::Validators;
+
+/// A file of a permitted video.
+pub(crate) struct Found {
+    pub(crate) head: Head,
+    pub(crate) content: Content,
+}
+
+/// The bytes of a file.
+pub(crate) enum Content {
+    /// All of them, on this machine.
+    File { file: File, name: Arc<str> },
+    /// None: only the head was asked for.
+    Nothing,
+    /// All of them, as they come in memory, for several viewers.
+    Shared { reader: Reader, name: Arc<str> },
+    /// One part, once.
+    Stream { part: Range<u64>, transfer: Box<Transfer> },
+}
+
+impl Found {
+    pub(crate) fn in_folder(opened: OpenFile, now: UnixTime) -> Self {
+        let OpenFile { file, metadata, name } = opened;
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        let validators = Validators::of_file(modified, metadata.size(), metadata.ino(), now);
+        Self { head: Head { length: metadata.size(), validators }, content: Content::File { file, name } }
+    }
+
+    /// Whether all bytes are here, or on their way.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.has(&(0..self.head.length))
+    }
+
+    /// Whether the bytes of `range` are here, or on their way.
+    pub(crate) fn has(&self, range: &Range<u64>) -> bool {
+        match &self.content {
+            Content::File { .. } | Content::Shared { .. } => true,
+            Content::Nothing => range.is_empty(),
+            Content::Stream { part, .. } => part == range,
+        }
+    }
+
+    /// The bytes of `range`, which [`Self::has`]; `sent` counts them.
+    pub(crate) fn into_body(self, range: Range<u64>, sent: Counter) -> GateBody {
+        match self.content {
+            Content::File { file, name } => GateBody::file(FileBody::new(name, file, range.start, range.end, sent)),
+            Content::Nothing => GateBody::empty(),
+            Content::Shared { reader, name } => {
+                let chunks = stream::try_unfold(reader.of(range.clone()), async |mut reader| {
+                    Ok(reader.chunk().await?.map(|chunk| (chunk, reader)))
+                });
+                GateBody::remote(RemoteBody::new(name, chunks, range.end - range.start, sent))
+            }
+            Content::Stream { transfer, .. } => {
+                let name = transfer.name();
+                let chunks = stream::try_unfold(transfer, async |mut transfer| {
+                    let chunk = transfer.chunk().await.map_err(Arc::new)?;
+                    Ok(chunk.map(|chunk| (chunk, transfer)))
+                });
+                GateBody::remote(RemoteBody::new(name, chunks, range.end - range.start, sent))
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Downloads that viewers share: however many ask for one file at once, its origin is asked once.
+//!
+//! A download is a task of its own. It puts what comes into memory, where each viewer reads at their own speed; one that
+//! leaves takes nothing from the others. When nobody is left and nobody keeps the file, it stops.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::content::Found;
+use super::error::OriginError;
+use super::head::Head;
+use super::transfer::Transfer;
+use crate::deny::Failure;
+
+/// Memory is counted in these, so that a number of 32 bits says it.
+const UNIT: u64 = 1024;
+
+/// The downloads that are running.
+pub(super) struct Downloads {
+    running: Mutex<HashMap<Box<str>, Arc<Download>>>,
+    memory: Arc<Semaphore>,
+    max_object: u64,
+}
+
+/// One of them. Its viewers are the receivers.
+pub(super) struct Download(watch::Sender<State>);
+
+/// How far it is.
+pub(super) struct State {
+    stage: Stage,
+    /// From [`Stage::Running`] on.
+    head: Option<Head>,
+    chunks: Vec<Bytes>,
+    /// Held for as long as anybody holds the chunks.
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+enum Stage {
+    /// The origin has not answered.
+    Asking,
+    /// There is no such file, or no way to get it.
+    Failed(Failure),
+    /// It cannot be shared: one viewer takes it, the others ask for themselves.
+    Alone(Mutex<Option<Found>>),
+    /// More chunks will come.
+    Running,
+    /// All chunks are there.
+    Ended,
+    /// No more chunks will come, although some are missing.
+    BrokenOff(Arc<OriginError>),
+}
+
+/// See [`Downloads::joinable`].
+pub(super) struct Joinable<'a> {
+    downloads: &'a Downloads,
+    key: &'a str,
+    download: &'a Arc<Download>,
+}
+
+/// What a viewer gets of a shared download.
+pub(super) enum Share {
+    /// The origin is to be asked again, for this viewer alone.
+    AskAlone,
+    Failed(Failure),
+    /// The download, and nobody else has it.
+    Mine(Found),
+    /// Chunks as they come.
+    Ours(Head, Reader),
+}
+
+/// One viewer's place in a shared download.
+pub(crate) struct Reader {
+    state: watch::Receiver<State>,
+    next: usize,
+    /// Where the next chunk begins.
+    position: u64,
+    range: Range<u64>,
+}
+
+impl Downloads {
+    /// Shares files of up to `max_object` bytes while they use no more than `max_shared` bytes of memory together.
+    pub(super) fn new(max_shared: u64, max_object: u64) -> Self {
+        let units = usize::try_from(max_shared / UNIT).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self { running: Mutex::default(), memory: Arc::new(Semaphore::new(units)), max_object }
+    }
+
+    /// The running download of `key`, or a new one, which `start` makes a task of. Whether it is new is told too.
+    pub(super) fn join(&self, key: &str, start: impl FnOnce(Arc<Download>)) -> (watch::Receiver<State>, bool) {
+        let mut running = self.lock();
+        if let Some(download) = running.get(key).filter(|download| download.may_end_well()) {
+            return (download.0.subscribe(), false);
+        }
+        let state = State { stage: Stage::Asking, head: None, chunks: Vec::new(), _memory: None };
+        let (sender, receiver) = watch::channel(state);
+        let download = Arc::new(Download(sender));
+        running.insert(key.into(), Arc::clone(&download));
+        start(download);
+        (receiver, true)
+    }
+
+    /// Keeps viewers joining until what this returns is dropped, be it by a panic. Who comes then finds the file in the
+    /// cache, or asks anew.
+    pub(super) fn joinable<'a>(&'a self, key: &'a str, download: &'a Arc<Download>) -> Joinable<'a> {
+        Joinable { downloads: self, key, download }
+    }
+
+    /// Does `work` for `download`, but no longer than anybody waits for it.
+    pub(super) async fn while_wanted(&self, key: &str, download: &Download, work: impl Future<Output = ()>) {
+        tokio::select! {
+            () = work => {}
+            () = self.abandoned(key, download) => {}
+        }
+    }
+
+    /// Resolves when nobody is left, and nobody can come any more.
+    async fn abandoned(&self, key: &str, download: &Download) {
+        loop {
+            download.0.closed().await;
+            // Viewers join under the same lock, so none comes between the look and the removal.
+            let mut running = self.lock();
+            if download.0.receiver_count() == 0 {
+                running.remove(key);
+                return;
+            }
+        }
+    }
+
+    /// Memory for `head`'s file, where it is small enough and there is room.
+    pub(super) fn reserve(&self, head: &Head) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(head.length.div_ceil(UNIT)).ok().filter(|_| head.length <= self.max_object)?;
+        Arc::clone(&self.memory).try_acquire_many_owned(units).ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Download>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Joinable<'_> {
+    fn drop(&mut self) {
+        let mut running = self.downloads.lock();
+        if running.get(self.key).is_some_and(|current| Arc::ptr_eq(current, self.download)) {
+            running.remove(self.key);
+        }
+    }
+}
+
+impl Download {
+    fn may_end_well(&self) -> bool {
+        match self.0.borrow().stage {
+            Stage::Asking | Stage::Alone(_) | Stage::Running | Stage::Ended => true,
+            Stage::Failed(_) | Stage::BrokenOff(_) => false,
+        }
+    }
+
+    pub(super) fn fail(&self, failure: Failure) {
+        self.0.send_modify(|state| state.stage = Stage::Failed(failure));
+    }
+
+    pub(super) fn hand_over(&self, found: Found) {
+        self.0.send_modify(|state| state.stage = Stage::Alone(Mutex::new(Some(found))));
+    }
+
+    /// Passes everything on to the viewers; `None` where the origin broke off.
+    pub(super) async fn run(&self, head: Head, mut from: Transfer, memory: OwnedSemaphorePermit) -> Option<Vec<Bytes>> {
+        self.0.send_modify(|state| {
+            state.stage = Stage::Running;
+            state.head = Some(head);
+            state._memory = Some(memory);
+        });
+        loop {
+            match from.chunk().await {
+                Ok(Some(chunk)) => self.0.send_modify(|state| state.chunks.push(chunk)),
+                Ok(None) => break,
+                Err(error) => {
+                    self.0.send_modify(|state| state.stage = Stage::BrokenOff(Arc::new(error)));
+                    return None;
+                }
+            }
+        }
+        self.0.send_modify(|state| state.stage = Stage::Ended);
+        Some(self.0.borrow().chunks.clone())
+    }
+}
+
+/// Waits until the origin has answered.
+pub(super) async fn share(mut viewer: watch::Receiver<State>) -> Share {
+    let head = match viewer.wait_for(|state| !matches!(state.stage, Stage::Asking)).await {
+        Ok(state) => match (&state.stage, &state.head) {
+            (Stage::Failed(failure), _) => return Share::Failed(*failure),
+            (Stage::Alone(found), _) => {
+                let found = found.lock().unwrap_or_else(PoisonError::into_inner).take();
+                return found.map_or(Share::AskAlone, Share::Mine);
+            }
+            (Stage::Running | Stage::Ended | Stage::BrokenOff(_), Some(head)) => head.clone(),
+            (Stage::Asking | Stage::Running | Stage::Ended | Stage::BrokenOff(_), _) => return Share::AskAlone,
+        },
+        Err(_) => return Share::AskAlone,
+    };
+    let range = 0..head.length;
+    Share::Ours(head, Reader { state: viewer, next: 0, position: 0, range })
+}
+
+impl Reader {
+    /// The same place, for the bytes of `range` alone.
+    pub(super) fn of(self, range: Range<u64>) -> Self {
+        Self { range, ..self }
+    }
+
+    /// The next bytes; `None` after the last ones.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Arc<OriginError>> {
+        while self.position < self.range.end {
+            let chunk = self.next().await?;
+            let (start, end) = (self.position, self.position + chunk.len() as u64);
+            self.position = end;
+            let wanted = self.range.start.max(start)..self.range.end.min(end);
+            if !wanted.is_empty() {
+                let at = |position: u64| usize::try_from(position - start).expect("a place in a chunk in memory");
+                return Ok(Some(chunk.slice(at(wanted.start)..at(wanted.end))));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn next(&mut self) -> Result<Bytes, Arc<OriginError>> {
+        let next = self.next;
+        let more = |state: &State| state.chunks.len() > next || !matches!(state.stage, Stage::Running);
+        let state = self.state.wait_for(more).await.map_err(|_| Arc::new(OriginError::Stopped))?;
+        match (state.chunks.get(next), &state.stage) {
+            (Some(chunk), _) => {
+                self.next += 1;
+                Ok(chunk.clone())
+            }
+            (None, Stage::BrokenOff(error)) => Err(Arc::clone(error)),
+            (None, Stage::Asking | Stage::Failed(_) | Stage::Alone(_) | Stage::Running | Stage::Ended) => {
+                Err(Arc::new(OriginError::Stopped))
+            }
+        }
+    }
+}

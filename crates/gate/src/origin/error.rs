@@ -1,0 +1,93 @@
+//! What goes wrong between the gate and a remote origin.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::deny::Failure;
+
+/// Why an origin gave no bytes, or not all of them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OriginError {
+    /// The origin has as many requests as it may have at once.
+    #[error("the origin has {max_requests} requests already, which is its limit")]
+    Busy {
+        /// How many it may have.
+        max_requests: usize,
+    },
+    /// The connection could not be made, or broke.
+    #[error("the connection to the origin failed")]
+    Connection(#[source] reqwest::Error),
+    /// There are no credentials to sign the request with, or none that fit into a header.
+    #[error("the request to the origin could not be signed")]
+    Credentials(#[source] Option<object_store::Error>),
+    /// The bytes are encoded, although nobody asked for that.
+    #[error("the origin sent the file encoded, as {encoding}")]
+    Encoded {
+        /// The encoding.
+        encoding: String,
+    },
+    /// The answer has no usable `Content-Length`.
+    #[error("the origin does not say how long the file is")]
+    LengthMissing,
+    /// The answer has another range than was asked for.
+    #[error("the origin sent another part than it was asked for: `{given}`")]
+    RangeUnexpected {
+        /// Its `Content-Range`.
+        given: String,
+    },
+    /// The answer has a status that means nothing here, such as a redirect.
+    #[error("the origin answered {}", .status.as_u16())]
+    Status {
+        /// The status.
+        status: StatusCode,
+    },
+    /// The download that others wait for ended without a word.
+    #[error("the download ended without an end")]
+    Stopped,
+    /// Nothing came for too long.
+    #[error("the origin sent nothing for {after:?}")]
+    Timeout {
+        /// How long that was.
+        after: Duration,
+    },
+    /// The body ended before its end.
+    #[error("the origin ended the file at byte {at}, before byte {end}")]
+    Truncated {
+        /// Where it ended.
+        at: u64,
+        /// Where it should have.
+        end: u64,
+    },
+    /// The origin's answers to repeated questions contradict each other.
+    #[error("the origin changed its answer with each question")]
+    Undecided,
+}
+
+impl OriginError {
+    /// What the viewer gets.
+    pub(crate) fn failure(&self) -> Failure {
+        match self {
+            Self::Busy { .. } => Failure::OriginBusy,
+            Self::Timeout { .. } => Failure::OriginTimeout,
+            Self::Connection(error) if error.is_timeout() => Failure::OriginTimeout,
+            Self::Connection(_)
+            | Self::Credentials(_)
+            | Self::Encoded { .. }
+            | Self::LengthMissing
+            | Self::RangeUnexpected { .. }
+            | Self::Status { .. }
+            | Self::Stopped
+            | Self::Truncated { .. }
+            | Self::Undecided => Failure::OriginFailed,
+        }
+    }
+}
+
+impl From<reqwest::Error> for OriginError {
+    /// Without the URL: the path of a wrong link may hold a token.
+    fn from(error: reqwest::Error) -> Self {
+        Self::Connection(error.without_url())
+    }
+}

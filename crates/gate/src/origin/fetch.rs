@@ -1,0 +1,128 @@
+//! Files of remote origins: from the cache, from a download that is running, or from the origin.
+
+use std::sync::Arc;
+
+use vidpass_token::{FilePath, UnixTime};
+
+use super::cache::DiskCache;
+use super::content::{Content, Found};
+use super::download::{Download, Downloads, Share, share};
+use super::error::OriginError;
+use super::head::{Head, Want};
+use super::metrics::OriginMetrics;
+use super::remote::{Got, Remote, Target};
+use crate::deny::Failure;
+
+/// What all remote origins share.
+pub(super) struct Fetcher {
+    pub(super) downloads: Downloads,
+    pub(super) cache: Option<DiskCache>,
+    pub(super) metrics: OriginMetrics,
+}
+
+/// A file to be fetched for a viewer who is permitted: a [`Target`] is made with a permit alone.
+#[derive(Clone)]
+pub(crate) struct Fetch {
+    pub(super) origin: Arc<Remote>,
+    pub(super) target: Arc<Target>,
+    pub(super) keep: bool,
+    pub(super) now: UnixTime,
+}
+
+impl Fetcher {
+    /// Whether the cache would keep such a file. A manifest may change at any time; whatever it names does not.
+    pub(super) fn keeps(&self, file: FilePath<'_>) -> bool {
+        let manifest =
+            |extension: &str| ["m3u8", "m3u", "mpd"].iter().any(|known| extension.eq_ignore_ascii_case(known));
+        self.cache.is_some() && !file.extension().is_some_and(manifest)
+    }
+
+    /// The file, where the cache has it.
+    pub(super) async fn cached(&self, fetch: &Fetch) -> Option<Found> {
+        match &self.cache {
+            Some(cache) if fetch.keep => cache.find(&fetch.target).await,
+            Some(_) | None => None,
+        }
+    }
+
+    /// Asks the origin, or whoever is asking it for the same whole file already.
+    pub(super) async fn get(self: &Arc<Self>, fetch: &Fetch, want: &Want) -> Result<Got, Failure> {
+        match want {
+            Want::Whole => self.whole(fetch).await,
+            Want::Head | Want::Part { .. } | Want::WholeUnless(_) => fetch.ask(want).await,
+        }
+    }
+
+    async fn whole(self: &Arc<Self>, fetch: &Fetch) -> Result<Got, Failure> {
+        let start = |download| {
+            let (fetcher, fetch) = (Arc::clone(self), fetch.clone());
+            drop(tokio::spawn(async move { fetcher.download(fetch, download).await }));
+        };
+        let (viewer, is_new) = self.downloads.join(&fetch.target.key, start);
+        if is_new {
+            self.metrics.misses.inc()
+        } else {
+            self.metrics.joined.inc()
+        };
+        match share(viewer).await {
+            Share::AskAlone => fetch.ask(&Want::Whole).await,
+            Share::Failed(Failure::NotFound) => Ok(Got::NotFound),
+            Share::Failed(failure) => Err(failure),
+            Share::Mine(found) => Ok(Got::Found(found)),
+            Share::Ours(head, reader) => {
+                let name = Arc::clone(&fetch.target.name);
+                Ok(Got::Found(Found { head, content: Content::Shared { reader, name } }))
+            }
+        }
+    }
+
+    /// The task that one download is. A file that is to be kept is downloaded to its end, whoever leaves.
+    async fn download(&self, fetch: Fetch, download: Arc<Download>) {
+        let key = &fetch.target.key;
+        let _joinable = self.downloads.joinable(key, &download);
+        let work = self.run(&fetch, &download);
+        if fetch.keep {
+            work.await;
+        } else {
+            self.downloads.while_wanted(key, &download, work).await;
+        }
+    }
+
+    async fn run(&self, fetch: &Fetch, download: &Download) {
+        let found = match fetch.ask(&Want::Whole).await {
+            Ok(Got::Found(found)) => found,
+            Ok(Got::NotFound) => return download.fail(Failure::NotFound),
+            // The origin is asked for nothing of the kind, and `Want::read` lets no such answer through.
+            Ok(Got::NotModified(_) | Got::PreconditionFailed | Got::RangeNotSatisfiable) => {
+                return download.fail(Failure::OriginFailed);
+            }
+            Err(failure) => return download.fail(failure),
+        };
+        match (self.downloads.reserve(&found.head), found) {
+            (Some(memory), Found { head, content: Content::Stream { transfer, .. } }) => {
+                let chunks = download.run(head.clone(), *transfer, memory).await;
+                self.keep(fetch, head, chunks).await;
+            }
+            (_, found) => download.hand_over(found),
+        }
+    }
+
+    async fn keep(&self, fetch: &Fetch, head: Head, chunks: Option<Vec<bytes::Bytes>>) {
+        if let (Some(cache), Some(chunks), true) = (&self.cache, chunks, fetch.keep) {
+            cache.keep(&fetch.target, head, chunks).await;
+        }
+    }
+}
+
+impl Fetch {
+    /// Asks the origin for this viewer alone, and logs what the viewer does not learn.
+    async fn ask(&self, want: &Want) -> Result<Got, Failure> {
+        self.origin.open(&self.target, want, self.now).await.map_err(|error| self.failed(&error))
+    }
+
+    pub(crate) fn failed(&self, error: &OriginError) -> Failure {
+        let cause = error as &dyn std::error::Error;
+        tracing::error!(origin = %self.origin.name, file = %self.target.name, error = cause, "an origin gives no file");
+        error.failure()
+    }
+}

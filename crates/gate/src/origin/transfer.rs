@@ -1,0 +1,111 @@
+//! Bytes on their way from a remote origin.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use reqwest::Response;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+use vidpass_token::UnixTime;
+
+use super::error::OriginError;
+use super::head::{Told, Want};
+use super::remote::{Remote, Target};
+use crate::serve::conditional::EntityTag;
+use crate::serve::range::Spec;
+
+/// A part of a file that an origin is sending. It is read no faster than it is asked for.
+pub(crate) struct Transfer {
+    origin: Arc<Remote>,
+    target: Arc<Target>,
+    response: Response,
+    /// Read before the viewer was told anything.
+    first: Option<Bytes>,
+    position: u64,
+    end: u64,
+    /// The strong tag with which the rest can be asked for once, should the connection break.
+    resumable: Option<EntityTag>,
+    now: UnixTime,
+    /// The origin's request is over when this is gone.
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Transfer {
+    pub(super) fn new(
+        origin: Arc<Remote>,
+        target: Arc<Target>,
+        response: Response,
+        part: Range<u64>,
+        tag: Option<EntityTag>,
+        now: UnixTime,
+        slot: OwnedSemaphorePermit,
+    ) -> Self {
+        let resumable = tag.filter(EntityTag::is_strong);
+        Self { origin, target, response, first: None, position: part.start, end: part.end, resumable, now, _slot: slot }
+    }
+
+    /// Video and path, for logs.
+    pub(crate) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.target.name)
+    }
+
+    pub(super) async fn wait_for_first_bytes(&mut self) -> Result<(), OriginError> {
+        if self.position < self.end {
+            self.first = Some(self.read().await?);
+        }
+        Ok(())
+    }
+
+    /// The next bytes; `None` after the last ones.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, OriginError> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        if self.position == self.end {
+            return Ok(None);
+        }
+        let after = self.origin.limits.read_timeout;
+        let read = timeout(after, self.read()).await.unwrap_or(Err(OriginError::Timeout { after }));
+        if read.is_err() {
+            self.origin.metrics.count(&self.origin.name, "broken_off");
+        }
+        read.map(Some)
+    }
+
+    async fn read(&mut self) -> Result<Bytes, OriginError> {
+        loop {
+            match self.response.chunk().await {
+                Ok(Some(chunk)) if chunk.is_empty() => {}
+                Ok(Some(chunk)) => return Ok(self.take(chunk)),
+                Ok(None) => self.resume(OriginError::Truncated { at: self.position, end: self.end }).await?,
+                Err(error) => self.resume(error.into()).await?,
+            }
+        }
+    }
+
+    /// Never more than was promised.
+    fn take(&mut self, mut chunk: Bytes) -> Bytes {
+        let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
+        chunk.truncate(left);
+        self.position += chunk.len() as u64;
+        chunk
+    }
+
+    /// Asks for the rest of the very same file, once; else `broken` is what went wrong.
+    async fn resume(&mut self, broken: OriginError) -> Result<(), OriginError> {
+        let Some(tag) = self.resumable.take() else { return Err(broken) };
+        let spec = Spec::FromTo { first: self.position, last: self.end - 1 };
+        let want = Want::Part { spec, of: Some(tag.clone()) };
+        match self.origin.ask(&self.target, &want, self.now).await {
+            Ok((Told::Part(head, part), response))
+                if part == (self.position..self.end) && head.validators.etag == Some(tag) =>
+            {
+                self.origin.metrics.count(&self.origin.name, "resumed");
+                self.response = response;
+                Ok(())
+            }
+            Ok(_) | Err(_) => Err(broken),
+        }
+    }
+}
