@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod caching;
 mod denials;
 mod files;
 mod folder;
 mod forward_auth;
 mod hostile_paths;
 mod logs;
+mod origins;
 mod pages;
+mod sharing;
 mod site;
+mod upstream;
 mod wire;
