@@ -78,7 +78,7 @@ fn asks_part(want: &Want) -> bool {
     matches!(want, Want::Part { .. })
 }
 
-/// By numbers, now that the length is known: not every origin counts from the end, or beyond it.
+/// By numbers, now that the length is known.
 fn exactly(part: &Range<u64>) -> Want {
     Want::Part { spec: Spec::FromTo { first: part.start, last: part.end - 1 }, of: None }
 }

@@ -111,6 +111,7 @@ mod tests {
         want("GET", &[("range", "bytes=1-2"), ("if-range", "W/\"e\"")], part("bytes=1-2", None));
         want("GET", &[("range", "bytes=1-2"), ("if-range", DATE)], part("bytes=1-2", None));
         want("GET", &[("range", "bytes=-0")], Want::Head);
+        want("GET", &[("range", "bytes=-5"), ("if-range", ETAG)], Want::Head);
         want("GET", &[("range", "bytes=99999999999999999999-")], Want::Head);
         want("GET", &[("range", "bytes=1-2,4-5")], Want::Whole);
         want("GET", &[("if-none-match", ETAG)], held(&[("if-none-match", ETAG)]));

@@ -314,6 +314,7 @@ async fn few_questions_are_asked() {
         ("GET", vec![], "GET"),
         ("HEAD", vec![("range", "bytes=1-2")], "HEAD"),
         ("GET", vec![("range", "bytes=1-2")], "GET range: bytes=1-2"),
+        ("GET", vec![("range", "bytes=-3")], "HEAD, GET range: bytes=7-9"),
         ("GET", vec![("range", "bytes=1-2"), ("if-range", TAG)], "GET range: bytes=1-2 if-match: \"tag-1\""),
         ("GET", vec![("range", "bytes=1-2"), ("if-range", "\"a\"")], "GET range: bytes=1-2 if-match: \"a\", GET"),
         ("GET", vec![("if-none-match", TAG)], "GET if-none-match: \"tag-1\""),
