@@ -10,6 +10,7 @@ mod corpus;
 mod crash;
 mod explaining;
 mod layers;
+mod origins;
 mod playing;
 mod postgres;
 #[path = "../../crates/store/tests/suite/postgres_server.rs"]

@@ -25,10 +25,10 @@ pub(crate) struct Guarded {
     origin: Origin,
 }
 
-/// nginx with the media folder and nothing else: what guards nothing by itself.
-struct Origin {
+/// nginx with a folder of videos and nothing else: what guards nothing by itself.
+pub(crate) struct Origin {
     _process: Process,
-    address: String,
+    pub(crate) address: String,
     folder: TempDir,
 }
 
@@ -212,7 +212,7 @@ fn envoy(file: &Path) -> Command {
 }
 
 impl Origin {
-    fn start(name: &str, media: &Path) -> Self {
+    pub(crate) fn start(name: &str, media: &Path) -> Self {
         let folder = TempDir::new().unwrap();
         let address = format!("127.0.0.1:{}", free_port());
         let text = format!(
@@ -232,12 +232,17 @@ impl Origin {
         process.wait_for(|_| std::net::TcpStream::connect(&address).ok());
         Self { _process: process, address, folder }
     }
+
+    /// What it was asked for.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("origin.log")).unwrap()
+    }
 }
 
 impl Guarded {
     /// What the origin was asked for.
     pub(crate) fn origin_log(&self) -> String {
-        std::fs::read_to_string(self.origin.folder.path().join("origin.log")).unwrap()
+        self.origin.log()
     }
 }
 

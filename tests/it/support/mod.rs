@@ -1,11 +1,13 @@
 //! Servers to test against: the program itself, started as a user starts it.
 
+mod bucket;
 mod guarded;
 mod installed;
 mod process;
 mod site;
 
-pub(crate) use guarded::{EXAMPLES, Example, Guarded, Proxy, SECRET, copy_all, files_below, now};
+pub(crate) use bucket::{BUCKET, Bucket, KEY_ID, SECRET_KEY};
+pub(crate) use guarded::{EXAMPLES, Example, Guarded, Origin, Proxy, SECRET, copy_all, files_below, now};
 pub(crate) use installed::Installed;
 pub(crate) use process::{Process, repository, run, vidpass};
 pub(crate) use site::Demo;
