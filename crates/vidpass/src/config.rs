@@ -479,6 +479,25 @@ mod tests {
     }
 
     #[test]
+    fn what_the_documentation_shows_is_read() {
+        let documented = include_str!("../../../docs/origins.md");
+        let blocks = documented.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let config = check(&blocks.collect::<String>()).unwrap();
+        assert_eq!((config.origins.len(), config.cache.is_some()), (3, true));
+
+        let template = include_str!("../vidpass.toml");
+        let open =
+            |line: &str| match line.strip_prefix("# ").filter(|text| text.starts_with('[') || text.contains(" = ")) {
+                Some(setting) => format!("{setting}\n"),
+                None => format!("{line}\n"),
+            };
+        let (_, rest) = template.split_once("# [origins.bucket]").unwrap();
+        let (tables, _) = rest.split_once("[log]").unwrap();
+        let config = check(&format!("[origins.bucket]{}", tables.lines().map(open).collect::<String>())).unwrap();
+        assert_eq!((config.origins.len(), config.origin_limits), (3, OriginLimits::default()));
+    }
+
+    #[test]
     fn all_problems_of_origins_are_reported_at_once() {
         let text = r#"
             [origins.media]
