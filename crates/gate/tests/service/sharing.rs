@@ -1,7 +1,6 @@
 //! Downloads that viewers share.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -16,41 +15,35 @@ use crate::upstream::{Step, Upstream, whole};
 const SEGMENT: &str = "/public/hls/seg-1.m4s";
 
 /// Long enough not to fit into the buffers on the way.
-fn content() -> Vec<u8> {
-    (0..2_000_000_u32).map(|n| n.to_le_bytes()[1]).collect()
-}
+static CONTENT: LazyLock<Vec<u8>> = LazyLock::new(|| (0..2_000_000_u32).map(|n| n.to_le_bytes()[1]).collect());
 
 /// Sends half of the content, and the rest when the test says so.
 async fn halting(go_on: &Arc<Semaphore>) -> Upstream {
     let go_on = Arc::clone(go_on);
     let script = move |head: &str| {
-        let mut first = whole(head, &content(), "etag: \"a\"\r\n");
+        let mut first = whole(head, &CONTENT, "etag: \"a\"\r\n");
         let rest = first.split_off(1_000_000);
         vec![Step::Send(first), Step::Wait(Arc::clone(&go_on)), Step::Send(rest)]
     };
     Upstream::start(script).await
 }
 
-fn patient() -> OriginLimits {
-    OriginLimits { read_timeout: Duration::from_secs(60), ..limits() }
-}
-
 #[tokio::test]
 async fn fifty_viewers_are_one_request() {
     let go_on = Arc::new(Semaphore::new(0));
     let origin = halting(&go_on).await;
-    let site = Site::start().with_origins(vec![("origin", origin.place())], patient(), None);
+    let site = Site::start().with_origin(origin.place());
     let viewers: Vec<_> = join_all((0..50).map(|_| site.begin(SEGMENT))).await;
     assert!(viewers.iter().all(|viewer| viewer.status() == 200));
     go_on.add_permits(1);
     for answer in join_all(viewers.into_iter().map(|viewer| viewer.into_body().collect())).await {
-        assert!(answer.unwrap().to_bytes() == content());
+        assert!(answer.unwrap().to_bytes() == *CONTENT);
     }
     assert_eq!(origin.asked().len(), 1);
     assert_eq!(site.metric("vidpass_gate_cache_joined_total"), 49);
     assert_eq!(site.metric("vidpass_gate_cache_misses_total"), 1);
     go_on.add_permits(1);
-    assert!(site.get(SEGMENT).await.body == content());
+    assert!(site.get(SEGMENT).await.body == *CONTENT);
     assert_eq!(origin.asked().len(), 2, "nothing is kept without a cache");
 }
 
@@ -58,16 +51,16 @@ async fn fifty_viewers_are_one_request() {
 async fn who_leaves_takes_nothing_from_the_others() {
     let go_on = Arc::new(Semaphore::new(0));
     let origin = halting(&go_on).await;
-    let site = Site::start().with_origins(vec![("origin", origin.place())], patient(), None);
+    let site = Site::start().with_origin(origin.place());
     let (first, mut second) = (site.begin(SEGMENT).await, site.begin(SEGMENT).await.into_body());
     drop(first);
     let start = second.frame().await.unwrap().unwrap().into_data().unwrap();
     let mut late = site.begin(SEGMENT).await.into_body();
-    assert!(content().starts_with(&late.frame().await.unwrap().unwrap().into_data().unwrap()), "from the beginning");
+    assert!(CONTENT.starts_with(&late.frame().await.unwrap().unwrap().into_data().unwrap()), "from the beginning");
     drop(late);
     go_on.add_permits(1);
     let rest = second.collect().await.unwrap().to_bytes();
-    assert!([start, rest].concat() == content());
+    assert!([start, rest].concat() == *CONTENT);
     assert_eq!(origin.asked().len(), 1);
 }
 
@@ -75,12 +68,12 @@ async fn who_leaves_takes_nothing_from_the_others() {
 async fn a_download_that_nobody_waits_for_stops() {
     let go_on = Arc::new(Semaphore::new(0));
     let origin = halting(&go_on).await;
-    let site = Site::start().with_origins(vec![("origin", origin.place())], patient(), None);
+    let site = Site::start().with_origin(origin.place());
     let viewers = [site.begin(SEGMENT).await, site.begin(SEGMENT).await];
     drop(viewers);
     origin.somebody_left().await;
     go_on.add_permits(1);
-    assert!(site.get(SEGMENT).await.body == content(), "a later viewer gets all of it");
+    assert!(site.get(SEGMENT).await.body == *CONTENT, "a later viewer gets all of it");
     assert_eq!(origin.asked().len(), 2);
 }
 
@@ -90,8 +83,7 @@ async fn a_viewer_who_leaves_before_the_answer_leaves_the_question_to_the_others
     let until = Arc::clone(&answer);
     let script = move |head: &str| vec![Step::Wait(Arc::clone(&until)), Step::Send(whole(head, b"0123456789", ""))];
     let origin = Upstream::start(script).await;
-    let limits = OriginLimits { response_timeout: Duration::from_secs(60), ..limits() };
-    let site = Arc::new(Site::start().with_origins(vec![("origin", origin.place())], limits, None));
+    let site = Arc::new(Site::start().with_origin(origin.place()));
     let viewer = || {
         let site = Arc::clone(&site);
         tokio::spawn(async move { site.get(SEGMENT).await.summary() })
@@ -128,7 +120,7 @@ async fn a_failure_is_shared_and_not_remembered() {
 #[tokio::test]
 async fn a_shared_download_that_breaks_off_cuts_every_viewer() {
     let script = |head: &str| {
-        let mut bytes = whole(head, &content(), "");
+        let mut bytes = whole(head, &CONTENT, "");
         bytes.truncate(1_000_000);
         vec![Step::Send(bytes), Step::Close]
     };
@@ -148,7 +140,7 @@ async fn read(body: GateBody) -> Result<Bytes, String> {
 
 #[tokio::test]
 async fn what_does_not_fit_is_not_shared() {
-    let origin = Upstream::start(|head| vec![Step::Send(whole(head, &content(), ""))]).await;
+    let origin = Upstream::start(|head| vec![Step::Send(whole(head, &CONTENT, ""))]).await;
     for (limits, requests) in [
         (OriginLimits { max_object: 1_999_999, ..limits() }, 3),
         (OriginLimits { max_shared: 1_000_000, ..limits() }, 3),
@@ -157,7 +149,7 @@ async fn what_does_not_fit_is_not_shared() {
         let before = origin.asked().len();
         let site = Site::start().with_origins(vec![("origin", origin.place())], limits, None);
         for viewer in join_all((0..3).map(|_| site.begin(SEGMENT))).await {
-            assert!(read(viewer.into_body()).await.unwrap() == content());
+            assert!(read(viewer.into_body()).await.unwrap() == *CONTENT);
         }
         assert_eq!(origin.asked().len() - before, requests, "{limits:?}");
     }
@@ -165,15 +157,15 @@ async fn what_does_not_fit_is_not_shared() {
 
 #[tokio::test]
 async fn memory_is_given_back() {
-    let origin = Upstream::start(|head| vec![Step::Send(whole(head, &content(), ""))]).await;
+    let origin = Upstream::start(|head| vec![Step::Send(whole(head, &CONTENT, ""))]).await;
     let limits = OriginLimits { max_shared: 2 << 20, ..limits() };
     let site = Site::start().with_origins(vec![("origin", origin.place())], limits, None);
     for rounds in 1..=3 {
         let viewers = join_all((0..4).map(|_| site.begin(SEGMENT))).await;
         let alone = site.begin("/public/hls/seg-2.m4s").await;
-        assert!(read(alone.into_body()).await.unwrap() == content(), "without room for a second download");
+        assert!(read(alone.into_body()).await.unwrap() == *CONTENT, "without room for a second download");
         for viewer in viewers {
-            assert!(read(viewer.into_body()).await.unwrap() == content());
+            assert!(read(viewer.into_body()).await.unwrap() == *CONTENT);
         }
         assert_eq!(origin.asked().len(), 2 * rounds);
         assert_eq!(site.metric("vidpass_gate_cache_joined_total"), i64::try_from(3 * rounds).unwrap());
@@ -184,7 +176,7 @@ async fn memory_is_given_back() {
 async fn parts_are_asked_for_apart() {
     let go_on = Arc::new(Semaphore::new(0));
     let origin = halting(&go_on).await;
-    let site = Site::start().with_origins(vec![("origin", origin.place())], patient(), None);
+    let site = Site::start().with_origin(origin.place());
     let running = site.begin(SEGMENT).await;
     go_on.add_permits(2);
     let part = site.ask(Method::GET, SEGMENT, &[("range", "bytes=5-9")]).await;

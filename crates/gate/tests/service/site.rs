@@ -245,14 +245,10 @@ pub(crate) fn open<'a>(
     Origins::open(OriginsConfig { media: media.to_owned(), named, limits, cache }, metrics).unwrap()
 }
 
-/// Limits that a test can wait for.
+/// Limits that no test reaches, however busy the machine is.
 pub(crate) fn limits() -> OriginLimits {
-    OriginLimits {
-        connect_timeout: Duration::from_secs(1),
-        response_timeout: Duration::from_millis(500),
-        read_timeout: Duration::from_millis(300),
-        ..OriginLimits::default()
-    }
+    let patience = Duration::from_secs(60);
+    OriginLimits { response_timeout: patience, read_timeout: patience, ..OriginLimits::default() }
 }
 
 fn judge(gate: &Arc<Gate>, clock: &Arc<AtomicI64>) -> Arc<Judge> {
