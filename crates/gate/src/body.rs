@@ -14,6 +14,7 @@ use prometheus_client::metrics::counter::Counter;
 use rustix::buffer::spare_capacity;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::chain::Chain;
 use crate::origin::OriginError;
 
 /// How much of a file is read at once, in bytes. A connection holds about two of these.
@@ -135,7 +136,7 @@ impl RemoteBody {
             Err(source) => {
                 self.left = 0;
                 let error = BodyError::Origin { file: Arc::clone(&self.name), source };
-                tracing::error!(file = %self.name, error = &error as &dyn std::error::Error, "a file could not be sent whole");
+                tracing::error!(file = %self.name, error = %Chain(&error), "a file could not be sent whole");
                 Err(error)
             }
         }))
@@ -175,7 +176,7 @@ impl FileBody {
             Err(source) => Err(BodyError::Read { file: Arc::clone(&self.name), source }),
         };
         if let Err(error) = &result {
-            tracing::error!(file = %self.name, error = error as &dyn std::error::Error, "a file could not be sent whole");
+            tracing::error!(file = %self.name, error = %Chain(error), "a file could not be sent whole");
             self.end = self.position;
         }
         result

@@ -10,6 +10,7 @@
 
 mod body;
 mod catalogue;
+mod chain;
 mod country;
 mod credential_place;
 mod decide;

@@ -21,6 +21,7 @@ use super::head::Head;
 use super::limits::CacheConfig;
 use super::metrics::OriginMetrics;
 use super::remote::Target;
+use crate::chain::Chain;
 
 /// The name of every file here, before its number.
 const PREFIX: &str = "object-";
@@ -123,8 +124,7 @@ impl DiskCache {
         let keeping = move || match inner.write(head, &chunks) {
             Ok(kept) => inner.index.insert(key, Arc::new(kept)),
             Err(error) => {
-                let cause = &error as &dyn std::error::Error;
-                tracing::warn!(file = %name, error = cause, "a file is not kept in the cache");
+                tracing::warn!(file = %name, error = %Chain(&error), "a file is not kept in the cache");
             }
         };
         drop(spawn_blocking(keeping).await);
@@ -178,7 +178,7 @@ impl Drop for Kept {
     fn drop(&mut self) {
         self.metrics.bytes.dec_by(gauge(self.head.length));
         if let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a file of the cache is not there any more");
+            tracing::warn!(error = %Chain(&error), "a file of the cache is not there any more");
         }
     }
 }

@@ -11,6 +11,7 @@ use super::error::OriginError;
 use super::head::{Head, Want};
 use super::metrics::OriginMetrics;
 use super::remote::{Got, Remote, Target};
+use crate::chain::Chain;
 use crate::deny::Failure;
 
 /// What all remote origins share.
@@ -121,8 +122,8 @@ impl Fetch {
     }
 
     pub(crate) fn failed(&self, error: &OriginError) -> Failure {
-        let cause = error as &dyn std::error::Error;
-        tracing::error!(origin = %self.origin.name, file = %self.target.name, error = cause, "an origin gives no file");
+        let (origin, file) = (&self.origin.name, &self.target.name);
+        tracing::error!(%origin, %file, error = %Chain(error), "an origin gives no file");
         error.failure()
     }
 }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use vidpass_token::{FilePath, Permit};
 
 use super::template::PathTemplate;
+use crate::chain::Chain;
 use crate::deny::Failure;
 
 /// How often an opening is tried again that a concurrent rename made uncertain (`openat2(2)`, `EAGAIN`).
@@ -62,15 +63,14 @@ pub(crate) enum OpenError {
 impl OpenError {
     /// What the viewer gets. Logs what they do not learn.
     pub(crate) fn failure(&self) -> Failure {
-        let cause = self as &dyn std::error::Error;
         match self {
             Self::NoFile { .. } => Failure::NotFound,
             Self::Outside { .. } => {
-                tracing::warn!(error = cause, "a file is not served");
+                tracing::warn!(error = %Chain(self), "a file is not served");
                 Failure::NotFound
             }
             Self::Failed { .. } => {
-                tracing::error!(error = cause, "a file cannot be opened");
+                tracing::error!(error = %Chain(self), "a file cannot be opened");
                 Failure::FileUnreadable
             }
         }

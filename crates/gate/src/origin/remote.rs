@@ -1,9 +1,11 @@
 //! One origin that is asked over HTTP, be it a server or a bucket.
 
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{ACCEPT_ENCODING, HeaderValue};
+use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, Url};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -146,6 +148,16 @@ impl Remote {
         timeout(after, opening).await.unwrap_or(Err(OriginError::Timeout { after }))
     }
 
+    /// A request that changes nothing may be sent again where its connection ended without an answer (RFC 9110, section
+    /// 9.2.2): a server closes idle connections when it likes.
+    async fn send(&self, target: &Target, want: &Want, headers: HeaderMap) -> Result<Response, OriginError> {
+        let request = || self.client.request(want.method(), target.url.clone()).headers(headers.clone()).send();
+        match request().await {
+            Err(error) if is_stale(&error) => Ok(request().await?),
+            answer => Ok(answer?),
+        }
+    }
+
     /// Sends one request and reads the head of its answer.
     pub(super) async fn ask(
         &self,
@@ -158,11 +170,24 @@ impl Remote {
         if let Some(signer) = &self.signer {
             headers = signer.sign(want.method(), &target.url, headers).await?;
         }
-        let request = self.client.request(want.method(), target.url.clone()).headers(headers);
-        let response = request.send().await?;
+        let response = self.send(target, want, headers).await?;
         let told = want.read(response.status(), response.headers(), now)?;
         Ok((told, response))
     }
+}
+
+/// Whether the origin left a connection that both had kept, at the moment when the request was on its way.
+fn is_stale(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let left = |error: &hyper::Error| error.is_incomplete_message() || error.is_canceled();
+        let broke = |error: &io::Error| matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+        if error.downcast_ref().is_some_and(left) || error.downcast_ref().is_some_and(broke) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn outcome(got: &Result<Got, OriginError>) -> &'static str {

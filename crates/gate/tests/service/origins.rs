@@ -212,6 +212,24 @@ async fn the_rest_of_the_same_file_is_asked_for_once() {
 }
 
 #[tokio::test]
+async fn a_connection_that_ended_without_an_answer_is_made_anew_once() {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let origin = Upstream::start(move |head| match count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        1 => vec![Step::Close],
+        _ => vec![Step::Send(answer(head, b"0123456789"))],
+    });
+    let origin = origin.await;
+    let site = Site::start().with_origin(origin.place());
+    for requests in [1, 3, 4] {
+        assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789");
+        assert_eq!(origin.asked().len(), requests);
+    }
+    let origin = Upstream::start(|_| vec![Step::Close]).await;
+    let site = Site::start().with_origin(origin.place());
+    assert_eq!((site.get(SEGMENT).await.summary().as_str(), origin.asked().len()), ("502 origin_failed", 2));
+}
+
+#[tokio::test]
 async fn an_origin_has_no_more_requests_than_it_may() {
     let origin = Upstream::start(|head| match head.contains("slow") {
         true => vec![Step::Send(whole(&format!("HEAD {head}"), &[0; 10], "")), Step::Send(b"x".to_vec()), Step::Hang],
