@@ -356,6 +356,49 @@ async fn a_bucket_may_be_part_of_the_host_name() {
 }
 
 #[tokio::test]
+async fn the_certificate_of_an_origin_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_all(&sample(), &folder.path().join("base/python"));
+    let mut certificate = Command::new("openssl");
+    certificate.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]);
+    certificate.args([
+        "-addext",
+        "subjectAltName=DNS:localhost",
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "certificate.pem",
+    ]);
+    run("origin-tls-certificate", certificate.current_dir(folder.path()));
+    let program = "import http.server, ssl\n\
+        server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)\n\
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
+        context.load_cert_chain('certificate.pem', 'key.pem')\n\
+        server.socket = context.wrap_socket(server.socket, server_side=True)\n\
+        print(server.server_address[1], flush=True)\n\
+        server.serve_forever()";
+    let mut command = Command::new("python3");
+    let mut python = Process::start("origin-tls-python", command.args(["-c", program]).current_dir(folder.path()));
+    let port = python.wait_for(|python| python.printed().trim().parse::<u16>().ok());
+    let settings = http("python", &format!("localhost:{port}")).replace("http://", "https://");
+
+    let stranger = Site::start("origin-tls-stranger", &settings, &["python"]);
+    assert_eq!(stranger.status("python", SEGMENT).await, 502);
+    assert!(stranger.server.log().contains("certificate"), "{}", stranger.server.log());
+    let authority = folder.path().join("certificate.pem");
+    let friend = Site::start_with("origin-tls-friend", &settings, &["python"], |mut command| {
+        command.env("SSL_CERT_FILE", &authority);
+        command
+    });
+    let expected = std::fs::read(sample().join(SEGMENT)).unwrap();
+    assert!(friend.ask("GET", "python", SEGMENT, &[]).await.body == expected);
+    let part = friend.ask("GET", "python", SEGMENT, &[("range", "bytes=1-2")]).await;
+    assert_eq!((part.status, part.body == expected), (200, true), "this server knows no ranges");
+}
+
+#[tokio::test]
 async fn what_is_kept_is_asked_for_once() {
     let folder = tempfile::tempdir().unwrap();
     copy_all(&sample(), &folder.path().join("base/nginx"));
