@@ -214,3 +214,6 @@ impl RawCache {
         Some(self.folder.as_ref().map(|own| CacheConfig { folder: folder.join(own), max_size, max_age }))
     }
 }
+
+#[cfg(test)]
+mod tests;
