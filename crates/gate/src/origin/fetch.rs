@@ -116,6 +116,14 @@ impl Fetcher {
 }
 
 impl Fetch {
+    /// `want`, or more of it: a file that is to be kept is worth having whole, though this viewer may need none of it.
+    pub(crate) fn widen(&self, want: Want) -> Want {
+        match want {
+            Want::WholeUnless(_) if self.keep => Want::Whole,
+            want @ (Want::Head | Want::Part { .. } | Want::Whole | Want::WholeUnless(_)) => want,
+        }
+    }
+
     /// Asks the origin for this viewer alone, and logs what the viewer does not learn.
     async fn ask(&self, want: &Want) -> Result<Got, Failure> {
         self.origin.open(&self.target, want, self.now).await.map_err(|error| self.failed(&error))

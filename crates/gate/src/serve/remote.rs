@@ -30,7 +30,7 @@ pub(super) async fn settle(origins: &Origins, fetch: &Fetch, question: &Question
         let reply = question.reply(&found.head);
         return Ok(Settled { reply, head: found.head.clone(), found: Some(found) });
     }
-    let mut want = question.want();
+    let mut want = fetch.widen(question.want());
     for _ in 0..MAX_QUESTIONS {
         match step(question, &want, origins.get(fetch, &want).await?)? {
             Step::Done(settled) => return Ok(settled),

@@ -79,6 +79,18 @@ async fn the_second_viewer_makes_no_request() {
 }
 
 #[tokio::test]
+async fn a_viewer_who_has_the_file_fills_the_cache_for_the_others() {
+    let origin = Upstream::with_file("0123456789").await;
+    let (site, folder) = cached(&origin, |_| {});
+    for _ in 0..2 {
+        assert_eq!(site.ask(Method::GET, SEGMENT, &[("if-none-match", TAG)]).await.summary(), "304 ");
+        wait_for_files(&folder, 1).await;
+    }
+    assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789");
+    assert_eq!(origin.asked_for(), ["GET /owner/public/hls/seg-1.m4s"]);
+}
+
+#[tokio::test]
 async fn what_is_kept_needs_a_permit_like_the_rest() {
     let origin = Upstream::with_file("0123456789").await;
     let (site, folder) = cached(&origin, |_| {});
