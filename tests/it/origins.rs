@@ -462,6 +462,27 @@ async fn becomes(site: &Site, status: u16) {
     panic!("{last} instead of {status}");
 }
 
+#[tokio::test]
+async fn only_tls_needs_roots_of_trust() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_all(&sample(), &folder.path().join("base/nginx"));
+    let nginx = Origin::start("origin-rootless-nginx", folder.path());
+    let without_roots = |mut command: Command| {
+        command.env("SSL_CERT_FILE", "/nothing").env("SSL_CERT_DIR", "/nothing");
+        command
+    };
+    let plain = http("nginx", &nginx.address);
+    let site = Site::start_with("origin-rootless", &plain, &["nginx"], without_roots);
+    assert_eq!(site.status("nginx", SEGMENT).await, 200);
+    drop(site);
+    let installed = Installed::new("origin-rootless-tls");
+    installed.set(&plain.replace("http://", "https://"));
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off"];
+    let output = without_roots(installed.command(&serve)).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("the origin `nginx` cannot be used") && text.contains("No CA certificates"), "{text}");
+}
+
 #[test]
 fn what_cannot_be_used_stops_the_start() {
     let bucket = "[origins.b]\ntype = \"s3\"\nbucket = \"videos\"\nregion = \"us-east-1\"\n";

@@ -109,9 +109,14 @@ pub enum OriginsError {
     /// The cache.
     #[error("the cache cannot be used")]
     Cache(#[from] CacheError),
-    /// No connection to any origin could be made.
-    #[error("the HTTP client for origins cannot be made")]
-    Client(#[from] reqwest::Error),
+    /// An origin to which no connection could be made.
+    #[error("the origin `{name}` cannot be used")]
+    Client {
+        /// The origin.
+        name: OriginName,
+        /// Why.
+        source: reqwest::Error,
+    },
     /// A folder that cannot be opened.
     #[error("the origin `{name}` cannot be used")]
     Folder {
@@ -163,7 +168,7 @@ impl Origins {
         let media = FolderOrigin::open(&media, PathTemplate::default())
             .map_err(|source| OriginsError::Media { folder: media, source })?;
         let cache = cache.map(|cache| DiskCache::open(&cache, metrics.clone())).transpose()?;
-        let open = Opening { client: remote::client(&limits)?, limits, metrics: metrics.clone() };
+        let open = Opening { limits, metrics: metrics.clone() };
         let named = named.into_iter().map(|(name, config)| Ok((name.clone(), open.entry(name, config)?)));
         let downloads = Downloads::new(limits.max_shared, limits.max_object);
         Ok(Self {
@@ -208,7 +213,6 @@ impl Origins {
 
 /// Makes entries of what the configuration says.
 struct Opening {
-    client: reqwest::Client,
     limits: OriginLimits,
     metrics: OriginMetrics,
 }
@@ -223,12 +227,12 @@ impl Opening {
             },
             Place::Http(url) => {
                 let addresses = vec![url.clone()];
-                let origin = self.remote(name, url, &path, None);
+                let origin = self.remote(name, url, &path, None)?;
                 Ok(Entry { origin, path, addresses, known_as })
             }
             Place::S3(bucket) => match bucket.url() {
                 Ok(url) => {
-                    let origin = self.remote(name, url, &path, Some(bucket.signer()));
+                    let origin = self.remote(name, url, &path, Some(bucket.signer()))?;
                     Ok(Entry { origin, path, addresses: bucket.known_urls(), known_as })
                 }
                 Err(source) => Err(OriginsError::Bucket { name, source }),
@@ -236,17 +240,25 @@ impl Opening {
         }
     }
 
-    fn remote(&self, name: OriginName, base: OriginUrl, path: &PathTemplate, signer: Option<s3::Signer>) -> Origin {
-        Origin::Remote(Arc::new(Remote {
+    fn remote(
+        &self,
+        name: OriginName,
+        base: OriginUrl,
+        path: &PathTemplate,
+        signer: Option<s3::Signer>,
+    ) -> Result<Origin, OriginsError> {
+        let client = remote::client(&base, &self.limits);
+        let client = client.map_err(|source| OriginsError::Client { name: name.clone(), source })?;
+        Ok(Origin::Remote(Arc::new(Remote {
             name,
             base,
             path: path.clone(),
             signer,
-            client: self.client.clone(),
+            client,
             limits: self.limits,
             slots: Arc::new(Semaphore::new(self.limits.max_requests)),
             metrics: self.metrics.clone(),
-        }))
+        })))
     }
 }
 

@@ -45,6 +45,10 @@ impl OriginUrl {
         (url.host_str() == Some(&host)).then_some(Self(url))
     }
 
+    pub(super) fn is_secure(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
     /// The host, and the port where it is not the scheme's own.
     pub(super) fn host(&self) -> Box<str> {
         let host = self.0.host_str().unwrap_or_default();

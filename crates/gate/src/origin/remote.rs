@@ -61,12 +61,15 @@ pub(crate) enum Got {
     RangeNotSatisfiable,
 }
 
-/// The one client of all origins: it goes where it is told and nowhere else, and takes bytes as they are.
+/// A client for the origin at `base`: it goes where it is told and nowhere else, and takes bytes as they are.
 ///
 /// # Errors
-/// Where the system has no roots of trust that can be read.
-pub(super) fn client(limits: &OriginLimits) -> reqwest::Result<Client> {
-    Client::builder()
+/// Where the origin speaks TLS, and the system has no roots of trust.
+pub(super) fn client(base: &OriginUrl, limits: &OriginLimits) -> reqwest::Result<Client> {
+    let client = Client::builder();
+    // No redirect leads from plain HTTP to TLS, so a system without roots of trust can have such an origin.
+    let client = if base.is_secure() { client } else { client.tls_certs_only([]) };
+    client
         .user_agent("vidpass")
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
