@@ -10,6 +10,7 @@ mod corpus;
 mod crash;
 mod explaining;
 mod layers;
+mod metrics;
 mod origins;
 mod playing;
 mod postgres;

@@ -14,6 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 use vidpass_token::{AccountId, Denial};
 
 use crate::catalogue::Catalogue;
+use crate::deny::Failure;
 
 /// From a hot file (about 0.1 ms) to a disk that hangs.
 const SECONDS: [f64; 12] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
@@ -32,7 +33,8 @@ pub(crate) struct Metrics {
     decisions: Family<DecisionLabels, Counter>,
     accounts: Arc<ArcSwap<BTreeMap<AccountId, Arc<str>>>>,
     bytes_sent: Counter,
-    request_seconds: Histogram,
+    not_served: Family<FailureLabels, Counter>,
+    request_seconds: Family<ViaLabels, Histogram>,
     keys: Gauge,
     videos: Gauge,
 }
@@ -46,13 +48,25 @@ struct DecisionLabels {
     account: Arc<str>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailureLabels {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ViaLabels {
+    /// `gate`, or the kind of proxy that asked.
+    via: &'static str,
+}
+
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             decisions: Family::default(),
             accounts: Arc::default(),
             bytes_sent: Counter::default(),
-            request_seconds: Histogram::new(SECONDS),
+            not_served: Family::default(),
+            request_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             keys: Gauge::default(),
             videos: Gauge::default(),
         };
@@ -60,6 +74,11 @@ impl Metrics {
             "vidpass_gate_decisions",
             "Decisions, by outcome, by the denial's code and by account",
             metrics.decisions.clone(),
+        );
+        registry.register(
+            "vidpass_gate_not_served",
+            "Requests that were permitted and not served all the same, by what failed",
+            metrics.not_served.clone(),
         );
         registry.register_with_unit(
             "vidpass_gate_sent",
@@ -122,8 +141,13 @@ impl Metrics {
         self.bytes_sent.clone()
     }
 
-    pub(crate) fn observe_request(&self, duration: Duration) {
-        self.request_seconds.observe(duration.as_secs_f64());
+    pub(crate) fn count_failure(&self, failure: Failure) {
+        self.not_served.get_or_create(&FailureLabels { code: failure.code() }).inc();
+    }
+
+    /// `via` is `gate`, or the kind of proxy that asked.
+    pub(crate) fn observe_request(&self, via: &'static str, duration: Duration) {
+        self.request_seconds.get_or_create(&ViaLabels { via }).observe(duration.as_secs_f64());
     }
 }
 

@@ -18,6 +18,9 @@ use crate::request_target;
 use crate::serve::{self, FileRequest, watch};
 use crate::viewer::ViewerResolver;
 
+/// What log and metrics call the gate, beside the proxies that ask.
+const GATE: &str = "gate";
+
 /// Answers viewers: decides, then serves. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct GateService(Arc<GateParts>);
@@ -46,7 +49,7 @@ impl GateService {
         let started = Instant::now();
         let mut response = self.0.answer(&request, peer.ip()).await;
         headers::close_after_body(&request, &mut response);
-        self.0.judge.gate.metrics().observe_request(started.elapsed());
+        self.0.judge.gate.metrics().observe_request(GATE, started.elapsed());
         response
     }
 }
@@ -68,7 +71,7 @@ impl GateParts {
             headers: request.headers(),
             address: self.viewers.address(peer, request.headers()),
             peer,
-            via: "gate",
+            via: GATE,
         });
         let mut response = match &judged.outcome {
             Ok(permitted) => self.serve(permitted, request, &judged).await,
@@ -112,6 +115,7 @@ impl GateParts {
             }
             Err(failure) => {
                 let response = deny::failed(failure, method);
+                self.judge.gate.metrics().count_failure(failure);
                 line.failed(failure, response.status());
                 response
             }

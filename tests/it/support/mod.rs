@@ -7,7 +7,7 @@ mod process;
 mod site;
 
 pub(crate) use bucket::{BUCKET, Bucket, KEY_ID, SECRET_KEY};
-pub(crate) use guarded::{EXAMPLES, Example, Guarded, Origin, Proxy, SECRET, copy_all, files_below, now};
+pub(crate) use guarded::{EXAMPLES, Example, Guarded, Origin, Proxy, SECRET, copy_all, files_below, free_port, now};
 pub(crate) use installed::Installed;
 pub(crate) use process::{Process, repository, run, vidpass};
 pub(crate) use site::Demo;

@@ -8,6 +8,7 @@ mod preset;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response};
@@ -78,8 +79,11 @@ impl ForwardAuth {
     ///
     /// The question's body is not read. An HTTP/1 connection whose request has one is closed after the answer.
     pub fn answer<B: Body>(&self, question: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
+        let started = Instant::now();
         let mut response = self.decide(question, peer.ip());
         headers::close_after_body(question, &mut response);
+        let (askers, preset) = &*self.0;
+        askers.judge.gate.metrics().observe_request(preset.name(), started.elapsed());
         response
     }
 

@@ -1,6 +1,7 @@
 //! Envoy's `ext_authz` over gRPC: the service `envoy.service.auth.v3.Authorization`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use envoy_types::ext_authz::v3::pb::{
     Authorization, AuthorizationServer, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderValueOption,
@@ -61,7 +62,10 @@ impl Authorization for Askers {
         let Some(Peer(peer)) = call.extensions().get().copied() else {
             return Err(Status::internal("the peer of the call is not known"));
         };
-        Ok(tonic::Response::new(self.decide(call.get_ref(), peer)))
+        let started = Instant::now();
+        let response = self.decide(call.get_ref(), peer);
+        self.judge.gate.metrics().observe_request(EnvoyGrpc::NAME, started.elapsed());
+        Ok(tonic::Response::new(response))
     }
 }
 
