@@ -42,7 +42,7 @@ impl std::str::FromStr for CredentialPlace {
 }
 
 impl ParameterName {
-    fn read(name: &str) -> Result<Self, CredentialPlaceError> {
+    pub(crate) fn read(name: &str) -> Result<Self, CredentialPlaceError> {
         let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
         let fits = (1..=64).contains(&name.len()) && name.bytes().all(plain);
         if fits { Ok(Self(name.into())) } else { Err(CredentialPlaceError) }

@@ -19,6 +19,7 @@ mod deny;
 mod headers;
 mod judge;
 mod log;
+pub mod manifest;
 mod metrics;
 mod origin;
 mod request_target;

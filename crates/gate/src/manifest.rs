@@ -1,0 +1,82 @@
+//! Manifests whose children carry the token.
+//!
+//! The token stands in the path, so whatever a manifest names by a relative reference gets it from the player's own
+//! resolution. [`rewrite`] turns the other names of the video's own files into relative references too. Its result
+//! holds no token and is the same for every viewer, unless a [`TokenParameter`] is to be added. What is not plainly a
+//! file of the video stays as it is.
+//!
+//! Nothing here reads a file or knows who asks.
+
+mod dash;
+mod footing;
+mod hls;
+mod home;
+mod parameter;
+mod reference;
+mod relocation;
+mod splice;
+
+use std::borrow::Cow;
+
+use vidpass_token::FilePath;
+
+pub use self::dash::DashError;
+pub use self::home::{Home, HomeError, Homes};
+pub use self::parameter::TokenParameter;
+pub use self::relocation::Relocation;
+
+/// What kind of manifest a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManifestKind {
+    /// A DASH media presentation description (ISO/IEC 23009-1).
+    Dash,
+    /// An HLS playlist (RFC 8216).
+    Hls,
+}
+
+/// Why a manifest cannot be rewritten.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// It is not a DASH manifest that can be read without doubt.
+    #[error("it is not a DASH manifest that can be read without doubt")]
+    Dash(#[source] DashError),
+    /// Rewritten, it would have too many bytes.
+    #[error("rewritten, it would have more than {limit} bytes")]
+    TooLarge {
+        /// The most that it may have.
+        limit: usize,
+    },
+}
+
+impl ManifestKind {
+    /// The kind that a file's extension stands for; `None` where it is no manifest.
+    #[must_use]
+    pub fn of(file: FilePath<'_>) -> Option<Self> {
+        let is = |extension: &str| file.extension().is_some_and(|own| own.eq_ignore_ascii_case(extension));
+        match () {
+            () if is("m3u8") || is("m3u") => Some(Self::Hls),
+            () if is("mpd") => Some(Self::Dash),
+            () => None,
+        }
+    }
+}
+
+/// The manifest `text` with every reference to a file of the video in a form that carries the viewer's credential.
+/// Borrowed where nothing had to change.
+///
+/// # Errors
+/// [`ManifestError`]; nothing is ever rewritten by half.
+pub fn rewrite<'a>(
+    kind: ManifestKind,
+    text: &'a [u8],
+    relocation: &Relocation<'_>,
+) -> Result<Cow<'a, [u8]>, ManifestError> {
+    match kind {
+        ManifestKind::Dash => dash::rewrite(text, relocation),
+        ManifestKind::Hls => hls::rewrite(text, relocation),
+    }
+}
+
+#[cfg(test)]
+mod tests;
