@@ -8,6 +8,8 @@ use crate::credential_place::ParameterName;
 
 mod mpd;
 mod playlists;
+mod properties;
+mod vectors;
 
 /// Two homes of video `v1`, one of which has a host.
 const HOMES: [&str; 2] = ["vod.example.com/vod/v1/", "/mirror/v1/"];
