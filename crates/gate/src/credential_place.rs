@@ -2,7 +2,9 @@
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE, HeaderName};
-use vidpass_token::{Denial, MalformedToken, MediaPath};
+use vidpass_token::{Credential, Denial, MalformedToken, MediaPath};
+
+use crate::manifest::TokenParameter;
 
 /// The one place that tokens are read from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +71,15 @@ impl CredentialPlace {
             Self::Header(name) => only(headers.get_all(name).iter().map(|value| bearer(name, value.to_str().ok())))?,
         };
         Ok(path.with_token_beside(token)?)
+    }
+
+    /// What the references of a manifest need to carry the token on, where it does not go along by itself.
+    pub(crate) fn parameter(&self, path: &MediaPath<'_>) -> Option<TokenParameter> {
+        match (self, path.credential()) {
+            (Self::Query(name), Credential::Beside { token, .. }) => TokenParameter::new(name, token),
+            (Self::Query(_), Credential::Token(_) | Credential::Uid(_))
+            | (Self::Path | Self::Cookie(_) | Self::Header(_), _) => None,
+        }
     }
 
     /// The header that scripts of other sites must be allowed to send, where the place is one.
@@ -160,8 +171,8 @@ mod tests {
         let path = MediaPath::parse(target).unwrap();
         let got = match place.parse::<CredentialPlace>().unwrap().read(path, &headers) {
             Ok(path) => match path.credential() {
-                vidpass_token::Credential::Token(token) | vidpass_token::Credential::Beside { token, .. } => token,
-                vidpass_token::Credential::Uid(_) => "-",
+                Credential::Token(token) | Credential::Beside { token, .. } => token,
+                Credential::Uid(_) => "-",
             }
             .to_owned(),
             Err(denial) => denial.code().to_owned(),

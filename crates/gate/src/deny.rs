@@ -19,6 +19,10 @@ use crate::judge::Refused;
 pub enum Failure {
     /// The file is there and cannot be read.
     FileUnreadable,
+    /// The manifest is larger than any that is served.
+    ManifestTooLarge,
+    /// The manifest is none that can be read without doubt.
+    ManifestUnreadable,
     /// The method is not one of reading.
     MethodNotAllowed,
     /// The video has no such file.
@@ -59,6 +63,8 @@ pub(crate) fn denied(refused: &Refused, method: &Method) -> Response<GateBody> {
 pub(crate) fn failed(failure: Failure, method: &Method) -> Response<GateBody> {
     let (status, message) = match failure {
         Failure::FileUnreadable => (StatusCode::INTERNAL_SERVER_ERROR, "This file cannot be read at the moment."),
+        Failure::ManifestTooLarge => (StatusCode::BAD_GATEWAY, "The manifest of this video is too large."),
+        Failure::ManifestUnreadable => (StatusCode::BAD_GATEWAY, "The manifest of this video cannot be read."),
         Failure::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Only GET, HEAD and OPTIONS are answered here."),
         Failure::NotFound => (StatusCode::NOT_FOUND, "This video has no such file."),
         Failure::OriginBusy => (StatusCode::SERVICE_UNAVAILABLE, "Too many viewers want this at the moment."),
@@ -81,6 +87,8 @@ pub(crate) fn failed(failure: Failure, method: &Method) -> Response<GateBody> {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         Failure::FileUnreadable
+        | Failure::ManifestTooLarge
+        | Failure::ManifestUnreadable
         | Failure::NotFound
         | Failure::OriginFailed
         | Failure::OriginTimeout
@@ -95,6 +103,8 @@ impl Failure {
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
+            Self::ManifestTooLarge => "manifest_too_large",
+            Self::ManifestUnreadable => "manifest_unreadable",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::NotFound => "not_found",
             // One name for what is one thing to a viewer; the status tells whose disk it was.
@@ -158,6 +168,8 @@ mod tests {
     fn every_failure_has_the_status_of_the_contract() {
         for (failure, code, status) in [
             (Failure::FileUnreadable, "origin_failed", 500),
+            (Failure::ManifestTooLarge, "manifest_too_large", 502),
+            (Failure::ManifestUnreadable, "manifest_unreadable", 502),
             (Failure::MethodNotAllowed, "method_not_allowed", 405),
             (Failure::NotFound, "not_found", 404),
             (Failure::OriginBusy, "origin_busy", 503),

@@ -37,7 +37,7 @@ pub use deny::Failure;
 pub use judge::Judge;
 pub use log::AddressInLog;
 pub use origin::{
-    BucketName, CacheConfig, CacheError, FolderError, Home, KnownAs, KnownAsError, MEDIA, NotWhole, OriginConfig,
+    BucketName, CacheConfig, CacheError, FolderError, KnownAs, KnownAsError, MEDIA, NotWhole, OriginConfig,
     OriginError, OriginLimits, OriginUrl, OriginUrlError, Origins, OriginsConfig, OriginsError, PathTemplate, Place,
     RegionName, S3Bucket, S3Error, S3Style, TemplateError, WholeFile,
 };

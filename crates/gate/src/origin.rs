@@ -39,7 +39,7 @@ use self::fetch::Fetcher;
 pub use self::folder::FolderError;
 use self::folder::FolderOrigin;
 pub(crate) use self::head::{Head, Want};
-pub use self::home::{Home, KnownAs, KnownAsError};
+pub use self::home::{KnownAs, KnownAsError};
 pub use self::limits::{CacheConfig, OriginLimits};
 use self::metrics::OriginMetrics;
 pub(crate) use self::remote::Got;

@@ -4,6 +4,7 @@ mod cache;
 pub(crate) mod conditional;
 mod files;
 mod forward_auth;
+mod manifest;
 mod mime;
 pub(crate) mod range;
 mod remote;

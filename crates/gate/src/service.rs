@@ -106,6 +106,7 @@ impl GateParts {
             headers: request.headers(),
             now,
             same_for_all: *same_for_all,
+            parameter: self.judge.credential_place.parameter(path),
             sent: self.judge.gate.metrics().bytes_sent(),
         };
         match serve::answer(&self.origins, permit, file).await {

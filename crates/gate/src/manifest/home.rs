@@ -1,5 +1,6 @@
 //! Where the files of a video are known to be, before the gate and at it.
 
+use std::fmt;
 use std::str::FromStr;
 
 use vidpass_token::VideoId;
@@ -91,6 +92,17 @@ impl FromStr for Home {
     }
 }
 
+impl fmt::Display for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(host) = &self.host {
+            f.write_str(&host.name)?;
+            host.port.map_or(Ok(()), |port| write!(f, ":{port}"))?;
+        }
+        self.folder.iter().try_for_each(|name| write!(f, "/{name}"))?;
+        f.write_str("/")
+    }
+}
+
 /// The names of a path that begins and ends with `/`.
 fn folder(path: &str) -> Option<Box<[Box<str>]>> {
     let names = path.strip_prefix('/')?;
@@ -135,7 +147,7 @@ mod tests {
             "[2001:db8::1]:8080/v+1/",
             "192.0.2.7/v1/",
         ] {
-            assert!(good.parse::<Home>().is_ok(), "{good}");
+            assert_eq!(good.parse::<Home>().unwrap().to_string(), good);
         }
         for bad in ["", "example.com", "/a", "a", "example.com/a", "//", "/a//", "/../", "/a/./", "/a%20b/", "/a?b/"] {
             assert!(matches!(bad.parse::<Home>(), Err(HomeError::Folder(_))), "{bad}");

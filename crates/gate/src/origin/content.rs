@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::stream;
 use prometheus_client::metrics::counter::Counter;
 use vidpass_token::UnixTime;
@@ -28,6 +29,8 @@ pub(crate) enum Content {
     File { file: File, name: Arc<str> },
     /// None: only the head was asked for.
     Nothing,
+    /// All of them, in memory.
+    Memory(Bytes),
     /// All of them, as they come in memory, for several viewers.
     Shared { reader: Reader, name: Arc<str> },
     /// One part, once.
@@ -42,6 +45,12 @@ impl Found {
         Self { head: Head { length: metadata.size(), validators }, content: Content::File { file, name } }
     }
 
+    /// Bytes that were made of a file, which was changed at `modified`.
+    pub(crate) fn in_memory(bytes: Bytes, modified: Option<UnixTime>) -> Self {
+        let validators = Validators::of_bytes(&bytes, modified);
+        Self { head: Head { length: bytes.len() as u64, validators }, content: Content::Memory(bytes) }
+    }
+
     /// Whether all bytes are here, or on their way.
     pub(crate) fn is_whole(&self) -> bool {
         self.has(&(0..self.head.length))
@@ -50,7 +59,7 @@ impl Found {
     /// Whether the bytes of `range` are here, or on their way.
     pub(crate) fn has(&self, range: &Range<u64>) -> bool {
         match &self.content {
-            Content::File { .. } | Content::Shared { .. } => true,
+            Content::File { .. } | Content::Memory(_) | Content::Shared { .. } => true,
             Content::Nothing => range.is_empty(),
             Content::Stream { part, .. } => part == range,
         }
@@ -60,6 +69,11 @@ impl Found {
     pub(crate) fn into_body(self, range: Range<u64>, sent: Counter) -> GateBody {
         match self.content {
             Content::File { file, name } => GateBody::file(FileBody::new(name, file, range.start, range.end, sent)),
+            Content::Memory(bytes) => {
+                let place = |at: u64| usize::try_from(at).expect("it lies in memory");
+                sent.inc_by(range.end - range.start);
+                GateBody::bytes(bytes.slice(place(range.start)..place(range.end)))
+            }
             Content::Nothing => GateBody::empty(),
             Content::Shared { reader, name } => {
                 let chunks = stream::try_unfold(reader.of(range.clone()), async |mut reader| {

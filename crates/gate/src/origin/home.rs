@@ -7,16 +7,7 @@ use vidpass_token::Permit;
 
 use super::address::{OriginUrl, OriginUrlError};
 use super::template::{PathTemplate, TemplateError};
-
-/// A place below which every URL names a file of one video.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Home {
-    /// The host, in lower case, with the port where it is not the scheme's own; `None` is whatever host a reference is
-    /// relative to.
-    pub host: Option<Box<str>>,
-    /// The path, with a `/` at both ends.
-    pub path: Box<str>,
-}
+use crate::manifest::Home;
 
 /// A URL of earlier days, such as that of a CDN, with `{account}` and `{uid}` in its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,21 +28,19 @@ pub enum KnownAsError {
     Path(#[from] TemplateError),
 }
 
-impl Home {
-    /// The folder of the permitted video below `base`.
-    pub(super) fn below(base: &OriginUrl, path: &PathTemplate, permit: &Permit) -> Self {
-        Self { host: Some(base.host()), path: format!("{}/{}/", base.path(), path.of(permit)).into() }
-    }
+/// The folder of the permitted video below `base`; `None` where the address has what URLs are not compared by.
+pub(super) fn below(base: &OriginUrl, path: &PathTemplate, permit: &Permit) -> Option<Home> {
+    format!("{}{}/{}/", base.host(), base.path(), path.of(permit)).parse().ok()
+}
 
-    /// The same folder on whatever host the manifest is on.
-    pub(super) fn without_host(path: &PathTemplate, permit: &Permit) -> Self {
-        Self { host: None, path: format!("/{}/", path.of(permit)).into() }
-    }
+/// The same folder on whatever host the manifest is on.
+pub(super) fn without_host(path: &PathTemplate, permit: &Permit) -> Option<Home> {
+    format!("/{}/", path.of(permit)).parse().ok()
 }
 
 impl KnownAs {
-    pub(super) fn home(&self, permit: &Permit) -> Home {
-        Home::below(&self.base, &self.path, permit)
+    pub(super) fn home(&self, permit: &Permit) -> Option<Home> {
+        below(&self.base, &self.path, permit)
     }
 }
 

@@ -10,11 +10,12 @@ use vidpass_token::{FilePath, Permit, UnixTime};
 
 use super::content::Found;
 use super::head::{Head, Want};
-use super::home::Home;
+use super::home;
 use super::remote::Got;
 use super::{Origins, Source};
 use crate::body::GateBody;
 use crate::deny::Failure;
+use crate::manifest::Home;
 
 /// A whole file.
 #[derive(Debug)]
@@ -84,12 +85,12 @@ impl Origins {
     /// [`Failure::OriginUnknown`]
     pub fn homes(&self, permit: &Permit) -> Result<Vec<Home>, Failure> {
         let entry = self.entry(permit)?;
-        let addresses = entry.addresses.iter().map(|address| Home::below(address, &entry.path, permit));
+        let addresses = entry.addresses.iter().map(|address| home::below(address, &entry.path, permit));
         let own = match addresses.len() {
-            0 => vec![Home::without_host(&entry.path, permit)],
+            0 => vec![home::without_host(&entry.path, permit)],
             _ => addresses.collect(),
         };
-        Ok(own.into_iter().chain(entry.known_as.iter().map(|known| known.home(permit))).collect())
+        Ok(own.into_iter().chain(entry.known_as.iter().map(|known| known.home(permit))).flatten().collect())
     }
 }
 

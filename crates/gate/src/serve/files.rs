@@ -10,12 +10,14 @@ use vidpass_token::{Asset, MediaPath, Permit, UnixTime};
 
 use super::cache::cache_control;
 use super::conditional::Validators;
+use super::manifest;
 use super::mime::media_type;
 use super::remote::{Settled, settle};
 use super::reply::{Question, Reply};
 use crate::body::GateBody;
 use crate::deny::Failure;
 use crate::headers::add_common;
+use crate::manifest::{ManifestKind, TokenParameter};
 use crate::origin::{Found, Origins, Source};
 
 /// The longest name that `?filename=` may give a download, in characters, as Cloudflare Stream documents it.
@@ -29,6 +31,8 @@ pub(crate) struct FileRequest<'a> {
     pub(crate) now: UnixTime,
     /// Whether the next viewer gets the same answer: see [`cache_control`].
     pub(crate) same_for_all: bool,
+    /// What the references of a manifest need to carry, beside the path.
+    pub(crate) parameter: Option<TokenParameter>,
     /// Counts the bytes of video that are handed out.
     pub(crate) sent: Counter,
 }
@@ -40,13 +44,14 @@ pub(crate) async fn answer(
     request: FileRequest<'_>,
 ) -> Result<Response<GateBody>, Failure> {
     let question = Question { method: request.method, headers: request.headers, now: request.now };
-    let settled = match origins.source(permit, request.path.file(), request.now)? {
-        Source::Folder(folder) => {
-            let opened = folder.open_file(permit, request.path.file()).await;
-            let found = Found::in_folder(opened.map_err(|error| error.failure())?, request.now);
-            Settled { reply: question.reply(&found.head), head: found.head.clone(), found: Some(found) }
+    let file = request.path.file();
+    let settled = match (ManifestKind::of(file), origins.source(permit, file, request.now)?) {
+        (Some(kind), _) => Settled::here(manifest::rewritten(origins, permit, kind, &request).await?, &question),
+        (None, Source::Folder(folder)) => {
+            let opened = folder.open_file(permit, file).await.map_err(|error| error.failure())?;
+            Settled::here(Found::in_folder(opened, request.now), &question)
         }
-        Source::Remote(fetch) => settle(origins, &fetch, &question).await?,
+        (None, Source::Remote(fetch)) => settle(origins, &fetch, &question).await?,
     };
     respond(permit, &request, settled)
 }

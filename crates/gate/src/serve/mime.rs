@@ -9,6 +9,7 @@ pub(super) fn media_type(extension: Option<&str>) -> &'static str {
     match extension.to_ascii_lowercase().as_str() {
         // Manifests: RFC 8216, section 4; ISO/IEC 23009-1, annex C.
         "m3u8" => "application/vnd.apple.mpegurl",
+        "m3u" => "audio/mpegurl",
         "mpd" => "application/dash+xml",
         "mp4" | "m4v" | "cmfv" => "video/mp4",
         "m4a" | "cmfa" => "audio/mp4",

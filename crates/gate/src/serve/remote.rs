@@ -18,6 +18,13 @@ pub(super) struct Settled {
     pub(super) found: Option<Found>,
 }
 
+impl Settled {
+    /// Of something whose bytes are all here.
+    pub(super) fn here(found: Found, question: &Question<'_>) -> Self {
+        Self { reply: question.reply(&found.head), head: found.head.clone(), found: Some(found) }
+    }
+}
+
 /// After an answer.
 enum Step {
     Done(Settled),
@@ -27,8 +34,7 @@ enum Step {
 /// Asks the cache, then the origin, until the reply is certain and its bytes are on their way.
 pub(super) async fn settle(origins: &Origins, fetch: &Fetch, question: &Question<'_>) -> Result<Settled, Failure> {
     if let Some(found) = origins.cached(fetch).await {
-        let reply = question.reply(&found.head);
-        return Ok(Settled { reply, head: found.head.clone(), found: Some(found) });
+        return Ok(Settled::here(found, question));
     }
     let mut want = fetch.widen(question.want());
     for _ in 0..MAX_QUESTIONS {

@@ -136,11 +136,11 @@ async fn one_video_is_never_taken_for_another() {
 
 #[tokio::test]
 async fn manifests_are_asked_for_each_time() {
-    let origin = Upstream::with_file("#EXTM3U\n").await;
+    let origin = Upstream::with_file("<MPD/>").await;
     let (site, folder) = cached(&origin, |_| {});
     for name in ["manifest/video.m3u8", "manifest/video.mpd", "x.M3U8"] {
         for _ in 0..2 {
-            assert_eq!(site.get(&format!("/public/{name}")).await.summary(), "200 #EXTM3U\n");
+            assert_eq!(site.get(&format!("/public/{name}")).await.summary(), "200 <MPD/>");
         }
     }
     assert_eq!((origin.asked().len(), kept(&folder)), (6, (0, 0)));

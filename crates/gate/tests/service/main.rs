@@ -9,6 +9,7 @@ mod folder;
 mod forward_auth;
 mod hostile_paths;
 mod logs;
+mod manifests;
 mod origins;
 mod pages;
 mod sharing;

@@ -63,7 +63,7 @@ impl Site {
         let mut registry = Registry::default();
         let gate = Arc::new(Gate::new(GateConfig::default(), &mut registry));
         gate.replace(catalogue());
-        let judge = judge(&gate, &clock);
+        let judge = judge(&gate, &clock, CredentialPlace::Path);
         let service = service(&judge, open(folder.path(), [], limits(), None, &mut registry));
         let site = Self { gate, service, judge, registry, folder, clock };
         for video in ["private", "public", "embedded"] {
@@ -129,6 +129,13 @@ impl Site {
         let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: UnixTime(NOW) };
         let terms = Terms { video: Some(&video), account: &AccountPolicy::default(), limits: &Limits::default() };
         admit_without_token(&uid.parse().unwrap(), &terms, &ask).unwrap()
+    }
+
+    /// The same gate with tokens in another place.
+    pub(crate) fn with_token_in(mut self, place: &str) -> Self {
+        self.judge = judge(&self.gate, &self.clock, place.parse().unwrap());
+        self.service = service(&self.judge, open(self.folder.path(), [], limits(), None, &mut Registry::default()));
+        self
     }
 
     pub(crate) fn put(&self, path: &str, content: &str) {
@@ -251,12 +258,12 @@ pub(crate) fn limits() -> OriginLimits {
     OriginLimits { response_timeout: patience, read_timeout: patience, ..OriginLimits::default() }
 }
 
-fn judge(gate: &Arc<Gate>, clock: &Arc<AtomicI64>) -> Arc<Judge> {
+fn judge(gate: &Arc<Gate>, clock: &Arc<AtomicI64>, credential_place: CredentialPlace) -> Arc<Judge> {
     let now = Arc::clone(clock);
     Arc::new(Judge {
         gate: Arc::clone(gate),
         countries: Arc::new(CountrySource::embedded()),
-        credential_place: CredentialPlace::Path,
+        credential_place,
         address_in_log: AddressInLog::Full,
         clock: Arc::new(move || UnixTime(now.load(Ordering::Relaxed))),
     })

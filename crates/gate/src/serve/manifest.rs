@@ -1,0 +1,81 @@
+//! Manifests, rewritten for the viewer and served from memory.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use tokio::task::spawn_blocking;
+use vidpass_token::{MediaPath, Permit, UnixTime};
+
+use super::files::FileRequest;
+use crate::deny::Failure;
+use crate::manifest::{Homes, ManifestError, ManifestKind, Relocation, TokenParameter, rewrite};
+use crate::origin::{Found, NotWhole, Origins, WholeFile};
+
+/// The largest manifest that is served, in bytes. A day of two-second segments has about a megabyte for each rendition.
+const MAX_LENGTH: u64 = 16 << 20;
+
+/// The largest that is rewritten at once, in bytes: for longer than the millisecond that it takes, other viewers do not
+/// wait.
+const MAX_AT_ONCE: usize = 64 << 10;
+
+/// All that rewriting needs, so that it can be done elsewhere.
+struct Job {
+    kind: ManifestKind,
+    text: Bytes,
+    /// The manifest's path, with the uid in the place of the token.
+    path: String,
+    homes: Homes,
+    parameter: Option<TokenParameter>,
+    modified: Option<UnixTime>,
+}
+
+/// The manifest that is asked for, with children that carry the viewer's credential.
+pub(super) async fn rewritten(
+    origins: &Origins,
+    permit: &Permit,
+    kind: ManifestKind,
+    request: &FileRequest<'_>,
+) -> Result<Found, Failure> {
+    let file = request.path.file();
+    let whole = origins.whole(permit, file, MAX_LENGTH, request.now).await;
+    let WholeFile { bytes, modified } = whole.map_err(|error| match error {
+        NotWhole::Failed(failure) => failure,
+        NotWhole::TooLarge { length } => {
+            tracing::warn!(length, video.id = %permit.video(), path = %file, "a manifest is too large to be served");
+            Failure::ManifestTooLarge
+        }
+    })?;
+    let homes = Homes::new(permit.video(), origins.homes(permit)?);
+    let path = format!("/{}/{}", permit.video(), file.as_str());
+    let job = Job { kind, text: bytes, path, homes, parameter: request.parameter.clone(), modified };
+    job.done().await?.map_err(|error| {
+        let cause = &error as &dyn std::error::Error;
+        tracing::warn!(error = cause, video.id = %permit.video(), path = %file, "a manifest is not served");
+        match error {
+            ManifestError::Dash(_) => Failure::ManifestUnreadable,
+            ManifestError::TooLarge { .. } => Failure::ManifestTooLarge,
+        }
+    })
+}
+
+impl Job {
+    async fn done(self) -> Result<Result<Found, ManifestError>, Failure> {
+        if self.text.len() <= MAX_AT_ONCE {
+            return Ok(self.run());
+        }
+        spawn_blocking(move || self.run()).await.map_err(|stopped| {
+            tracing::error!(error = &stopped as &dyn std::error::Error, "a manifest was not rewritten to its end");
+            Failure::OriginFailed
+        })
+    }
+
+    fn run(&self) -> Result<Found, ManifestError> {
+        let path = MediaPath::parse(&self.path).expect("it was a path of the grammar with the token too");
+        let relocation = Relocation { manifest: path.file(), homes: &self.homes, parameter: self.parameter.as_ref() };
+        let bytes = match rewrite(self.kind, &self.text, &relocation)? {
+            Cow::Borrowed(_) => self.text.clone(),
+            Cow::Owned(new) => new.into(),
+        };
+        Ok(Found::in_memory(bytes, self.modified))
+    }
+}
