@@ -137,6 +137,24 @@ async fn a_dry_run_is_switched_on_and_off_while_theserver_runs() {
 }
 
 #[tokio::test]
+async fn an_app_on_no_page_is_let_in_where_the_settings_say_so() {
+    for (setting, of_app) in [("", 403), ("[viewer]\nallow_missing_origin = true", 200)] {
+        let site = Site::start("missing-origin", setting);
+        assert_eq!(site.api("stream/v1", &json!({ "allowedOrigins": ["example.com"] })).await.0, 200);
+        let token = site.issue(json!({})).await;
+        for (header, status) in [
+            (("origin", "https://example.com"), 200),
+            (("sec-fetch-site", "same-origin"), 200),
+            (("accept", "*/*"), of_app),
+            (("sec-fetch-site", "cross-site"), 403),
+            (("origin", "null"), 403),
+        ] {
+            assert_eq!(site.view(&token, header).await, status, "{setting:?} {header:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn settings_of_tokens_bind_issuer_and_gate() {
     let settings = "[tokens]\nmax_lifetime = \"10m\"\ndefault_lifetime = \"5m\"\nmax_accepted_lifetime = \"7m\"\nmax_access_rules = 1";
     let site = Site::start("token-settings", settings);

@@ -11,7 +11,7 @@ use crate::credential_place::CredentialPlace;
 use crate::decide::{Gate, MediaAsk};
 use crate::decision_id::DecisionId;
 use crate::log::{AddressInLog, Line};
-use crate::viewer::request_origin;
+use crate::viewer::embedding;
 
 /// Decides viewers' requests for all who serve them.
 pub struct Judge {
@@ -105,7 +105,7 @@ impl Judge {
         let path = self.credential_place.read(path, request.headers)?;
         line.file = Some(path.file());
         let address = request.address.clone()?;
-        let viewer = Viewer::new(address, self.countries.country(address), request_origin(request.headers));
+        let viewer = Viewer::embedded(address, self.countries.country(address), embedding(request.headers));
         line.set_viewer(&viewer);
         let decision = self.gate.examine(&MediaAsk { path: &path, viewer: &viewer, now });
         (line.carried, line.account) = (decision.carried, decision.account);

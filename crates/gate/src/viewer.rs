@@ -7,12 +7,15 @@ mod forwarded;
 use std::net::IpAddr;
 
 use http::header::{FORWARDED, HeaderMap, HeaderName, ORIGIN, REFERER};
-use vidpass_token::{Denial, Network, RequestOrigin};
+use vidpass_token::{Denial, Embedding, Network};
 
 use self::forwarded::Entry;
 
 /// `X-Forwarded-For`, which no standard describes and every proxy writes.
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Whose page makes a request, by the browser's own word.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Finds the viewer behind the proxies that are trusted.
 #[derive(Clone, Debug)]
@@ -91,17 +94,33 @@ pub(crate) fn is_in(networks: &[Network], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(address))
 }
 
-/// The site whose page makes the request: from `Origin`, or where that header is absent, from `Referer`.
+/// Where the video is embedded: in a page of the site that `Origin` names, or where that header is absent, `Referer`.
 ///
-/// `None` where neither names one. An `Origin` of `null`, or one that cannot be read, does not fall back to `Referer`.
-pub(crate) fn request_origin(headers: &HeaderMap) -> Option<RequestOrigin> {
-    let name = if headers.contains_key(ORIGIN) { ORIGIN } else { REFERER };
-    let mut lines = headers.get_all(name).iter();
-    let line = lines.next()?;
-    if lines.next().is_some() {
-        return None;
+/// An `Origin` of `null`, or one that cannot be read, does not fall back to `Referer`. Where both are absent, the browser
+/// may still say whether a page asks, and whether it is one of this server (Fetch Metadata, section 2.3); no script can
+/// say it in its stead. This server's pages send no `Referer`, since their address has a token in it.
+pub(crate) fn embedding(headers: &HeaderMap) -> Embedding {
+    for name in [ORIGIN, REFERER] {
+        if headers.contains_key(&name) {
+            let site = only(headers, &name).and_then(|site| site.parse().ok());
+            return site.map_or(Embedding::Hidden, Embedding::Site);
+        }
     }
-    line.to_str().ok()?.parse().ok()
+    if !headers.contains_key(SEC_FETCH_SITE) {
+        return Embedding::Nowhere;
+    }
+    match only(headers, &SEC_FETCH_SITE) {
+        Some("none") => Embedding::Nowhere,
+        Some("same-origin") => Embedding::OwnPage,
+        Some(_) | None => Embedding::Hidden,
+    }
+}
+
+/// The value of a header that has exactly one.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut lines = headers.get_all(name).iter();
+    let line = lines.next().filter(|_| lines.next().is_none())?;
+    line.to_str().ok()
 }
 
 #[cfg(test)]

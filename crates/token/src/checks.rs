@@ -10,6 +10,7 @@ use crate::id::AccountId;
 use crate::jws::MalformedToken;
 use crate::origin::RequestOrigin;
 use crate::policy::{Terms, VideoPolicy};
+use crate::viewer::Embedding;
 
 /// Good claims, and everything that they are held against.
 pub(crate) struct Case<'a> {
@@ -98,9 +99,9 @@ pub(crate) fn first_failure(case: &Case<'_>) -> Option<Denial> {
 }
 
 /// The first check that fails of a viewer without a token.
-pub(crate) fn first_failure_without_token(video: &VideoPolicy, ask: &Ask<'_>) -> Option<Denial> {
+pub(crate) fn first_failure_without_token(video: &VideoPolicy, terms: &Terms<'_>, ask: &Ask<'_>) -> Option<Denial> {
     let required = || if video.require_signed_urls { Err(Denial::TokenRequired) } else { Ok(()) };
-    let checked = required().and_then(|()| check_origin(video, ask)).and_then(|()| check_offered(video, ask));
+    let checked = required().and_then(|()| check_origin(video, terms, ask)).and_then(|()| check_offered(video, ask));
     checked.err()
 }
 
@@ -148,7 +149,7 @@ fn access_rules(case: &Case<'_>) -> Result<(), Denial> {
 }
 
 fn allowed_origins(case: &Case<'_>) -> Result<(), Denial> {
-    check_origin(case.video()?, case.ask)
+    check_origin(case.video()?, case.terms, case.ask)
 }
 
 fn downloadable(case: &Case<'_>) -> Result<(), Denial> {
@@ -160,12 +161,19 @@ fn download_offered(case: &Case<'_>) -> Result<(), Denial> {
     check_offered(case.video()?, case.ask)
 }
 
-fn check_origin(video: &VideoPolicy, ask: &Ask<'_>) -> Result<(), Denial> {
+fn check_origin(video: &VideoPolicy, terms: &Terms<'_>, ask: &Ask<'_>) -> Result<(), Denial> {
     let allows = |origin: &RequestOrigin| video.allowed_origins.iter().any(|allowed| allowed.allows(origin));
-    if video.allowed_origins.is_empty() || ask.viewer.origin().is_some_and(allows) {
-        return Ok(());
+    let embeddable = || match ask.viewer.embedding() {
+        Embedding::Hidden => false,
+        Embedding::Nowhere => terms.limits.allow_missing_origin,
+        Embedding::OwnPage => true,
+        Embedding::Site(origin) => allows(origin),
+    };
+    if video.allowed_origins.is_empty() || embeddable() {
+        Ok(())
+    } else {
+        Err(Denial::OriginNotAllowed { origin: ask.viewer.origin().cloned() })
     }
-    Err(Denial::OriginNotAllowed { origin: ask.viewer.origin().cloned() })
 }
 
 fn check_offered(video: &VideoPolicy, ask: &Ask<'_>) -> Result<(), Denial> {

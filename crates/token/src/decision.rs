@@ -117,7 +117,7 @@ impl SignedClaims {
 /// learns which videos exist; for a public video what its origins and downloads say.
 pub fn admit_without_token(uid: &VideoId, terms: &Terms<'_>, ask: &Ask<'_>) -> Result<Permit, Denial> {
     let video = terms.video.ok_or(Denial::TokenRequired)?;
-    let denial = checks::first_failure_without_token(video, ask);
+    let denial = checks::first_failure_without_token(video, terms, ask);
     Permit::or(denial, uid, video, terms, None)
 }
 
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::claims::Claims;
     use crate::policy::{AccountPolicy, Limits};
-    use crate::viewer::Country;
+    use crate::viewer::{Country, Embedding};
 
     const NOW: UnixTime = UnixTime(1_800_000_000);
 
@@ -164,6 +164,31 @@ mod tests {
         assert_eq!(on("https://example.com"), "permit");
         assert_eq!(on("https://evil.example"), "origin_not_allowed");
         assert_eq!(on(""), "origin_not_allowed");
+    }
+
+    #[test]
+    fn a_page_of_our_own_may_and_one_that_hides_may_not() {
+        let site = VideoPolicy { allowed_origins: vec!["example.com".parse().unwrap()], ..video() };
+        let public = VideoPolicy { require_signed_urls: false, ..site.clone() };
+        let account = AccountPolicy::default();
+        for (embedding, strict, lenient) in [
+            (Embedding::Site("https://example.com".parse().unwrap()), true, true),
+            (Embedding::Site("https://evil.example".parse().unwrap()), false, false),
+            (Embedding::OwnPage, true, true),
+            (Embedding::Nowhere, false, true),
+            (Embedding::Hidden, false, false),
+        ] {
+            let viewer = Viewer::embedded("192.0.2.7".parse().unwrap(), Country::Unknown, embedding.clone());
+            let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
+            for (allow_missing_origin, expected) in [(false, strict), (true, lenient)] {
+                let limits = Limits { allow_missing_origin, ..Limits::default() };
+                let terms = |video| Terms { video: Some(video), account: &account, limits: &limits };
+                let signed = SignedClaims::new("k1".parse().unwrap(), claims());
+                let with_token = signed.admit(&site.account, &terms(&site), &ask);
+                let without = admit_without_token(&"v1".parse().unwrap(), &terms(&public), &ask);
+                assert_eq!((with_token.is_ok(), without.is_ok()), (expected, expected), "{embedding:?}");
+            }
+        }
     }
 
     #[test]

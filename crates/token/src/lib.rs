@@ -61,4 +61,4 @@ pub use origin::{AllowedOrigin, OriginError, RequestOrigin, RequestOriginError};
 pub use path::{Credential, FilePath, MAX_PATH_LENGTH, MAX_QUERY_LENGTH, MediaPath, PathError, is_segment};
 pub use policy::{AccountPolicy, Limits, Terms, VideoPolicy};
 pub use time::{Clock, UnixTime};
-pub use viewer::{Country, Viewer};
+pub use viewer::{Country, Embedding, Viewer};

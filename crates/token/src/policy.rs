@@ -38,6 +38,8 @@ pub struct Limits {
     pub max_access_rules: usize,
     /// How far in the future `exp` may lie; `None` is no limit.
     pub max_token_lifetime: Option<Duration>,
+    /// Whether a video with `allowedOrigins` is for viewers on no page too, such as apps.
+    pub allow_missing_origin: bool,
 }
 
 /// What is known beside the token when it is decided.
@@ -67,9 +69,9 @@ impl VideoPolicy {
 }
 
 impl Default for Limits {
-    /// Five rules, as Cloudflare Stream documents, and no limit on the lifetime.
+    /// Five rules, as Cloudflare Stream documents, no limit on the lifetime, and an origin where one is demanded.
     fn default() -> Self {
-        Self { max_access_rules: 5, max_token_lifetime: None }
+        Self { max_access_rules: 5, max_token_lifetime: None, allow_missing_origin: false }
     }
 }
 

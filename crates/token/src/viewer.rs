@@ -10,7 +10,20 @@ use crate::origin::RequestOrigin;
 pub struct Viewer {
     address: IpAddr,
     country: Country,
-    origin: Option<RequestOrigin>,
+    embedding: Embedding,
+}
+
+/// Where the video is embedded, as far as a request tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Embedding {
+    /// In a page that does not tell its site.
+    Hidden,
+    /// In no page: an app asks, or somebody who opened the address itself.
+    Nowhere,
+    /// In the gate's own player page, which was decided by itself when it was opened.
+    OwnPage,
+    /// In a page of this site.
+    Site(RequestOrigin),
 }
 
 /// Where a viewer is.
@@ -25,10 +38,17 @@ pub enum Country {
 }
 
 impl Viewer {
-    /// A viewer at `address`. An IPv4-mapped IPv6 address becomes the IPv4 address that it is.
+    /// A viewer at `address`, on a page of the site `origin` or on none. An IPv4-mapped IPv6 address becomes the IPv4
+    /// address that it is.
     #[must_use]
     pub fn new(address: IpAddr, country: Country, origin: Option<RequestOrigin>) -> Self {
-        Self { address: address.to_canonical(), country, origin }
+        Self::embedded(address, country, origin.map_or(Embedding::Nowhere, Embedding::Site))
+    }
+
+    /// [`Viewer::new`], where more is known of the page.
+    #[must_use]
+    pub fn embedded(address: IpAddr, country: Country, embedding: Embedding) -> Self {
+        Self { address: address.to_canonical(), country, embedding }
     }
 
     /// The address, never IPv4-mapped.
@@ -43,9 +63,18 @@ impl Viewer {
         self.country
     }
 
+    /// Where the video is embedded.
+    #[must_use]
+    pub fn embedding(&self) -> &Embedding {
+        &self.embedding
+    }
+
     /// The site whose page makes the request, where the viewer says so.
     #[must_use]
     pub fn origin(&self) -> Option<&RequestOrigin> {
-        self.origin.as_ref()
+        match &self.embedding {
+            Embedding::Site(origin) => Some(origin),
+            Embedding::Hidden | Embedding::Nowhere | Embedding::OwnPage => None,
+        }
     }
 }

@@ -96,6 +96,8 @@ pub(crate) struct ViewerConfig {
     pub(crate) token_in: CredentialPlace,
     /// A MaxMind-format file; `None` is the database inside the program.
     pub(crate) country_database: Option<PathBuf>,
+    /// Whether videos with `allowedOrigins` are for apps too, which are on no page.
+    pub(crate) allow_missing_origin: bool,
 }
 
 /// One listener that proxies ask.
@@ -206,6 +208,7 @@ impl Config {
         let limits = Limits {
             max_access_rules: self.tokens.max_access_rules,
             max_token_lifetime: self.tokens.max_accepted_lifetime,
+            allow_missing_origin: self.viewer.allow_missing_origin,
         };
         GateConfig { limits, ..GateConfig::default() }
     }

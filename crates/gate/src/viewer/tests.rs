@@ -175,12 +175,26 @@ fn a_thousand_entries() {
 
 #[test]
 fn the_origin_is_that_of_the_page() {
-    check_origin(&[("origin", "https://example.com")], Some("example.com"));
-    check_origin(&[("referer", "https://example.com/page?x=y")], Some("example.com"));
-    check_origin(&[("origin", "http://a.example:8080"), ("referer", "https://b.example/")], Some("a.example:8080"));
-    check_origin(&[("origin", "null"), ("referer", "https://b.example/")], None);
-    check_origin(&[("origin", "https://a.example"), ("origin", "https://b.example")], None);
-    check_origin(&[], None);
+    check_embedding(&[("origin", "https://example.com")], "example.com");
+    check_embedding(&[("referer", "https://example.com/page?x=y")], "example.com");
+    check_embedding(&[("origin", "http://a.example:8080"), ("referer", "https://b.example/")], "a.example:8080");
+    check_embedding(&[("referer", "https://a.example/"), ("sec-fetch-site", "same-origin")], "a.example");
+    check_embedding(&[("origin", "null"), ("referer", "https://b.example/")], "Hidden");
+    check_embedding(&[("origin", "null"), ("sec-fetch-site", "same-origin")], "Hidden");
+    check_embedding(&[("origin", "https://a.example"), ("origin", "https://b.example")], "Hidden");
+    check_embedding(&[("referer", "about:blank")], "Hidden");
+}
+
+#[test]
+fn a_page_without_an_origin_may_be_our_own() {
+    check_embedding(&[], "Nowhere");
+    check_embedding(&[("sec-fetch-site", "none")], "Nowhere");
+    check_embedding(&[("sec-fetch-site", "same-origin")], "OwnPage");
+    check_embedding(&[("sec-fetch-site", "same-site")], "Hidden");
+    check_embedding(&[("sec-fetch-site", "cross-site")], "Hidden");
+    check_embedding(&[("sec-fetch-site", "SAME-ORIGIN")], "Hidden");
+    check_embedding(&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")], "Hidden");
+    check_embedding(&[("sec-fetch-site", "")], "Hidden");
 }
 
 fn resolver(header: ForwardedHeader) -> ViewerResolver {
@@ -199,10 +213,14 @@ fn check(header: ForwardedHeader, peer: &str, lines: &[&str], expected: &str) {
 }
 
 #[track_caller]
-fn check_origin(lines: &[(&'static str, &str)], expected: Option<&str>) {
+fn check_embedding(lines: &[(&'static str, &str)], expected: &str) {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
         headers.append(*name, value.parse().unwrap());
     }
-    assert_eq!(request_origin(&headers).map(|origin| origin.to_string()).as_deref(), expected);
+    let shown = match embedding(&headers) {
+        Embedding::Site(origin) => origin.to_string(),
+        other @ (Embedding::Hidden | Embedding::Nowhere | Embedding::OwnPage) => format!("{other:?}"),
+    };
+    assert_eq!(shown, expected, "{lines:?}");
 }

@@ -98,6 +98,9 @@ async fn the_page_of_the_player_counts() {
         ("origin", "https://www.example.com", "403 origin_not_allowed"),
         ("origin", "null", "403 origin_not_allowed"),
         ("origin", "https://example.com.evil.example", "403 origin_not_allowed"),
+        ("sec-fetch-site", "same-origin", "200 0123456789"),
+        ("sec-fetch-site", "cross-site", "403 origin_not_allowed"),
+        ("sec-fetch-site", "none", "403 origin_not_allowed"),
     ] {
         let answer = site.ask(Method::GET, "/embedded/hls/seg-1.m4s", &[(header, value)]).await;
         assert_eq!(answer.summary(), expected, "{header}: {value}");

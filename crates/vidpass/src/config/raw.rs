@@ -49,6 +49,7 @@ pub(super) struct RawViewer {
     forwarded_header: Option<String>,
     token_in: Option<String>,
     country_database: Option<PathBuf>,
+    allow_missing_origin: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -145,6 +146,7 @@ impl RawViewer {
             forwarded_header: forwarded_header?,
             token_in: token_in?,
             country_database: self.country_database.as_ref().map(|file| folder.join(file)),
+            allow_missing_origin: self.allow_missing_origin,
         })
     }
 }
