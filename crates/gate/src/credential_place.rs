@@ -75,10 +75,15 @@ impl CredentialPlace {
 
     /// What the references of a manifest need to carry the token on, where it does not go along by itself.
     pub(crate) fn parameter(&self, path: &MediaPath<'_>) -> Option<TokenParameter> {
-        match (self, path.credential()) {
-            (Self::Query(name), Credential::Beside { token, .. }) => TokenParameter::new(name, token),
-            (Self::Query(_), Credential::Token(_) | Credential::Uid(_))
-            | (Self::Path | Self::Cookie(_) | Self::Header(_), _) => None,
+        let Credential::Beside { token, .. } = path.credential() else { return None };
+        TokenParameter::new(self.parameter_name()?, token)
+    }
+
+    /// The name of the query parameter, where the place is one.
+    pub(crate) fn parameter_name(&self) -> Option<&ParameterName> {
+        match self {
+            Self::Query(name) => Some(name),
+            Self::Path | Self::Cookie(_) | Self::Header(_) => None,
         }
     }
 

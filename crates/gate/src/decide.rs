@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use vidpass_token::{
-    AccountId, Ask, Credential, Denial, KeyId, Limits, MediaPath, Permit, Terms, TokenFingerprint, UnixTime,
-    UnverifiedToken, VideoId, Viewer, admit_without_token,
+    AccountId, AllowedOrigin, Ask, Credential, Denial, KeyId, Limits, MediaPath, Permit, Terms, TokenFingerprint,
+    UnixTime, UnverifiedToken, VideoId, Viewer, admit_without_token,
 };
 
 use crate::catalogue::{Catalogue, LiveKey};
@@ -119,6 +119,11 @@ impl Gate {
             Credential::Token(token) => self.with_token(&catalogue, token, None, ask),
             Credential::Beside { uid, token } => self.with_token(&catalogue, token, Some(uid), ask),
         }
+    }
+
+    /// The sites on which a video may be embedded; none means all.
+    pub(crate) fn allowed_origins(&self, uid: &VideoId) -> Vec<AllowedOrigin> {
+        self.catalogue.load().video(uid).map(|video| video.allowed_origins.clone()).unwrap_or_default()
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

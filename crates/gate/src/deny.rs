@@ -12,6 +12,7 @@ use vidpass_token::Denial;
 use crate::body::GateBody;
 use crate::headers::{METHODS, X_VIDPASS_DENIAL, add_common, add_decision};
 use crate::judge::Refused;
+use crate::serve::player::{self, Page};
 
 /// Why there are no bytes although nobody denied them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +48,20 @@ pub enum Failure {
 /// The answer to a viewer who is refused.
 pub(crate) fn denied(refused: &Refused, method: &Method) -> Response<GateBody> {
     let denial = &refused.denial;
+    as_denial(refusal(status_of(denial), denial.code(), denial.message(), method), refused)
+}
+
+/// The answer to a viewer who is refused a page, and looks at a browser.
+pub(crate) fn denied_page(refused: &Refused, page: Page, method: &Method) -> Response<GateBody> {
+    let mut response = player::refusal(page, refused, method);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    as_denial(response, refused)
+}
+
+fn as_denial(mut response: Response<GateBody>, refused: &Refused) -> Response<GateBody> {
+    let denial = &refused.denial;
     let status = status_of(denial);
-    let mut response = refusal(status, denial.code(), denial.message(), method);
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(X_VIDPASS_DENIAL, HeaderValue::from_static(denial.code()));
     add_decision(headers, refused.decision);

@@ -6,10 +6,10 @@ mod files;
 mod forward_auth;
 mod manifest;
 mod mime;
+pub(crate) mod player;
 pub(crate) mod range;
 mod remote;
 mod reply;
-pub(crate) mod watch;
 
 pub(crate) use self::files::{FileRequest, answer};
 pub use self::forward_auth::{AccelPrefix, AccelPrefixError, Askers, EnvoyGrpc, ForwardAuth, Preset};

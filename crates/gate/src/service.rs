@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::header::HOST;
 use http::{Method, Request, Response};
 use http_body::Body;
-use vidpass_token::Denial;
+use vidpass_token::{Denial, PathError};
 
 use crate::body::GateBody;
 use crate::deny::{self, Failure};
@@ -15,7 +15,8 @@ use crate::headers;
 use crate::judge::{Judge, Judged, Permitted, ViewerRequest};
 use crate::origin::Origins;
 use crate::request_target;
-use crate::serve::{self, FileRequest, watch};
+use crate::serve::player::{self, Page};
+use crate::serve::{self, FileRequest};
 use crate::viewer::ViewerResolver;
 
 /// What log and metrics call the gate, beside the proxies that ask.
@@ -57,16 +58,29 @@ impl GateService {
 impl GateParts {
     async fn answer<B>(&self, request: &Request<B>, peer: IpAddr) -> Response<GateBody> {
         match *request.method() {
-            Method::GET | Method::HEAD => self.media(request, peer).await,
+            Method::GET | Method::HEAD => self.read(request, peer).await,
             Method::OPTIONS => headers::preflight(self.judge.credential_place.header()),
             _ => deny::failed(Failure::MethodNotAllowed, request.method()),
         }
     }
 
-    async fn media<B>(&self, request: &Request<B>, peer: IpAddr) -> Response<GateBody> {
+    async fn read<B>(&self, request: &Request<B>, peer: IpAddr) -> Response<GateBody> {
+        let target = request_target::origin_form(request.uri(), request.version());
+        match target.ok().and_then(|target| player::asset(target, request.method())) {
+            Some(asset) => asset,
+            None => self.media(request, target, peer).await,
+        }
+    }
+
+    async fn media<B>(
+        &self,
+        request: &Request<B>,
+        target: Result<&str, PathError>,
+        peer: IpAddr,
+    ) -> Response<GateBody> {
         let judged = self.judge.judge(&ViewerRequest {
             method: request.method(),
-            target: request_target::origin_form(request.uri(), request.version()).map_err(Denial::from),
+            target: target.map_err(Denial::from),
             host: request.headers().get(HOST).and_then(|host| host.to_str().ok()),
             headers: request.headers(),
             address: self.viewers.address(peer, request.headers()),
@@ -76,7 +90,11 @@ impl GateParts {
         let mut response = match &judged.outcome {
             Ok(permitted) => self.serve(permitted, request, &judged).await,
             Err(refused) => {
-                let response = deny::denied(refused, request.method());
+                let page = Page::refused(judged.line.file, request.headers());
+                let response = match page {
+                    Some(page) => deny::denied_page(refused, page, request.method()),
+                    None => deny::denied(refused, request.method()),
+                };
                 judged.line.denied(refused, response.status());
                 return response;
             }
@@ -94,28 +112,30 @@ impl GateParts {
         judged: &Judged<'_>,
     ) -> Response<GateBody> {
         let Permitted { permit, path, same_for_all, .. } = permitted;
-        let (line, now, method) = (&judged.line, judged.now, request.method());
-        if let Some(page) = watch::Page::of(path.file()) {
-            let response = watch::answer(page, permit, method, *same_for_all, now);
-            line.served(response.status());
-            return response;
-        }
+        let (line, place) = (&judged.line, &self.judge.credential_place);
         let file = FileRequest {
-            method,
+            method: request.method(),
             path,
             headers: request.headers(),
-            now,
+            now: judged.now,
             same_for_all: *same_for_all,
-            parameter: self.judge.credential_place.parameter(path),
+            parameter: place.parameter(path),
             sent: self.judge.gate.metrics().bytes_sent(),
         };
-        match serve::answer(&self.origins, permit, file).await {
+        let answered = match Page::of(path.file()) {
+            Some(page) => {
+                let embedders = self.judge.gate.allowed_origins(permit.video());
+                Ok(player::answer(page, permit, &file, &embedders, place.parameter_name()))
+            }
+            None => serve::answer(&self.origins, permit, file).await,
+        };
+        match answered {
             Ok(response) => {
                 line.served(response.status());
                 response
             }
             Err(failure) => {
-                let response = deny::failed(failure, method);
+                let response = deny::failed(failure, request.method());
                 self.judge.gate.metrics().count_failure(failure);
                 line.failed(failure, response.status());
                 response
