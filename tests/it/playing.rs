@@ -2,14 +2,27 @@
 
 use std::process::Command;
 
-use crate::support::{Demo, repository, run};
+use serde_json::Value;
+
+use crate::support::{Demo, Installed, repository, run};
 
 #[test]
 fn hls_js_and_shaka_player_play_and_show_denials() {
     let demo = Demo::start("players-server");
-    let mut players = Command::new("node");
-    players.arg("players/play.mjs").current_dir(repository().join("tests/clients/node"));
-    run("players", demo.client(&mut players));
+    run("players", demo.client(&mut node("play")));
+}
+
+#[test]
+fn the_gates_own_pages_play_and_show_denials() {
+    let demo = Demo::start("own-pages-server");
+    run("own-pages", demo.client(&mut node("own")));
+}
+
+#[test]
+fn players_carry_the_token_however_a_manifest_names_its_children() {
+    let demo = Demo::start("forms-server");
+    let folder = demo.folder().join("media").join(&demo.account).join(&demo.video);
+    run("forms", demo.client(node("forms").env("VIDPASS_FOLDER", folder)));
 }
 
 /// The link that the demo prints is opened as it is.
@@ -19,7 +32,46 @@ fn the_link_that_the_demo_prints_plays() {
     let printed = demo.process.printed();
     let link =
         printed.lines().map(str::trim).find(|line| line.starts_with("http") && line.ends_with("/watch")).unwrap();
-    let mut watch = Command::new("node");
-    watch.args(["players/watch.mjs"]).env("VIDPASS_LINK", link).current_dir(repository().join("tests/clients/node"));
-    run("demo-link", demo.client(&mut watch));
+    run("demo-link", demo.client(node("watch").env("VIDPASS_LINK", link)));
+}
+
+#[test]
+fn a_link_with_its_token_in_the_query_plays() {
+    let installed = Installed::new("query-link");
+    installed.json(&["account", "create", "--name", "A", "--id", "a1"]);
+    let key = installed.folder().join("key.pem");
+    let made = installed.json(&["key", "create", "--out", key.to_str().unwrap()]);
+    installed.json(&["video", "create", "--uid", "v1"]);
+    let sample = repository().join("assets/sample-video");
+    let account = installed.media().join("a1");
+    std::fs::create_dir_all(&account).unwrap();
+    run("query-link-copy", Command::new("cp").arg("-r").arg(sample).arg(account.join("v1")));
+    installed.set("[viewer]\ntoken_in = \"query:token\"");
+    let (_server, url) = installed.serve();
+    let kid = made["id"].as_str().unwrap();
+    let sign = ["token", "sign", "--video", "v1", "--kid", kid, "--key", key.to_str().unwrap()];
+    let token = String::from_utf8(installed.command(&sign).output().unwrap().stdout).unwrap();
+    let link = format!("{url}/v1/watch?token={}", token.trim());
+    run("query-link", node("watch").env("VIDPASS_LINK", link).env("VIDPASS_URL", url));
+}
+
+/// The player that the program carries is the published one, and the version that the tests play with.
+#[test]
+fn hls_js_is_as_published() {
+    let (ours, package) = (repository().join("crates/gate/assets/player"), "tests/clients/node/node_modules/hls.js");
+    for (own, published) in [("hls.min.mjs", "dist/hls.min.mjs"), ("hls.LICENSE", "LICENSE")] {
+        let published = repository().join(package).join(published);
+        assert!(std::fs::read(ours.join(own)).unwrap() == std::fs::read(published).unwrap(), "{own}");
+    }
+    let read = |file: &str| std::fs::read_to_string(repository().join(file)).unwrap();
+    let installed: Value = serde_json::from_str(&read(&format!("{package}/package.json"))).unwrap();
+    let version = format!("hls.js {},", installed["version"].as_str().unwrap());
+    assert!(read("crates/gate/assets/player/README.md").contains(&version), "{version}");
+}
+
+/// One of the programs in `tests/clients/node/players`.
+fn node(program: &str) -> Command {
+    let mut node = Command::new("node");
+    node.arg(format!("players/{program}.mjs")).current_dir(repository().join("tests/clients/node"));
+    node
 }

@@ -13,9 +13,13 @@ export const launch = () => chromium.launch({
     '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required'],
 });
 
+/** The windows that pages are looked at in. */
+export const WIDE = { width: 1280, height: 800 };
+export const PHONE = { width: 390, height: 844 };
+
 /** Opens a page; `problems` collects every request that failed and every error of a script, without tokens. */
-export async function open(browser, url) {
-  const page = await browser.newPage({ viewport: { width: 720, height: 640 } });
+export async function open(browser, url, viewport = { width: 720, height: 640 }) {
+  const page = await browser.newPage({ viewport });
   const problems = [];
   const file = (url) => new URL(url).pathname.split('/').slice(2).join('/');
   page.on('requestfailed', (request) => problems.push(`${file(request.url())} ${request.failure().errorText}`));
@@ -31,7 +35,7 @@ export async function open(browser, url) {
 export const settle = (page, condition, argument) =>
   page.waitForFunction(condition, argument, { timeout: PATIENCE }).catch(() => {});
 
-/** What the page's <video> shows now. */
+/** What the <video> of a page, or of a frame, shows now. */
 export const look = (page) => page.evaluate(() => {
   const video = document.querySelector('video');
   return { time: video.currentTime, ended: video.ended, frames: video.getVideoPlaybackQuality().totalVideoFrames };

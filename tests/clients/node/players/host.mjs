@@ -8,6 +8,7 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 const files = {
   '/': [here('page.html'), 'text/html'],
+  '/embed': [here('embed.html'), 'text/html'],
   '/page.mjs': [here('page.mjs'), 'text/javascript'],
   '/hls.js': [module('hls.js/dist/hls.js'), 'text/javascript'],
   '/shaka-player.js': [module('shaka-player/dist/shaka-player.compiled.js'), 'text/javascript'],
