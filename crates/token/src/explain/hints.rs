@@ -9,7 +9,7 @@ use crate::decision::Ask;
 use crate::denial::Denial;
 use crate::jws::MalformedToken;
 use crate::policy::Terms;
-use crate::viewer::Country;
+use crate::viewer::{Country, Embedding};
 
 /// Hints for each check that failed, and what is worth knowing of a token that passes.
 pub(super) fn of(findings: &[Finding], claims: Option<&SignedClaims>, terms: &Terms<'_>, ask: &Ask<'_>) -> Vec<String> {
@@ -108,9 +108,10 @@ fn for_malformed(malformed: &MalformedToken) -> &'static str {
 fn for_origin(terms: &Terms<'_>, ask: &Ask<'_>) -> String {
     let allowed: Vec<String> =
         terms.video.iter().flat_map(|video| &video.allowed_origins).map(ToString::to_string).collect();
-    let came = match ask.viewer.origin() {
-        Some(origin) => format!("the request came from {origin}"),
-        None => "the request named no site (`Origin` or `Referer`)".to_owned(),
+    let came = match ask.viewer.embedding() {
+        Embedding::Site(origin) => format!("the request came from {origin}"),
+        Embedding::Hidden => "the request came from a page that hides its site".to_owned(),
+        Embedding::Nowhere | Embedding::OwnPage => "the request named no site (`Origin` or `Referer`)".to_owned(),
     };
     format!("The video may be shown on {}; {came}.", allowed.join(", "))
 }
