@@ -7,7 +7,7 @@ local VIDPASS = "http://127.0.0.1:9191/"
 local PATIENCE = 5000 -- milliseconds
 
 -- What vidpass reads besides, where it is set to: the place of the token, and the viewer's site.
-local PASSED_ON = { "authorization", "cookie", "origin", "referer", "x-forwarded-for" }
+local PASSED_ON = { "authorization", "cookie", "origin", "referer", "sec-fetch-site", "x-forwarded-for" }
 
 local function question(txn)
     local headers = {
