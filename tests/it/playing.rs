@@ -18,11 +18,22 @@ fn the_gates_own_pages_play_and_show_denials() {
     run("own-pages", demo.client(&mut node("own")));
 }
 
+/// The video's origin is a folder that was on a CDN once, as its manifests say.
 #[test]
 fn players_carry_the_token_however_a_manifest_names_its_children() {
-    let demo = Demo::start("forms-server");
-    let folder = demo.folder().join("media").join(&demo.account).join(&demo.video);
-    run("forms", demo.client(node("forms").env("VIDPASS_FOLDER", folder)));
+    let installed = with_sample("forms", "shelf");
+    let shelf = installed.folder().join("shelf");
+    installed.set(&format!(
+        "[origins.shelf]\ntype = \"folder\"\nfolder = {shelf:?}\nknown_as = [\"https://cdn.example.com/{{uid}}/\"]"
+    ));
+    installed.json(&["account", "edit", "a1", "--origin", "shelf"]);
+    let api_token = installed.json(&["api-token", "create", "--name", "forms"]);
+    let (_server, url) = installed.serve();
+    let mut forms = node("forms");
+    forms.env("VIDPASS_URL", url).env("VIDPASS_ACCOUNT_ID", "a1").env("VIDPASS_VIDEO_ID", "v1");
+    forms.env("VIDPASS_API_TOKEN", api_token["token"].as_str().unwrap());
+    forms.env("VIDPASS_FOLDER", shelf.join("a1/v1")).env("VIDPASS_KNOWN_AS", "https://cdn.example.com/v1/");
+    run("forms", &mut forms);
 }
 
 /// The link that the demo prints is opened as it is.
@@ -37,15 +48,9 @@ fn the_link_that_the_demo_prints_plays() {
 
 #[test]
 fn a_link_with_its_token_in_the_query_plays() {
-    let installed = Installed::new("query-link");
-    installed.json(&["account", "create", "--name", "A", "--id", "a1"]);
+    let installed = with_sample("query-link", "media");
     let key = installed.folder().join("key.pem");
     let made = installed.json(&["key", "create", "--out", key.to_str().unwrap()]);
-    installed.json(&["video", "create", "--uid", "v1"]);
-    let sample = repository().join("assets/sample-video");
-    let account = installed.media().join("a1");
-    std::fs::create_dir_all(&account).unwrap();
-    run("query-link-copy", Command::new("cp").arg("-r").arg(sample).arg(account.join("v1")));
     installed.set("[viewer]\ntoken_in = \"query:token\"");
     let (_server, url) = installed.serve();
     let kid = made["id"].as_str().unwrap();
@@ -67,6 +72,18 @@ fn hls_js_is_as_published() {
     let installed: Value = serde_json::from_str(&read(&format!("{package}/package.json"))).unwrap();
     let version = format!("hls.js {},", installed["version"].as_str().unwrap());
     assert!(read("crates/gate/assets/player/README.md").contains(&version), "{version}");
+}
+
+/// A server with account `a1` and video `v1`, the sample video, whose files are in `folder`.
+fn with_sample(name: &str, folder: &str) -> Installed {
+    let installed = Installed::new(name);
+    installed.json(&["account", "create", "--name", "A", "--id", "a1"]);
+    installed.json(&["video", "create", "--uid", "v1"]);
+    let account = installed.folder().join(folder).join("a1");
+    std::fs::create_dir_all(&account).unwrap();
+    let sample = repository().join("assets/sample-video");
+    run(&format!("{name}-copy"), Command::new("cp").arg("-r").arg(sample).arg(account.join("v1")));
+    installed
 }
 
 /// One of the programs in `tests/clients/node/players`.

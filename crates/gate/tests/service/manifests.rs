@@ -3,6 +3,7 @@
 use http::Method;
 
 use crate::site::{Answer, CHANGED, Site, token};
+use crate::upstream::{Step, Upstream, whole};
 
 const HLS: &str = "#EXTM3U\n#EXT-X-MAP:URI=\"/owner/private/hls/init.mp4\"\n#EXTINF:4,\n/private/hls/seg-1.m4s\n../../private/hls/a.ts\nb.ts\nhttps://cdn.example.com/c.ts\n";
 const HLS_SERVED: &str = "#EXTM3U\n#EXT-X-MAP:URI=\"../hls/init.mp4\"\n#EXTINF:4,\n../hls/seg-1.m4s\n../hls/a.ts\nb.ts\nhttps://cdn.example.com/c.ts\n";
@@ -103,6 +104,28 @@ async fn a_token_in_the_query_goes_along() {
     assert_eq!(answer.summary(), format!("200 {expected}"));
     let public = site.get("/public/manifest/video.m3u8").await;
     assert_eq!(public.summary(), "200 #EXTM3U\n");
+}
+
+#[tokio::test]
+async fn the_host_of_the_origin_is_home() {
+    // The origin names itself by the host that it was asked by.
+    let manifest = |head: &str| {
+        let host = head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+        format!(
+            "https://{host}/owner/public/hls/a.ts\n//{host}/owner/other/a.ts\nhttps://cdn.example.com/owner/public/a.ts\n"
+        )
+    };
+    let origin = Upstream::start(move |head| vec![Step::Send(whole(head, manifest(head).as_bytes(), ""))]).await;
+    let site = Site::start().with_origin(origin.place());
+    let answer = site.get("/public/manifest/video.m3u8").await;
+    let body = str::from_utf8(&answer.body).unwrap();
+    let expected =
+        format!("../hls/a.ts\n//{}/owner/other/a.ts\nhttps://cdn.example.com/owner/public/a.ts\n", origin.address);
+    assert_eq!((answer.status.as_u16(), body), (200, expected.as_str()));
+    let unchanged = [("if-none-match", answer.header("etag"))];
+    assert_eq!(site.ask(Method::GET, "/public/manifest/video.m3u8", &unchanged).await.summary(), "304 ");
+    let head = site.ask(Method::HEAD, "/public/manifest/video.m3u8", &[]).await;
+    assert_eq!(head.header("content-length"), expected.len().to_string());
 }
 
 fn with(path: &str, content: &str) -> Site {

@@ -29,11 +29,11 @@ try {
 passed('own pages');
 
 async function watchPlays(size) {
-  const { page, problems, hosts } = await visit(`${site.url}/${await issue()}/watch`, SIZES[size]);
+  const { page, problems, hosts } = await visit(`${site.gate}/${await issue()}/watch`, SIZES[size]);
   await plays(`watch (${size})`, page, page.mainFrame());
   await page.screenshot({ path: `${SCREENSHOTS}watch-playing-${size}.png` });
   check(`watch (${size}) had no failed request`, problems, []);
-  check(`watch (${size}) asked nobody else`, hosts(), [new URL(site.url).host]);
+  check(`watch (${size}) asked nobody else`, hosts(), [new URL(site.gate).host]);
   await page.close();
 }
 
@@ -50,7 +50,7 @@ async function plays(name, page, frame) {
 }
 
 async function keysAndCaptions() {
-  const { page } = await visit(`${site.url}/${await issue()}/watch?preload=auto`, WIDE);
+  const { page } = await visit(`${site.gate}/${await issue()}/watch?preload=auto`, WIDE);
   const state = () => page.evaluate(() => {
     const { paused, muted, textTracks } = document.querySelector('video');
     return { paused, muted, captions: textTracks[0].mode };
@@ -71,7 +71,7 @@ async function keysAndCaptions() {
 async function optionsCount() {
   const token = await issue();
   const query = 'autoplay=true&muted&loop=true&controls=false&startTime=0m9s&poster=../other/x.jpg&letterboxColor=red';
-  const { page } = await visit(`${site.url}/${token}/watch?${query}`, WIDE);
+  const { page } = await visit(`${site.gate}/${token}/watch?${query}`, WIDE);
   await settle(page, () => document.querySelector('video').currentTime > 9.5);
   const seen = await page.evaluate(() => {
     const { controls, loop, muted, poster, currentTime } = document.querySelector('video');
@@ -79,7 +79,7 @@ async function optionsCount() {
   });
   check('options of the query count', seen, { controls: false, loop: true, muted: true, poster: 'thumbnails/thumbnail.jpg', late: true });
   await page.close();
-  const idle = await visit(`${site.url}/${token}/watch?preload=none&poster=thumbnails/other.jpg`, WIDE);
+  const idle = await visit(`${site.gate}/${token}/watch?preload=none&poster=thumbnails/other.jpg`, WIDE);
   const asked = await idle.page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => name.split('/').pop()));
   check('preload=none asks for no manifest', asked.some((name) => name.endsWith('.m3u8')), false);
   check('another poster is the video\'s own', asked.includes('other.jpg'), true);
@@ -92,7 +92,7 @@ async function expiresWhilePlaying() {
     const claims = { sub: site.video, kid: key.id, exp: now() + 8 };
     const privateKey = await importJWK(key.private);
     const sign = new CompactSign(Buffer.from(JSON.stringify(claims))).setProtectedHeader({ alg: 'RS256', kid: key.id });
-    const { page } = await visit(`${site.url}/${await sign.sign(privateKey)}/watch`, WIDE);
+    const { page } = await visit(`${site.gate}/${await sign.sign(privateKey)}/watch`, WIDE);
     await settle(page, () => document.querySelector('video').readyState > 2);
     check('the start was fetched in time', await page.evaluate(() => document.querySelector('video').readyState > 2), true);
     await new Promise((resolve) => setTimeout(resolve, claims.exp * 1000 - Date.now() + 100));
@@ -104,7 +104,7 @@ async function expiresWhilePlaying() {
 
 async function pageIsRefused() {
   const token = await issue({ accessRules: [{ type: 'any', action: 'block' }] });
-  const { page } = await visit(`${site.url}/${token}/watch`, WIDE);
+  const { page } = await visit(`${site.gate}/${token}/watch`, WIDE);
   await saysWhy(page, 'page', 'The rules of this link do not let you watch this video.', 'rule_blocked');
 }
 
@@ -123,19 +123,19 @@ async function saysWhy(page, name, sentence, code) {
 
 /** The page of another site, with our iframe in it. */
 async function embed(where) {
-  const { page, problems, hosts } = await visit(`${friend.origin}/embed?src=${site.url}/${await issue()}/iframe`, WIDE);
+  const { page, problems, hosts } = await visit(`${friend.origin}/embed?src=${site.gate}/${await issue()}/iframe`, WIDE);
   await settle(page, () => document.querySelector('iframe').src !== '');
   const frame = await (await page.locator('iframe').elementHandle()).contentFrame();
   await frame.waitForLoadState();
   await plays(`an iframe, embeddable ${where},`, page, frame);
   check(`an iframe, embeddable ${where}, had no failed request`, problems, []);
-  check(`an iframe, embeddable ${where}, asked nobody else`, hosts(), [new URL(site.url).host, new URL(friend.origin).host].sort());
+  check(`an iframe, embeddable ${where}, asked nobody else`, hosts(), [new URL(site.gate).host, new URL(friend.origin).host].sort());
   await page.screenshot({ path: `${SCREENSHOTS}iframe-playing.png` });
   await page.close();
 }
 
 async function foreignSiteIsRefused() {
-  const { page } = await visit(`${stranger.origin}/embed?src=${site.url}/${await issue()}/iframe`, WIDE);
+  const { page } = await visit(`${stranger.origin}/embed?src=${site.gate}/${await issue()}/iframe`, WIDE);
   const frame = page.frameLocator('iframe');
   check('an iframe on another site is refused', await frame.locator('h1').innerText(), 'This video may not be played on this site.');
   check('and names the code', await frame.locator('dd').first().innerText(), 'origin_not_allowed');

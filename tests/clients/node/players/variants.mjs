@@ -1,5 +1,6 @@
-// The sample video, as packagers and sites write its manifests: children that are relative, from the root, by way of
-// another folder; keys; parts of one file. Made by hand and with ffmpeg, below `variants` of the video's folder.
+// The sample video, as packagers and sites write its manifests: children that are relative, from the root, on the origin's
+// host, by way of another folder; keys; parts of one file. Made by hand and with ffmpeg, below `variants` of the video's
+// folder.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -14,6 +15,7 @@ const FORMS = {
   relative: (depth) => '../'.repeat(depth),
   'from the root': () => `/${site.account}/${site.video}/`,
   'by the uid': () => `/${site.video}/`,
+  'by host': () => process.env.VIDPASS_KNOWN_AS,
   'by way of above': (depth) => `${'../'.repeat(depth + 1)}${site.video}/`,
 };
 
@@ -26,7 +28,7 @@ export function makeVariants(folder) {
     variants.dash.push({ name: `DASH ${form}`, path: mpd(folder, name, { before: `${own(2)}manifest/` }) });
     variants.dash.push({ name: `DASH with a BaseURL ${form}`, path: mpd(folder, `${name}-base`, { base: `${own(2)}manifest/` }) });
   }
-  for (const form of ['relative', 'from the root']) {
+  for (const form of ['relative', 'by host']) {
     variants.hls.push({ name: `encrypted HLS ${form}`, path: encrypted(folder, form.replaceAll(' ', '-'), FORMS[form](2)) });
   }
   return variants;
