@@ -13,8 +13,8 @@ use self::sharded::ShardedMap;
 pub struct Catalogue {
     keys: ShardedMap<KeyId, LiveKey>,
     videos: ShardedMap<VideoId, VideoPolicy>,
-    /// Accounts that say anything; all others are [`NOTHING_SAID`].
-    accounts: ShardedMap<AccountId, AccountPolicy>,
+    /// Accounts that say anything, `None` where nobody can tell what; all others are [`NOTHING_SAID`].
+    accounts: ShardedMap<AccountId, Option<AccountPolicy>>,
 }
 
 static NOTHING_SAID: AccountPolicy = AccountPolicy { dry_run: false, origin: None };
@@ -47,14 +47,10 @@ impl Catalogue {
         self.videos.remove(uid);
     }
 
-    /// Makes known what an account says about its videos, or replaces it.
-    pub fn insert_account(&mut self, id: AccountId, policy: AccountPolicy) {
+    /// Makes known what an account says about its videos, or replaces it. `None`: it cannot be told, and its videos are
+    /// refused.
+    pub fn insert_account(&mut self, id: AccountId, policy: Option<AccountPolicy>) {
         self.accounts.insert(id, policy);
-    }
-
-    /// Forgets what an account says.
-    pub fn remove_account(&mut self, id: &AccountId) {
-        self.accounts.remove(id);
     }
 
     /// How many keys are live.
@@ -75,9 +71,14 @@ impl Catalogue {
         self.videos.get(uid)
     }
 
-    /// What the owner of a video says.
-    pub(crate) fn account_of(&self, video: Option<&VideoPolicy>) -> &AccountPolicy {
-        video.and_then(|video| self.accounts.get(&video.account)).unwrap_or(&NOTHING_SAID)
+    /// A video, and what its owner says. Where that cannot be told, there is no such video: its files may be anywhere.
+    pub(crate) fn video_of_owner(&self, uid: &VideoId) -> (Option<&VideoPolicy>, &AccountPolicy) {
+        let Some(video) = self.videos.get(uid) else { return (None, &NOTHING_SAID) };
+        match self.accounts.get(&video.account) {
+            None => (Some(video), &NOTHING_SAID),
+            Some(Some(said)) => (Some(video), said),
+            Some(None) => (None, &NOTHING_SAID),
+        }
     }
 }
 

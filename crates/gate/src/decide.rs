@@ -121,9 +121,9 @@ impl Gate {
         }
     }
 
-    /// The sites on which a video may be embedded; none means all.
-    pub(crate) fn allowed_origins(&self, uid: &VideoId) -> Vec<AllowedOrigin> {
-        self.catalogue.load().video(uid).map(|video| video.allowed_origins.clone()).unwrap_or_default()
+    /// The sites on which a video may be embedded, and none listed means all; `None` where the video has gone.
+    pub(crate) fn allowed_origins(&self, uid: &VideoId) -> Option<Vec<AllowedOrigin>> {
+        self.catalogue.load().video(uid).map(|video| video.allowed_origins.clone())
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -153,8 +153,8 @@ impl Gate {
     }
 
     fn terms<'a>(&'a self, catalogue: &'a Catalogue, uid: &VideoId) -> Terms<'a> {
-        let video = catalogue.video(uid);
-        Terms { video, account: catalogue.account_of(video), limits: &self.limits }
+        let (video, account) = catalogue.video_of_owner(uid);
+        Terms { video, account, limits: &self.limits }
     }
 
     /// The claims and the live key that signed them; `carried` learns whatever may be told of the token on the way.

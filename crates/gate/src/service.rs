@@ -125,7 +125,7 @@ impl GateParts {
         let answered = match Page::of(path.file()) {
             Some(page) => {
                 let embedders = self.judge.gate.allowed_origins(permit.video());
-                Ok(player::answer(page, permit, &file, &embedders, place.parameter_name()))
+                Ok(player::answer(page, permit, &file, embedders.as_deref(), place.parameter_name()))
             }
             None => serve::answer(&self.origins, permit, file).await,
         };

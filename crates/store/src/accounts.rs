@@ -122,6 +122,7 @@ impl Store {
             let bury = sqlx::query("UPDATE account SET name = '', dry_run = 0, origin = NULL, deleted = $2 WHERE id = $1");
             bury.bind(id.as_str()).bind(now.0).execute(db).await.map(|_| ())
         })?;
+        write.touch(Touched::Account(id)).await?;
         write.commit().await?;
         Ok(Deletion::Deleted)
     }
@@ -157,12 +158,17 @@ impl Write<'_> {
 
 const ONE: &str = "SELECT id, dry_run, origin, name, created FROM account WHERE id = $1 AND deleted IS NULL";
 
-/// What the accounts say that say anything, without those whose row cannot be read.
-pub(crate) async fn all_policies(tx: &mut Tx) -> Result<Vec<(AccountId, AccountPolicy)>, StoreError> {
+/// What the accounts say that say anything; `None` where the row cannot be read.
+pub(crate) async fn all_policies(tx: &mut Tx) -> Result<Vec<(AccountId, Option<AccountPolicy>)>, StoreError> {
     const SQL: &str = "
         SELECT id, dry_run, origin FROM account WHERE deleted IS NULL AND (dry_run = 1 OR origin IS NOT NULL)";
     let rows: Vec<AccountPolicyRow> = on_tx!(*tx, db => sqlx::query_as(SQL).fetch_all(db).await)?;
-    Ok(rows.into_iter().map(AccountPolicyRow::parse).filter_map(readable).collect())
+    let policies = rows.into_iter().filter_map(|row| {
+        // An id that cannot be read is no video's owner.
+        let id = row.id.parse().ok()?;
+        Some((id, readable(row.parse()).map(|(_, policy)| policy)))
+    });
+    Ok(policies.collect())
 }
 
 /// What a gate needs of an account's row.

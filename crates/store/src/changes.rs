@@ -53,8 +53,8 @@ pub struct Snapshot {
     pub keys: Vec<(KeyId, AccountId, PublicKey)>,
     /// The videos of all accounts.
     pub videos: Vec<(VideoId, VideoPolicy)>,
-    /// What accounts say about their videos, where they say anything.
-    pub accounts: Vec<(AccountId, AccountPolicy)>,
+    /// What accounts say about their videos, where they say anything; `None` where it cannot be read.
+    pub accounts: Vec<(AccountId, Option<AccountPolicy>)>,
 }
 
 /// That something changed, and how it is now, which may be later than the change.
@@ -80,7 +80,8 @@ pub enum Subject {
 impl Store {
     /// All live keys and videos, and what accounts say, in one consistent read.
     ///
-    /// A row that cannot be read is left out, which refuses its tokens, and logged as an error.
+    /// A row that cannot be read is logged as an error. A key or a video is left out then, which refuses its tokens; of an
+    /// account it is told that nothing is known.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let mut tx = self.pool().begin_follow().await?;
         let seq = counter(&mut tx).await?;

@@ -96,8 +96,7 @@ async fn apply_later_than(seq: ChangeSeq, store: &Store, gate: &Gate) -> Result<
     gate.update(|catalogue| {
         for change in &changes {
             match &change.subject {
-                Subject::Account(id, Some(policy)) => catalogue.insert_account(id.clone(), policy.clone()),
-                Subject::Account(id, None) => catalogue.remove_account(id),
+                Subject::Account(id, policy) => catalogue.insert_account(id.clone(), policy.clone()),
                 Subject::Key(id, Some((account, public))) => {
                     catalogue.insert_key(id.clone(), account.clone(), public.clone());
                 }

@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use vidpass_token::{Claims, Country, SigningKey, Token, VideoPolicy};
+use vidpass_token::{AccountPolicy, Claims, Country, SigningKey, Token, VideoPolicy};
 
 use super::*;
 
@@ -62,6 +62,18 @@ fn a_token_beside_the_path_is_for_the_video_in_it() {
     assert_eq!(beside("private", Some("")), "token_malformed");
     assert_eq!(beside("private", None), "token_required");
     assert_eq!(beside("public", None), "permit");
+}
+
+#[test]
+fn an_account_of_which_nothing_can_be_told_is_refused() {
+    let gate = gate();
+    let path = format!("/{}/x", token("private").as_str());
+    check(&gate, &path, "permit");
+    gate.update(|catalogue| catalogue.insert_account(id("owner"), None));
+    check(&gate, &path, "video_not_owned");
+    check(&gate, "/public/x", "token_required");
+    gate.update(|catalogue| catalogue.insert_account(id("owner"), Some(AccountPolicy::default())));
+    check(&gate, &path, "permit");
 }
 
 #[test]

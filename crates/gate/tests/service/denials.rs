@@ -180,7 +180,7 @@ async fn a_dry_run_lets_in_names_the_decision_and_counts_it() {
     let target = format!("/{}/hls/seg-1.m4s", token("private", |claims| claims.expires = UnixTime(NOW)));
     check(&site, &target, "401 token_expired").await;
     let dry = vidpass_token::AccountPolicy { dry_run: true, origin: None };
-    site.gate.update(|catalogue| catalogue.insert_account("owner".parse().unwrap(), dry));
+    site.gate.update(|catalogue| catalogue.insert_account("owner".parse().unwrap(), Some(dry)));
     let answer = site.get(&target).await;
     assert_eq!((answer.summary().as_str(), answer.header("x-vidpass-denial")), ("200 0123456789", "-"));
     assert_eq!(answer.header("cache-control"), "private, max-age=0");

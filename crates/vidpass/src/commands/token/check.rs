@@ -64,7 +64,7 @@ pub(crate) struct Check {
 struct World {
     keys: Vec<(KeyId, AccountId, PublicKey)>,
     videos: Vec<(VideoId, VideoPolicy)>,
-    accounts: Vec<(AccountId, AccountPolicy)>,
+    accounts: Vec<(AccountId, Option<AccountPolicy>)>,
     limits: Limits,
     countries: CountrySource,
 }
@@ -148,7 +148,13 @@ impl World {
         let video = video.map(|(_, policy)| policy);
         let owner = video.and_then(|video| self.accounts.iter().find(|(id, _)| *id == video.account));
         let unsaid = AccountPolicy::default();
-        let terms = Terms { video, account: owner.map_or(&unsaid, |(_, policy)| policy), limits: &self.limits };
+        // As for a gate, there is no video where nobody can tell what its owner says.
+        let (video, account) = match owner {
+            None => (video, &unsaid),
+            Some((_, Some(said))) => (video, said),
+            Some((_, None)) => (None, &unsaid),
+        };
+        let terms = Terms { video, account, limits: &self.limits };
         inspected.explain(&terms, Some(rehearsal), now)
     }
 }
