@@ -4,6 +4,7 @@
 
 mod caching;
 mod denials;
+mod envoy_grpc;
 mod files;
 mod folder;
 mod forward_auth;

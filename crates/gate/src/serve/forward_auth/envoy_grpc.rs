@@ -1,7 +1,8 @@
 //! Envoy's `ext_authz` over gRPC: the service `envoy.service.auth.v3.Authorization`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use envoy_types::ext_authz::v3::pb::{
     Authorization, AuthorizationServer, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderValueOption,
@@ -11,7 +12,8 @@ use envoy_types::ext_authz::v3::{CheckRequestExt as _, CheckResponseExt as _};
 use envoy_types::pb::envoy::config::core::v3::HeaderValue;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderName};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
+use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, Service as _, StdError};
 use tonic::{Code, Status, async_trait};
@@ -25,9 +27,18 @@ use crate::judge::{Judged, Permitted, ViewerRequest};
 /// The pseudo header with the path that Envoy sends upstream.
 const PATH: &str = ":path";
 
+/// The largest question that is read, in bytes: a path of 8 KiB, and as much of headers as HTTP/1.1 may have.
+const MAX_QUESTION: usize = 64 * 1024;
+
+/// How long a question may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Answers Envoy over gRPC. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct EnvoyGrpc(AuthorizationServer<Askers>);
+pub struct EnvoyGrpc {
+    askers: Arc<Askers>,
+    server: AuthorizationServer<Askers>,
+}
 
 /// The address of the Envoy that asks.
 #[derive(Clone, Copy)]
@@ -40,18 +51,25 @@ impl EnvoyGrpc {
     /// Answers the Envoys that may ask.
     #[must_use]
     pub fn new(askers: Askers) -> Self {
-        Self(AuthorizationServer::new(askers))
+        let askers = Arc::new(askers);
+        let server = AuthorizationServer::from_arc(Arc::clone(&askers)).max_decoding_message_size(MAX_QUESTION);
+        Self { askers, server }
     }
 
-    /// Answers one call of `peer`.
+    /// Answers one call of `peer`. Of a peer that may not ask nothing is read.
     pub async fn answer<B>(&self, mut call: Request<B>, peer: SocketAddr) -> Response<Body>
     where
         B: HttpBody<Error: Into<StdError> + Send> + Send + 'static,
     {
+        if let Err(denial) = self.askers.trust(peer.ip()) {
+            self.askers.refuse_to_hear(denial, call.headers(), peer.ip());
+            return Status::permission_denied("this peer is not among the proxies that may ask").into_http();
+        }
         call.extensions_mut().insert(Peer(peer.ip()));
-        match self.0.clone().call(call).await {
-            Ok(response) => response,
-            Err(impossible) => match impossible {},
+        match timeout(PATIENCE, self.server.clone().call(call)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(impossible)) => match impossible {},
+            Err(_) => Status::deadline_exceeded("the question did not arrive in time").into_http(),
         }
     }
 }
@@ -70,9 +88,25 @@ impl Authorization for Askers {
 }
 
 impl Askers {
+    /// Counts and logs a question that nobody reads.
+    fn refuse_to_hear(&self, denial: Denial, headers: &HeaderMap, peer: IpAddr) {
+        let judged = self.judge.judge(&ViewerRequest {
+            method: &Method::GET,
+            target: Err(denial),
+            host: None,
+            headers,
+            address: Ok(peer),
+            peer,
+            via: EnvoyGrpc::NAME,
+        });
+        if let Err(refused) = &judged.outcome {
+            judged.line.denied(refused, StatusCode::FORBIDDEN);
+        }
+    }
+
     fn decide(&self, check: &CheckRequest, peer: IpAddr) -> CheckResponse {
         let http = check.attributes.as_ref().and_then(|attributes| attributes.request.as_ref()?.http.as_ref());
-        let original = self.trust(peer).and_then(|()| original(http));
+        let original = original(http);
         let method = original.as_ref().map_or(&Method::GET, |original| &original.method);
         if original.is_ok() && ![Method::GET, Method::HEAD].contains(method) {
             return denied(deny::failed(Failure::MethodNotAllowed, &Method::GET));
@@ -130,7 +164,7 @@ fn allowed(permitted: &Permitted<'_>, judged: &Judged<'_>) -> CheckResponse {
         upstream.push(header(name.as_str(), value));
     }
     downstream.extend(permitted.dry_run.map(|decision| header(X_VIDPASS_DECISION.as_str(), decision.to_string())));
-    judged.line.served(http::StatusCode::OK);
+    judged.line.served(StatusCode::OK);
     let mut response = CheckResponse::with_status(Status::new(Code::Ok, ""));
     let ok = OkHttpResponse { headers: upstream, response_headers_to_add: downstream, ..OkHttpResponse::default() };
     response.set_http_response(ok);
