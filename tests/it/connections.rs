@@ -61,6 +61,23 @@ fn a_connection_that_does_not_get_on_is_closed() {
 }
 
 #[test]
+fn envoys_connection_that_does_not_get_on_is_closed() {
+    let installed = Installed::new("stalled-grpc");
+    let listener = "[[forward_auth]]\nlisten = \"127.0.0.1:0\"\npreset = \"envoy-grpc\"";
+    installed.set(&format!("[limits]\nheader_timeout = \"1s\"\n{listener}"));
+    let (server, _) = installed.serve();
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("proxies may ask")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    for start in ["", "PRI * HTTP/2.0\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"] {
+        let mut stream = TcpStream::connect(line["listen"].as_str().unwrap()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(start.as_bytes()).unwrap();
+        closed_within(&mut stream, Duration::from_secs(8), start);
+    }
+}
+
+#[test]
 fn silent_connections_do_not_shut_others_out() {
     let server = Impatient::start("silent-connections");
     let silent: Vec<TcpStream> = (0..20).map(|_| server.connect()).collect();

@@ -83,7 +83,7 @@ pub(crate) async fn serve<H, F, B>(
             let answer = handle(request, peer);
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let stream = timed(stream, limits);
+        let stream = timed(stream, protocol, limits);
         match protocol {
             Protocol::Http1 => run(graceful.watch(http1(limits).serve_connection(stream, service)), place),
             Protocol::Http2 => run(graceful.watch(http2(limits).serve_connection(stream, service)), place),
@@ -137,11 +137,20 @@ fn http2(limits: ConnectionLimits) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// A stream that fails where the client reads nothing of what it asked for.
-fn timed(stream: TcpStream, limits: ConnectionLimits) -> std::pin::Pin<Box<TokioIo<TimeoutStream<TcpStream>>>> {
+/// A stream that fails where the client reads nothing of what it asked for, and over HTTP/2 where it sends nothing: there
+/// the timer of `hyper` begins with the client's first frame, and from then on its pings are answered in less time.
+fn timed(
+    stream: TcpStream,
+    protocol: Protocol,
+    limits: ConnectionLimits,
+) -> std::pin::Pin<Box<TokioIo<TimeoutStream<TcpStream>>>> {
     // A refusal or a short segment is one small packet; it must not wait for the next.
     drop(stream.set_nodelay(true));
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_timeout));
+    match protocol {
+        Protocol::Http1 => {}
+        Protocol::Http2 => stream.set_read_timeout(Some(limits.header_timeout * 3)),
+    }
     Box::pin(TokioIo::new(stream))
 }
