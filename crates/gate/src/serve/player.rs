@@ -60,22 +60,22 @@ impl Page {
         file.and_then(Self::of).filter(|_| html)
     }
 
-    fn policy(self, embedders: &[AllowedOrigin]) -> HeaderValue {
+    fn policy(self, embedders: Option<&[AllowedOrigin]>) -> HeaderValue {
         let ancestors = match self {
-            Self::Iframe => ancestors(embedders),
-            Self::Watch => "'none'".to_owned(),
+            Self::Iframe => embedders.map_or_else(nobody, ancestors),
+            Self::Watch => nobody(),
         };
         HeaderValue::try_from(format!("{POLICY}; frame-ancestors {ancestors}")).expect("hosts and constants")
     }
 }
 
-/// The page, for a viewer who may have the video. `embedders` are the sites that may embed it, none of which means all;
-/// `parameter` is what the query has the token in, if it is there.
+/// The page, for a viewer who may have the video. `embedders` are the sites that may embed it, none of which means all, and
+/// `None` nobody; `parameter` is what the query has the token in, if it is there.
 pub(crate) fn answer(
     page: Page,
     permit: &Permit,
     request: &FileRequest<'_>,
-    embedders: &[AllowedOrigin],
+    embedders: Option<&[AllowedOrigin]>,
     parameter: Option<&ParameterName>,
 ) -> Response<GateBody> {
     let html = PLAYER.replace("{token-parameter}", parameter.map_or("", ParameterName::as_str));
@@ -91,7 +91,7 @@ pub(crate) fn refusal(page: Page, refused: &Refused, method: &Method) -> Respons
     let denial = &refused.denial;
     let html = REFUSAL.replace("{message}", denial.message()).replace("{code}", denial.code());
     let mut response = html_response(html.replace("{decision}", &refused.decision.to_string()), method);
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, page.policy(&[]));
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, page.policy(Some(&[])));
     response
 }
 
@@ -108,12 +108,17 @@ fn html_response(html: String, method: &Method) -> Response<GateBody> {
 
 /// The sites as a browser is told them, in both schemes, which `allowedOrigins` does not tell apart.
 fn ancestors(embedders: &[AllowedOrigin]) -> String {
-    let hosts: Vec<String> = embedders.iter().map(ToString::to_string).collect();
-    // A policy cannot name an IPv6 address (CSP, section 2.3.1). The decision has looked at the site anyway.
-    if hosts.is_empty() || hosts.iter().any(|host| host.starts_with('[')) {
+    if embedders.is_empty() {
         return "*".to_owned();
     }
-    hosts.iter().map(|host| format!("http://{host} https://{host}")).collect::<Vec<_>>().join(" ")
+    // A policy cannot name an IPv6 address (CSP, section 2.3.1), so no page at one can frame ours.
+    let hosts = embedders.iter().map(ToString::to_string).filter(|host| !host.starts_with('['));
+    let sources: Vec<String> = hosts.map(|host| format!("http://{host} https://{host}")).collect();
+    if sources.is_empty() { nobody() } else { sources.join(" ") }
+}
+
+fn nobody() -> String {
+    "'none'".to_owned()
 }
 
 #[cfg(test)]
@@ -129,13 +134,15 @@ mod tests {
                 vec!["*.a.example", "localhost:3000"],
                 "http://*.a.example https://*.a.example http://localhost:3000 https://localhost:3000",
             ),
-            (vec!["a.example", "[::1]:3000"], "*"),
+            (vec!["a.example", "[::1]:3000"], "http://a.example https://a.example"),
+            (vec!["[::1]:3000"], "'none'"),
         ] {
             let origins: Vec<AllowedOrigin> = origins.iter().map(|origin| origin.parse().unwrap()).collect();
-            let iframe = Page::Iframe.policy(&origins);
+            let iframe = Page::Iframe.policy(Some(&origins));
             assert!(iframe.to_str().unwrap().ends_with(&format!("; frame-ancestors {expected}")), "{iframe:?}");
-            assert!(Page::Watch.policy(&origins).to_str().unwrap().ends_with("; frame-ancestors 'none'"));
+            assert!(Page::Watch.policy(Some(&origins)).to_str().unwrap().ends_with("; frame-ancestors 'none'"));
         }
+        assert!(Page::Iframe.policy(None).to_str().unwrap().ends_with("; frame-ancestors 'none'"));
     }
 
     #[test]
