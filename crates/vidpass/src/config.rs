@@ -3,7 +3,9 @@
 //! Three layers, the later one winning: the TOML file, `VIDPASS_…` in the environment, the command line. The last two
 //! arrive together as [`Overrides`]; [`read`] merges them and reports every problem at once.
 
+mod forward_auth;
 mod origins;
+mod overrides;
 mod problems;
 mod raw;
 
@@ -13,16 +15,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Args;
 use secrecy::SecretString;
 use vidpass_api::PublicUrl;
 use vidpass_gate::{
-    AddressInLog, CacheConfig, CountrySource, CredentialPlace, ForwardedHeader, GateConfig, MEDIA, OriginLimits, Preset,
+    AddressInLog, CacheConfig, CountrySource, CredentialPlace, ForwardedHeader, GateConfig, MEDIA, OriginLimits,
 };
 use vidpass_store::DatabaseUrl;
 use vidpass_token::{Limits, Network, OriginName};
 
+pub(crate) use forward_auth::{ForwardAuthConfig, ProxyKind};
 pub(crate) use origins::{BucketSettings, OriginSettings, PlaceSettings};
+pub(crate) use overrides::{Overrides, Place};
 pub(crate) use problems::ConfigError;
 use problems::Problems;
 use raw::RawConfig;
@@ -100,26 +103,6 @@ pub(crate) struct ViewerConfig {
     pub(crate) allow_missing_origin: bool,
 }
 
-/// One listener that proxies ask.
-#[derive(Debug)]
-pub(crate) struct ForwardAuthConfig {
-    /// Where they ask.
-    pub(crate) listen: SocketAddr,
-    /// Who may ask.
-    pub(crate) proxies: Vec<Network>,
-    /// How they ask.
-    pub(crate) asks: Asks,
-}
-
-/// How proxies ask.
-#[derive(Debug)]
-pub(crate) enum Asks {
-    /// Over HTTP/1.1.
-    Http(Preset),
-    /// With Envoy's protocol, over HTTP/2 without TLS.
-    EnvoyGrpc,
-}
-
 /// What one client, and all together, may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionLimits {
@@ -154,51 +137,6 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// Which server a command works on, as the command line and the environment say.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct Place {
-    /// Configuration file [default: vidpass.toml, where there is one]
-    #[arg(long, short, value_name = "FILE", env = "VIDPASS_CONFIG", hide_env_values = true)]
-    pub(crate) config: Option<PathBuf>,
-    /// sqlite:FILE, or postgres://USER@HOST/DATABASE
-    #[arg(long, value_name = "URL", env = "VIDPASS_DATABASE", hide_env_values = true)]
-    pub(crate) database: Option<String>,
-    /// File with the key that seals private keys; $VIDPASS_MASTER_KEY may hold the key itself
-    #[arg(long, value_name = "FILE", env = "VIDPASS_MASTER_KEY_FILE", hide_env_values = true)]
-    pub(crate) master_key_file: Option<PathBuf>,
-}
-
-/// What the command line and the environment say over the file.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct Overrides {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// Address and port for API callers and viewers
-    #[arg(long, value_name = "ADDR:PORT", env = "VIDPASS_LISTEN", hide_env_values = true)]
-    pub(crate) listen: Option<String>,
-    /// Address and port for /metrics, or `off`
-    #[arg(long, value_name = "ADDR:PORT", env = "VIDPASS_ADMIN_LISTEN", hide_env_values = true)]
-    pub(crate) admin_listen: Option<String>,
-    /// How clients reach this server, such as `https://video.example.com`
-    #[arg(long, value_name = "URL", env = "VIDPASS_PUBLIC_URL", hide_env_values = true)]
-    pub(crate) public_url: Option<String>,
-    /// Folder with the videos: DIR/ACCOUNT_ID/UID/manifest/video.m3u8 and so on
-    #[arg(long, value_name = "DIR", env = "VIDPASS_MEDIA", hide_env_values = true)]
-    pub(crate) media: Option<PathBuf>,
-    /// How a line of the log looks
-    #[arg(long, value_name = "FORMAT", env = "VIDPASS_LOG_FORMAT", hide_env_values = true)]
-    pub(crate) log_format: Option<LogFormat>,
-    /// Least important line to log: error, warn, info, debug or trace
-    #[arg(long, value_name = "LEVEL", env = "VIDPASS_LOG_LEVEL", hide_env_values = true)]
-    pub(crate) log_level: Option<String>,
-}
-
-impl From<Place> for Overrides {
-    fn from(place: Place) -> Self {
-        Self { place, ..Self::default() }
-    }
 }
 
 impl Config {
@@ -300,7 +238,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     };
     let tokens = raw.tokens.parse(p);
     let viewer = raw.viewer.parse(p, folder);
-    let forward_auth: Vec<_> = raw.forward_auth.iter().map(|table| table.parse(p)).collect();
+    let forward_auth = forward_auth::parse_tables(&raw.forward_auth, p);
     let limits = raw.limits.parse(p);
     let origins = origins::parse_origins(&raw.origins, p, folder);
     let origin_limits = raw.origin_limits.parse(&raw.cache, p);
@@ -316,7 +254,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
             media,
             tokens: tokens?,
             viewer: viewer?,
-            forward_auth: forward_auth.into_iter().collect::<Option<_>>()?,
+            forward_auth: forward_auth?,
             limits: limits?,
             origins,
             origin_limits: origin_limits?,
@@ -402,30 +340,6 @@ mod tests {
         let error = check("listen = \"0.0.0.0:80\"").unwrap_err().to_string();
         assert!(error.contains("public_url"), "{error}");
         assert!(check("listen = \"0.0.0.0:80\"\npublic_url = \"https://video.example.com\"").is_ok());
-    }
-
-    #[test]
-    fn who_may_ask_is_this_machine_or_named() {
-        let asks =
-            |listen, more| check(&format!("[[forward_auth]]\nlisten = \"{listen}\"\npreset = \"caddy\"\n{more}"));
-        let proxies =
-            |config: Config| config.forward_auth[0].proxies.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(proxies(asks("127.0.0.1:9191", "").unwrap()), ["127.0.0.0/8", "::1"]);
-        assert_eq!(proxies(asks("[::1]:9191", "trusted_proxies = [\"10.0.0.7\"]").unwrap()), ["10.0.0.7"]);
-        let error = asks("10.0.0.1:9191", "").unwrap_err().to_string();
-        assert!(error.contains("forward_auth.trusted_proxies = \"\": must be set"), "{error}");
-        for (wrong, complaint) in [
-            ("preset = \"apache\"\nlisten = \"127.0.0.1:1\"", "forward_auth.preset = \"apache\""),
-            ("preset = \"nginx\"", "forward_auth.listen = \"\": must be set"),
-            ("preset = \"nginx\"\nlisten = \"127.0.0.1:1\"\naccel_redirect = \"/x/\"", "only the preset nginx-accel"),
-            (
-                "preset = \"nginx-accel\"\nlisten = \"127.0.0.1:1\"\naccel_redirect = \"/../\"",
-                "forward_auth.accel_redirect",
-            ),
-        ] {
-            let error = check(&format!("[[forward_auth]]\n{wrong}")).unwrap_err().to_string();
-            assert!(error.contains(complaint), "{wrong}: {error}");
-        }
     }
 
     #[test]

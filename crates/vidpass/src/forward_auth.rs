@@ -8,14 +8,14 @@ use http::Request;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tracing::info;
-use vidpass_gate::{Askers, EnvoyGrpc, ForwardAuth, Judge, ViewerResolver};
+use vidpass_gate::{EnvoyGrpc, ForwardAuth, Judge, ProxyJudge, ViewerResolver};
 
-use crate::config::{Asks, ConnectionLimits, ForwardAuthConfig};
+use crate::config::{ConnectionLimits, ForwardAuthConfig, ProxyKind};
 use crate::listener::{self, Protocol};
 use crate::{framing, server};
 
 /// A listener that proxies of one kind ask.
-pub(crate) struct Asked {
+pub(crate) struct ForwardAuthListener {
     listener: TcpListener,
     answers: Answers,
 }
@@ -25,7 +25,7 @@ enum Answers {
     EnvoyGrpc(EnvoyGrpc),
 }
 
-impl Asked {
+impl ForwardAuthListener {
     /// Binds the listener.
     ///
     /// # Errors
@@ -36,10 +36,10 @@ impl Asked {
         viewers: &ViewerResolver,
     ) -> anyhow::Result<Self> {
         let listener = server::bind("forward_auth.listen", config.listen).await?;
-        let askers = Askers { judge: Arc::clone(judge), viewers: viewers.clone(), proxies: config.proxies.clone() };
-        let (answers, preset) = match &config.asks {
-            Asks::Http(preset) => (Answers::Http(ForwardAuth::new(askers, preset.clone())), preset.name()),
-            Asks::EnvoyGrpc => (Answers::EnvoyGrpc(EnvoyGrpc::new(askers)), EnvoyGrpc::NAME),
+        let judge = ProxyJudge { judge: Arc::clone(judge), viewers: viewers.clone(), proxies: config.proxies.clone() };
+        let (answers, preset) = match &config.kind {
+            ProxyKind::Http(preset) => (Answers::Http(ForwardAuth::new(judge, preset.clone())), preset.name()),
+            ProxyKind::EnvoyGrpc => (Answers::EnvoyGrpc(EnvoyGrpc::new(judge)), EnvoyGrpc::NAME),
         };
         info!(listen = %listener.local_addr()?, preset, "proxies may ask");
         Ok(Self { listener, answers })

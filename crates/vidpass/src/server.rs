@@ -22,7 +22,7 @@ use vidpass_token::{AccountId, Clock, VideoId};
 
 use crate::config::Config;
 use crate::follow::Heard;
-use crate::forward_auth::Asked;
+use crate::forward_auth::ForwardAuthListener;
 use crate::listener::Protocol;
 use crate::{follow, framing, listener, origins};
 
@@ -36,7 +36,7 @@ const DELETION_CHECK: Duration = Duration::from_secs(10);
 pub(crate) struct Server {
     listener: TcpListener,
     admin: Option<TcpListener>,
-    forward_auth: Vec<Asked>,
+    forward_auth: Vec<ForwardAuthListener>,
     api: axum::Router,
     gate: GateService,
     metrics: Arc<Registry>,
@@ -86,7 +86,7 @@ impl Server {
         let viewers = ViewerResolver::new(config.viewer.trusted_proxies.clone(), config.viewer.forwarded_header);
         let mut forward_auth = Vec::new();
         for config in &config.forward_auth {
-            forward_auth.push(Asked::bind(config, &judge, &viewers).await?);
+            forward_auth.push(ForwardAuthListener::bind(config, &judge, &viewers).await?);
         }
         let service = GateService::new(GateParts { judge, viewers, origins });
         let mut tasks = JoinSet::new();

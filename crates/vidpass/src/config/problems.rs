@@ -73,7 +73,7 @@ impl Problems {
     }
 
     /// A problem, and no value: the setting must be there.
-    pub(super) fn missing<T>(&mut self, setting: &'static str, rule: &str) -> Option<T> {
+    pub(super) fn missing<T>(&mut self, setting: impl Into<Cow<'static, str>>, rule: &str) -> Option<T> {
         self.add(setting, "", format!("must be set: {rule}"));
         None
     }

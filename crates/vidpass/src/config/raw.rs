@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::hash::RandomState;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use vidpass_gate::{AddressInLog, ForwardedHeader, Preset};
-use vidpass_token::Network;
+use vidpass_gate::{AddressInLog, ForwardedHeader};
 
+use super::forward_auth::RawForwardAuth;
 use super::origins::{RawCache, RawOrigin, RawOriginLimits};
 use super::problems::Problems;
-use super::{Asks, ConnectionLimits, ForwardAuthConfig, LogConfig, LogFormat, Overrides, TokenConfig, ViewerConfig};
+use super::{ConnectionLimits, LogConfig, LogFormat, Overrides, TokenConfig, ViewerConfig};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -50,15 +49,6 @@ pub(super) struct RawViewer {
     token_in: Option<String>,
     country_database: Option<PathBuf>,
     allow_missing_origin: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawForwardAuth {
-    listen: Option<String>,
-    preset: Option<String>,
-    trusted_proxies: Option<Vec<String>>,
-    accel_redirect: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -149,55 +139,6 @@ impl RawViewer {
             allow_missing_origin: self.allow_missing_origin,
         })
     }
-}
-
-impl RawForwardAuth {
-    pub(super) fn parse(&self, p: &mut Problems) -> Option<ForwardAuthConfig> {
-        let listen: Option<SocketAddr> = match &self.listen {
-            Some(address) => p.parsed("forward_auth.listen", address),
-            None => p.missing("forward_auth.listen", "an address and a port that the proxy asks"),
-        };
-        let proxies = match (&self.trusted_proxies, listen) {
-            (Some(networks), _) => {
-                networks.iter().filter_map(|network| p.parsed("forward_auth.trusted_proxies", network)).collect()
-            }
-            (None, Some(address)) if !address.ip().is_loopback() => {
-                p.missing("forward_auth.trusted_proxies", "the proxies that may ask, where listen is not on loopback")?
-            }
-            (None, _) => loopback(),
-        };
-        Some(ForwardAuthConfig { listen: listen?, proxies, asks: self.asks(p)? })
-    }
-
-    fn asks(&self, p: &mut Problems) -> Option<Asks> {
-        let preset = self.preset.as_deref().unwrap_or_default();
-        if self.accel_redirect.is_some() && preset != "nginx-accel" {
-            p.add("forward_auth.accel_redirect", preset, "only the preset nginx-accel redirects");
-        }
-        let preset = match preset {
-            "nginx" => Preset::Nginx,
-            "nginx-accel" => {
-                let prefix = self.accel_redirect.as_deref().unwrap_or("/_media/");
-                Preset::NginxAccel(p.parsed("forward_auth.accel_redirect", prefix)?)
-            }
-            "caddy" => Preset::Caddy,
-            "traefik" => Preset::Traefik,
-            "envoy" => Preset::Envoy,
-            "envoy-grpc" => return Some(Asks::EnvoyGrpc),
-            "haproxy" => Preset::Haproxy,
-            other => {
-                let presets = "use nginx, nginx-accel, caddy, traefik, envoy, envoy-grpc or haproxy";
-                p.add("forward_auth.preset", other, presets);
-                return None;
-            }
-        };
-        Some(Asks::Http(preset))
-    }
-}
-
-/// This machine, which is who may ask a listener that nobody else reaches.
-fn loopback() -> Vec<Network> {
-    ["127.0.0.0/8", "::1"].iter().filter_map(|network| network.parse().ok()).collect()
 }
 
 impl RawLimits {
