@@ -1,16 +1,14 @@
-//! The one place where a refusal becomes a status.
+//! The one place where a refusal becomes a status; a proxy that does not understand it gets another one of its preset.
 //!
 //! A viewer learns the code and one fixed sentence, never more.
 
 use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_RANGE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Method, Response, StatusCode};
 use vidpass_token::Denial;
 
 use crate::body::GateBody;
-use crate::headers::{METHODS, X_VIDPASS_DENIAL, add_common, add_decision};
+use crate::headers::{self, METHODS, X_VIDPASS_DENIAL, add_decision};
 use crate::judge::Refused;
 use crate::serve::player::{self, Page};
 
@@ -158,21 +156,15 @@ fn status_of(denial: &Denial) -> StatusCode {
 /// A refusal as JSON; to `HEAD`, the head of it.
 fn refusal(status: StatusCode, code: &str, message: &str, method: &Method) -> Response<GateBody> {
     let json = serde_json::json!({ "code": code, "message": message }).to_string();
-    let length = HeaderValue::from(json.len());
-    let body = if method == Method::HEAD { GateBody::empty() } else { GateBody::bytes(Bytes::from(json)) };
-    let mut response = Response::new(body);
+    let mut response = headers::in_whole(Bytes::from(json), HeaderValue::from_static("application/json"), method);
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    add_common(headers);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CONTENT_LENGTH, length);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
 #[cfg(test)]
 mod tests {
-    use vidpass_token::{MalformedToken, UnixTime};
+    use vidpass_token::{HeaderProblem, MalformedToken, UnixTime};
 
     use super::*;
     use crate::decision_id::DecisionId;
@@ -225,7 +217,7 @@ mod tests {
                 403,
             ),
             (
-                Denial::ProxyHeaderUnclear { header: "x-original-uri", problem: "is missing" },
+                Denial::ProxyHeaderUnclear { header: "x-original-uri", problem: HeaderProblem::Missing },
                 "proxy_header_unclear",
                 403,
             ),

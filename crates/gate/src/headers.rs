@@ -1,12 +1,14 @@
-//! Headers that answers have in common.
+//! What answers, and the reading of headers, have in common.
 
+use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, HeaderMap, HeaderName, HeaderValue,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap,
+    HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
+use vidpass_token::HeaderProblem;
 
 use crate::body::GateBody;
 use crate::decision_id::DecisionId;
@@ -21,6 +23,27 @@ pub(crate) const X_VIDPASS_DENIAL: HeaderName = HeaderName::from_static("x-vidpa
 pub(crate) const X_VIDPASS_DECISION: HeaderName = HeaderName::from_static("x-vidpass-decision");
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// The value of a header that is there exactly once and is visible ASCII. Of two, each reader may take another one.
+pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, HeaderProblem> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().ok_or(HeaderProblem::Missing)?;
+    if values.next().is_some() {
+        return Err(HeaderProblem::Repeated);
+    }
+    value.to_str().map_err(|_| HeaderProblem::NotText)
+}
+
+/// An answer that is in memory as a whole, with what every answer has.
+pub(crate) fn in_whole(content: Bytes, media_type: HeaderValue, method: &Method) -> Response<GateBody> {
+    let length = content.len();
+    let mut response = Response::new(if method == Method::HEAD { GateBody::empty() } else { GateBody::bytes(content) });
+    let headers = response.headers_mut();
+    add_common(headers);
+    headers.insert(CONTENT_LENGTH, length.into());
+    headers.insert(CONTENT_TYPE, media_type);
+    response
+}
 
 /// Adds what every answer has: players on other sites may read it, nobody guesses its type, and a page that it may
 /// become sends its address, which holds the token, to nobody.

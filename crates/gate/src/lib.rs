@@ -41,6 +41,6 @@ pub use origin::{
     OriginError, OriginLimits, OriginUrl, OriginUrlError, Origins, OriginsConfig, OriginsError, PathTemplate, Place,
     RegionName, S3Bucket, S3Error, S3Style, TemplateError, WholeFile,
 };
-pub use serve::{AccelPrefix, AccelPrefixError, Askers, EnvoyGrpc, ForwardAuth, Preset};
+pub use serve::{AccelPrefix, AccelPrefixError, EnvoyGrpc, ForwardAuth, Preset, ProxyJudge};
 pub use service::{GateParts, GateService};
 pub use viewer::{ForwardedHeader, ViewerResolver};

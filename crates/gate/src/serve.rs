@@ -12,4 +12,4 @@ mod remote;
 mod reply;
 
 pub(crate) use self::files::{FileRequest, answer};
-pub use self::forward_auth::{AccelPrefix, AccelPrefixError, Askers, EnvoyGrpc, ForwardAuth, Preset};
+pub use self::forward_auth::{AccelPrefix, AccelPrefixError, EnvoyGrpc, ForwardAuth, Preset, ProxyJudge};

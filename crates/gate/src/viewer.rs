@@ -10,6 +10,7 @@ use http::header::{FORWARDED, HeaderMap, HeaderName, ORIGIN, REFERER};
 use vidpass_token::{Denial, Embedding, Network};
 
 use self::forwarded::Entry;
+use crate::headers;
 
 /// `X-Forwarded-For`, which no standard describes and every proxy writes.
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -102,25 +103,18 @@ pub(crate) fn is_in(networks: &[Network], address: IpAddr) -> bool {
 pub(crate) fn embedding(headers: &HeaderMap) -> Embedding {
     for name in [ORIGIN, REFERER] {
         if headers.contains_key(&name) {
-            let site = only(headers, &name).and_then(|site| site.parse().ok());
+            let site = headers::only(headers, &name).ok().and_then(|site| site.parse().ok());
             return site.map_or(Embedding::Hidden, Embedding::Site);
         }
     }
     if !headers.contains_key(SEC_FETCH_SITE) {
         return Embedding::Nowhere;
     }
-    match only(headers, &SEC_FETCH_SITE) {
-        Some("none") => Embedding::Nowhere,
-        Some("same-origin") => Embedding::OwnPage,
-        Some(_) | None => Embedding::Hidden,
+    match headers::only(headers, &SEC_FETCH_SITE) {
+        Ok("none") => Embedding::Nowhere,
+        Ok("same-origin") => Embedding::OwnPage,
+        Ok(_) | Err(_) => Embedding::Hidden,
     }
-}
-
-/// The value of a header that has exactly one.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let mut lines = headers.get_all(name).iter();
-    let line = lines.next().filter(|_| lines.next().is_none())?;
-    line.to_str().ok()
 }
 
 #[cfg(test)]

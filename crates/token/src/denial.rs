@@ -52,7 +52,7 @@ pub enum Denial {
         /// The header's name.
         header: &'static str,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: HeaderProblem,
     },
     /// Whoever asks on a viewer's behalf is not a proxy that is trusted.
     #[error("the peer is not among the proxies that may ask")]
@@ -118,6 +118,23 @@ pub enum Denial {
     /// A trusted proxy does not say who the viewer is.
     #[error("the trusted proxy's header does not name the viewer's address")]
     ViewerAddressUnknown,
+}
+
+/// What is wrong with a header that a proxy tells something in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderProblem {
+    /// The proxy does not write it.
+    #[error("is missing")]
+    Missing,
+    /// The proxy may have written one, and the viewer the other.
+    #[error("is there more than once")]
+    Repeated,
+    /// It has other characters than a header's.
+    #[error("is not visible ASCII")]
+    NotText,
+    /// It names no method.
+    #[error("is not a method")]
+    NotAMethod,
 }
 
 impl Denial {

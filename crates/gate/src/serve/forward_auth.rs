@@ -5,6 +5,7 @@
 
 mod envoy_grpc;
 mod preset;
+mod question;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,18 +14,19 @@ use std::time::Instant;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response};
 use http_body::Body;
-use vidpass_token::{Asset, Denial, MediaPath, Network, Permit};
+use vidpass_token::{Asset, MediaPath, Permit};
 
 pub use self::envoy_grpc::EnvoyGrpc;
 pub use self::preset::{AccelPrefix, AccelPrefixError, Preset};
+pub use self::question::ProxyJudge;
+use self::question::Question;
 use super::cache::cache_control;
 use super::files::attachment;
 use super::mime::media_type;
 use crate::body::GateBody;
 use crate::deny::{self, Failure};
 use crate::headers;
-use crate::judge::{Judge, Judged, Permitted, Refused, ViewerRequest};
-use crate::viewer::{ViewerResolver, is_in};
+use crate::judge::{Judged, Permitted, Refused};
 
 /// `/<account>/<uid>/<file>`: what to serve, without the token. Made from the parsed parts, and safe as a path, a key of
 /// a cache, and a line of a log.
@@ -38,88 +40,59 @@ const X_VIDPASS_CACHE_CONTROL: HeaderName = HeaderName::from_static("x-vidpass-c
 const X_VIDPASS_MESSAGE: HeaderName = HeaderName::from_static("x-vidpass-message");
 const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
 
-/// Which proxies may ask, and who decides.
-#[derive(Clone, Debug)]
-pub struct Askers {
-    /// Decides.
-    pub judge: Arc<Judge>,
-    /// Finds the viewer's address behind further proxies, in front of the one that asks.
-    pub viewers: ViewerResolver,
-    /// The proxies that may ask.
-    pub proxies: Vec<Network>,
-}
-
 /// Answers proxies of one kind over HTTP. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct ForwardAuth(Arc<(Askers, Preset)>);
-
-/// What the viewer asked the proxy for.
-#[derive(Debug)]
-struct Original<'a> {
-    method: Method,
-    target: &'a str,
-    host: &'a str,
-}
-
-impl Askers {
-    /// Whether a proxy of this address may ask.
-    fn trust(&self, peer: IpAddr) -> Result<(), Denial> {
-        if is_in(&self.proxies, peer.to_canonical()) { Ok(()) } else { Err(Denial::ProxyNotTrusted) }
-    }
+pub struct ForwardAuth {
+    judge: Arc<ProxyJudge>,
+    preset: Preset,
 }
 
 impl ForwardAuth {
     /// Answers proxies that ask as `preset` says.
     #[must_use]
-    pub fn new(askers: Askers, preset: Preset) -> Self {
-        Self(Arc::new((askers, preset)))
+    pub fn new(judge: ProxyJudge, preset: Preset) -> Self {
+        Self { judge: Arc::new(judge), preset }
     }
 
     /// Answers one question of `peer`. Whatever goes wrong is a refusal.
     ///
     /// The question's body is not read. An HTTP/1 connection whose request has one is closed after the answer.
-    pub fn answer<B: Body>(&self, question: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
+    pub fn answer<B: Body>(&self, asked: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
         let started = Instant::now();
-        let mut response = self.decide(question, peer.ip());
-        headers::close_after_body(question, &mut response);
-        let (askers, preset) = &*self.0;
-        askers.judge.gate.metrics().observe_request(preset.name(), started.elapsed());
+        let mut response = self.decide(asked, peer.ip());
+        headers::close_after_body(asked, &mut response);
+        self.judge.judge.gate.metrics().observe_request(self.preset.name(), started.elapsed());
         response
     }
 
-    fn decide<B>(&self, question: &Request<B>, peer: IpAddr) -> Response<GateBody> {
-        let (askers, preset) = &*self.0;
-        let original = askers.trust(peer).and_then(|()| preset.original(question));
-        let method = original.as_ref().map_or(question.method(), |original| &original.method);
-        if original.is_ok() && ![Method::GET, Method::HEAD].contains(method) {
-            return self.other_method(method);
-        }
-        let judged = askers.judge.judge(&ViewerRequest {
-            method,
-            target: original.as_ref().map(|original| original.target).map_err(Denial::clone),
-            host: original.as_ref().ok().map(|original| original.host),
-            headers: question.headers(),
-            address: askers.viewers.address_told(question.headers()),
+    fn decide<B>(&self, asked: &Request<B>, peer: IpAddr) -> Response<GateBody> {
+        let question = Question {
+            original: self.judge.trust(peer).and_then(|()| self.preset.original(asked)),
+            headers: asked.headers(),
+            viewer: self.judge.viewers.address_told(asked.headers()),
             peer,
-            via: preset.name(),
-        });
+            via: self.preset.name(),
+        };
+        let judged = match self.judge.decide(&question) {
+            Ok(judged) => judged,
+            Err(method) => return self.other_method(method),
+        };
         match &judged.outcome {
-            Ok(permitted) => permit(preset, permitted, &judged),
-            Err(refused) => self.refuse(refused, &judged, question.method()),
+            Ok(permitted) => permit(&self.preset, permitted, &judged),
+            Err(refused) => self.refuse(refused, &judged, asked.method()),
         }
     }
 
     /// The answer to a method that is not one of reading. Only nginx's `proxy_pass` would hand a preflight on.
     fn other_method(&self, method: &Method) -> Response<GateBody> {
-        let (askers, preset) = &*self.0;
-        if *method == Method::OPTIONS && matches!(preset, Preset::NginxAccel(_)) {
-            return headers::preflight(askers.judge.credential_place.header());
+        if *method == Method::OPTIONS && matches!(self.preset, Preset::NginxAccel(_)) {
+            return headers::preflight(self.judge.judge.credential_place.header());
         }
-        preset.understood(deny::failed(Failure::MethodNotAllowed, method))
+        self.preset.understood(deny::failed(Failure::MethodNotAllowed, method))
     }
 
     fn refuse(&self, refused: &Refused, judged: &Judged<'_>, method: &Method) -> Response<GateBody> {
-        let mut response = self.0.1.understood(deny::denied(refused, method));
+        let mut response = self.preset.understood(deny::denied(refused, method));
         response.headers_mut().insert(X_VIDPASS_MESSAGE, HeaderValue::from_static(refused.denial.message()));
         judged.line.denied(refused, response.status());
         response

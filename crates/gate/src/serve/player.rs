@@ -7,9 +7,7 @@ mod assets;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue,
-};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue};
 use http::{Method, Response};
 use vidpass_token::{AllowedOrigin, FilePath, Permit};
 
@@ -18,7 +16,7 @@ use super::cache::cache_control;
 use super::files::FileRequest;
 use crate::body::GateBody;
 use crate::credential_place::ParameterName;
-use crate::headers::add_common;
+use crate::headers;
 use crate::judge::Refused;
 
 static PLAYER: LazyLock<String> =
@@ -79,7 +77,7 @@ pub(crate) fn answer(
     parameter: Option<&ParameterName>,
 ) -> Response<GateBody> {
     let html = PLAYER.replace("{token-parameter}", parameter.map_or("", ParameterName::as_str));
-    let mut response = html_response(html, request.method);
+    let mut response = headers::in_whole(Bytes::from(html), HTML, request.method);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, cache_control(permit, request.same_for_all, request.now));
     headers.insert(CONTENT_SECURITY_POLICY, page.policy(embedders));
@@ -90,19 +88,9 @@ pub(crate) fn answer(
 pub(crate) fn refusal(page: Page, refused: &Refused, method: &Method) -> Response<GateBody> {
     let denial = &refused.denial;
     let html = REFUSAL.replace("{message}", denial.message()).replace("{code}", denial.code());
-    let mut response = html_response(html.replace("{decision}", &refused.decision.to_string()), method);
+    let html = html.replace("{decision}", &refused.decision.to_string());
+    let mut response = headers::in_whole(Bytes::from(html), HTML, method);
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, page.policy(Some(&[])));
-    response
-}
-
-fn html_response(html: String, method: &Method) -> Response<GateBody> {
-    let length = html.len();
-    let body = if method == Method::HEAD { GateBody::empty() } else { GateBody::bytes(Bytes::from(html)) };
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    add_common(headers);
-    headers.insert(CONTENT_LENGTH, length.into());
-    headers.insert(CONTENT_TYPE, HTML);
     response
 }
 

@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, 
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use prost::Message as _;
-use vidpass_gate::{Askers, EnvoyGrpc};
+use vidpass_gate::{EnvoyGrpc, ProxyJudge};
 
 use crate::site::{Site, token, viewers};
 
@@ -98,7 +98,7 @@ fn question(path: &str, method: &str, source: &str, forwarded_for: &str) -> Chec
 /// What is answered, or the number of the gRPC status where that is not OK.
 async fn ask(site: &Site, peer: &str, question: CheckRequest) -> Result<CheckResponse, String> {
     let proxies = vec!["172.16.0.1".parse().unwrap()];
-    let envoy = EnvoyGrpc::new(Askers { judge: Arc::clone(&site.judge), viewers: viewers(), proxies });
+    let envoy = EnvoyGrpc::new(ProxyJudge { judge: Arc::clone(&site.judge), viewers: viewers(), proxies });
     // A message on the wire: not compressed, its length, itself.
     let mut bytes = BytesMut::new();
     bytes.put_u8(0);

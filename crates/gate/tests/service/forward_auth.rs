@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use vidpass_gate::{Askers, ForwardAuth, GateBody, Preset};
+use vidpass_gate::{ForwardAuth, GateBody, Preset, ProxyJudge};
 use vidpass_token::{json::Json, parse_rules};
 
 use crate::site::{Site, token, viewers};
@@ -261,7 +261,7 @@ fn forward_auth(site: &Site, preset: &str) -> ForwardAuth {
         other => panic!("{other}"),
     };
     let proxies = vec!["172.16.0.1".parse().unwrap()];
-    ForwardAuth::new(Askers { judge: Arc::clone(&site.judge), viewers: viewers(), proxies }, preset)
+    ForwardAuth::new(ProxyJudge { judge: Arc::clone(&site.judge), viewers: viewers(), proxies }, preset)
 }
 
 fn peer(text: &str) -> std::net::SocketAddr {

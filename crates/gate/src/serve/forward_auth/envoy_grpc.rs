@@ -17,12 +17,13 @@ use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, Service as _, StdError};
 use tonic::{Code, Status, async_trait};
-use vidpass_token::Denial;
+use vidpass_token::{Denial, HeaderProblem};
 
-use super::{Askers, Original, X_VIDPASS_CACHE_CONTROL, X_VIDPASS_PATH, facts};
+use super::question::{Original, ProxyJudge, Question};
+use super::{X_VIDPASS_CACHE_CONTROL, X_VIDPASS_PATH, facts};
 use crate::deny::{self, Failure};
 use crate::headers::X_VIDPASS_DECISION;
-use crate::judge::{Judged, Permitted, ViewerRequest};
+use crate::judge::{Judged, Permitted};
 
 /// The pseudo header with the path that Envoy sends upstream.
 const PATH: &str = ":path";
@@ -36,8 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Answers Envoy over gRPC. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct EnvoyGrpc {
-    askers: Arc<Askers>,
-    server: AuthorizationServer<Askers>,
+    judge: Arc<ProxyJudge>,
+    server: AuthorizationServer<ProxyJudge>,
 }
 
 /// The address of the Envoy that asks.
@@ -50,10 +51,10 @@ impl EnvoyGrpc {
 
     /// Answers the Envoys that may ask.
     #[must_use]
-    pub fn new(askers: Askers) -> Self {
-        let askers = Arc::new(askers);
-        let server = AuthorizationServer::from_arc(Arc::clone(&askers)).max_decoding_message_size(MAX_QUESTION);
-        Self { askers, server }
+    pub fn new(judge: ProxyJudge) -> Self {
+        let judge = Arc::new(judge);
+        let server = AuthorizationServer::from_arc(Arc::clone(&judge)).max_decoding_message_size(MAX_QUESTION);
+        Self { judge, server }
     }
 
     /// Answers one call of `peer`. Of a peer that may not ask nothing is read.
@@ -61,8 +62,8 @@ impl EnvoyGrpc {
     where
         B: HttpBody<Error: Into<StdError> + Send> + Send + 'static,
     {
-        if let Err(denial) = self.askers.trust(peer.ip()) {
-            self.askers.refuse_to_hear(denial, call.headers(), peer.ip());
+        if let Err(denial) = self.judge.trust(peer.ip()) {
+            self.judge.refuse_to_hear(denial, call.headers(), peer.ip());
             return Status::permission_denied("this peer is not among the proxies that may ask").into_http();
         }
         call.extensions_mut().insert(Peer(peer.ip()));
@@ -75,52 +76,43 @@ impl EnvoyGrpc {
 }
 
 #[async_trait]
-impl Authorization for Askers {
+impl Authorization for ProxyJudge {
     async fn check(&self, call: tonic::Request<CheckRequest>) -> Result<tonic::Response<CheckResponse>, Status> {
         let Some(Peer(peer)) = call.extensions().get().copied() else {
             return Err(Status::internal("the peer of the call is not known"));
         };
         let started = Instant::now();
-        let response = self.decide(call.get_ref(), peer);
+        let response = self.check_viewer(call.get_ref(), peer);
         self.judge.gate.metrics().observe_request(EnvoyGrpc::NAME, started.elapsed());
         Ok(tonic::Response::new(response))
     }
 }
 
-impl Askers {
+impl ProxyJudge {
     /// Counts and logs a question that nobody reads.
     fn refuse_to_hear(&self, denial: Denial, headers: &HeaderMap, peer: IpAddr) {
-        let judged = self.judge.judge(&ViewerRequest {
-            method: &Method::GET,
-            target: Err(denial),
-            host: None,
-            headers,
-            address: Ok(peer),
-            peer,
-            via: EnvoyGrpc::NAME,
-        });
-        if let Err(refused) = &judged.outcome {
+        let question = Question { original: Err(denial), headers, viewer: Ok(peer), peer, via: EnvoyGrpc::NAME };
+        if let Ok(judged) = self.decide(&question)
+            && let Err(refused) = &judged.outcome
+        {
             judged.line.denied(refused, StatusCode::FORBIDDEN);
         }
     }
 
-    fn decide(&self, check: &CheckRequest, peer: IpAddr) -> CheckResponse {
+    fn check_viewer(&self, check: &CheckRequest, peer: IpAddr) -> CheckResponse {
         let http = check.attributes.as_ref().and_then(|attributes| attributes.request.as_ref()?.http.as_ref());
-        let original = original(http);
-        let method = original.as_ref().map_or(&Method::GET, |original| &original.method);
-        if original.is_ok() && ![Method::GET, Method::HEAD].contains(method) {
-            return denied(deny::failed(Failure::MethodNotAllowed, &Method::GET));
-        }
         let headers = headers(http);
-        let judged = self.judge.judge(&ViewerRequest {
-            method,
-            target: original.as_ref().map(|original| original.target).map_err(Denial::clone),
-            host: original.as_ref().ok().map(|original| original.host),
+        let question = Question {
+            original: original(http),
             headers: &headers,
-            address: source(check).and_then(|source| self.viewers.address(source, &headers)),
+            viewer: source(check).and_then(|source| self.viewers.address(source, &headers)),
             peer,
             via: EnvoyGrpc::NAME,
-        });
+        };
+        let judged = match self.decide(&question) {
+            Ok(judged) => judged,
+            Err(method) => return denied(deny::failed(Failure::MethodNotAllowed, method)),
+        };
         match &judged.outcome {
             Ok(permitted) => allowed(permitted, &judged),
             Err(refused) => {
@@ -134,9 +126,9 @@ impl Askers {
 
 fn original(http: Option<&HttpRequest>) -> Result<Original<'_>, Denial> {
     let unclear = |header, problem| Denial::ProxyHeaderUnclear { header, problem };
-    let http = http.ok_or(unclear("attributes.request.http", "is missing"))?;
-    let method = http.method.parse().map_err(|_| unclear("attributes.request.http.method", "is not a method"))?;
-    Ok(Original { method, target: &http.path, host: &http.host })
+    let http = http.ok_or(unclear("attributes.request.http", HeaderProblem::Missing))?;
+    let not_a_method = |_| unclear("attributes.request.http.method", HeaderProblem::NotAMethod);
+    Ok(Original { method: http.method.parse().map_err(not_a_method)?, target: &http.path, host: &http.host })
 }
 
 /// Whoever is connected to Envoy, or whom its own settings make of them.

@@ -1,11 +1,11 @@
 //! How each proxy that asks over HTTP tells what it was asked for, and which answers it understands.
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName};
 use http::{Request, Response, StatusCode};
-use vidpass_token::Denial;
+use vidpass_token::{Denial, HeaderProblem};
 
-use super::Original;
-use crate::request_target;
+use super::question::Original;
+use crate::{headers, request_target};
 
 /// A kind of proxy, with the headers that it tells the original request in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,22 +99,16 @@ impl AccelPrefix {
 
 impl Names {
     fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Original<'a>, Denial> {
-        let unreadable = |_| Denial::ProxyHeaderUnclear { header: self.method, problem: "is not a method" };
+        let not_a_method = |_| Denial::ProxyHeaderUnclear { header: self.method, problem: HeaderProblem::NotAMethod };
         Ok(Original {
-            method: only(headers, self.method)?.parse().map_err(unreadable)?,
+            method: only(headers, self.method)?.parse().map_err(not_a_method)?,
             target: only(headers, self.target)?,
             host: only(headers, self.host)?,
         })
     }
 }
 
-/// The value of a header that is there exactly once, and is visible ASCII.
-fn only<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Denial> {
-    let unclear = |problem| Denial::ProxyHeaderUnclear { header: name, problem };
-    let mut values = headers.get_all(HeaderName::from_static(name)).iter();
-    let value = values.next().ok_or(unclear("is missing"))?;
-    if values.next().is_some() {
-        return Err(unclear("is there more than once"));
-    }
-    HeaderValue::to_str(value).map_err(|_| unclear("is not visible ASCII"))
+fn only<'a>(headers: &'a HeaderMap, header: &'static str) -> Result<&'a str, Denial> {
+    headers::only(headers, &HeaderName::from_static(header))
+        .map_err(|problem| Denial::ProxyHeaderUnclear { header, problem })
 }

@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Method, Response};
 
 use crate::body::GateBody;
-use crate::headers::add_common;
+use crate::headers;
 
 /// Where the files are. No other path below it is taken from the videos.
 const FOLDER: &str = "/player/";
@@ -53,13 +53,9 @@ pub(crate) fn asset(target: &str, method: &Method) -> Option<Response<GateBody>>
     // A page of an earlier version of the program must not keep what a later one gave it.
     let current = query.strip_prefix("v=") == Some(&asset.version);
     let cache = if current { "public, max-age=31536000, immutable" } else { "public, max-age=300" };
-    let bytes = Bytes::from_static(asset.content);
-    let mut response = Response::new(if method == Method::HEAD { GateBody::empty() } else { GateBody::bytes(bytes) });
-    let headers = response.headers_mut();
-    add_common(headers);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
-    headers.insert(CONTENT_LENGTH, asset.content.len().into());
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.media_type));
+    let media_type = HeaderValue::from_static(asset.media_type);
+    let mut response = headers::in_whole(Bytes::from_static(asset.content), media_type, method);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     Some(response)
 }
 
