@@ -5,12 +5,11 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
 use vidpass_token::json::Json;
 use vidpass_token::{Claims, SigningKey, UnixTime, parse_rules};
 
 use crate::corpus::{hostile_targets, ordinary_paths};
-use crate::support::{Example, Guarded, Proxy, SECRET, files_below, now, repository, run};
+use crate::support::{Answer, Example, Guarded, Proxy, SECRET, client, files_below, now, repository, run};
 
 const MANIFEST: &str = "manifest/video.m3u8";
 
@@ -221,30 +220,8 @@ fn block(claims: &mut Claims, rules: &str) {
     claims.access_rules = parse_rules(&Json::parse(format!("[{rules}]").as_bytes()).unwrap(), 5).unwrap();
 }
 
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("-", |value| value.to_str().unwrap())
-    }
-}
-
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
-}
-
 async fn get(url: &str, headers: &[(&str, &str)]) -> Answer {
-    let mut request = client().get(url);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let response = request.send().await.unwrap();
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Answer { status, headers, body: response.bytes().await.unwrap().to_vec() }
+    Answer::to(client().get(url), headers).await
 }
 
 /// The answer to a request of which every byte of the target goes out as it is: all of it, or as much as comes before the
