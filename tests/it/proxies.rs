@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
+use reqwest::Method;
+use reqwest::header::{HeaderName, HeaderValue};
 use vidpass_token::json::Json;
 use vidpass_token::{Claims, SigningKey, UnixTime, parse_rules};
 
@@ -32,6 +34,8 @@ macro_rules! for_each_example {
 
 for_each_example!(
     serves_a_good_token_and_refuses_others,
+    answers_others_as_vidpass_does,
+    reads_the_token_where_it_is_set,
     opens_no_hostile_path,
     serves_nothing_without_vidpass,
     plays_with_ffmpeg_and_in_chromium,
@@ -154,6 +158,69 @@ fn no_log_has_the_token(guarded: &Guarded, proxy: &Proxy, token: &str) {
     let logs = proxy.all_logs() + &guarded.server.log() + &file;
     for part in token.split('.').skip(1) {
         assert!(!logs.contains(part), "{logs}");
+    }
+}
+
+/// Players on other sites may ask the same, send the same and read the same as at vidpass itself.
+async fn answers_others_as_vidpass_does(example: &Example) {
+    let guarded = Guarded::start(&format!("others-{}", example.name));
+    let proxy = Proxy::start(example, &guarded, "others");
+    let token = guarded.token(|_| {});
+    let site = [("origin", "https://a.example")];
+    let asks = [site[0], ("access-control-request-method", "GET"), ("access-control-request-headers", "range")];
+    for path in [MANIFEST, "manifest/none.m3u8", ".hidden"] {
+        for credential in [token.as_str(), "sample", "a.b.c"] {
+            let preflight = async |url: &str| {
+                let url = format!("{url}/{credential}/{path}");
+                let answer = Answer::to(client().request(Method::OPTIONS, url), &asks).await;
+                (answer.status, for_others(&answer), answer.header("allow").to_owned(), answer.body)
+            };
+            let expected = preflight(&guarded.url).await;
+            assert!(expected.0 == 204 && expected.1.iter().any(|line| line.contains("Range")), "{expected:?}");
+            assert_eq!(preflight(&proxy.url).await, expected, "{path}");
+        }
+    }
+    for (credential, path) in [(token.as_str(), MANIFEST), (&token, "manifest/360p/1.m4s"), ("sample", MANIFEST)] {
+        let read = async |url: &str| for_others(&get(&format!("{url}/{credential}/{path}"), &site).await);
+        assert_eq!(read(&proxy.url).await, read(&guarded.url).await, "{path}");
+    }
+}
+
+/// The headers that say what other sites may do, each with its value.
+fn for_others(answer: &Answer) -> Vec<String> {
+    let policies = ["cross-origin-resource-policy", "referrer-policy", "x-content-type-options"];
+    let shown = |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
+    let ours = |name: &HeaderName| name.as_str().starts_with("access-control-") || policies.contains(&name.as_str());
+    let mut lines: Vec<String> = answer.headers.iter().filter(|(name, _)| ours(name)).map(shown).collect();
+    lines.sort();
+    lines
+}
+
+/// A token stands where `viewer.token_in` says, and goes into no log and to no origin from there either.
+async fn reads_the_token_where_it_is_set(example: &Example) {
+    for place in ["query:vp", "cookie:vp", "header:authorization", "header:x-token"] {
+        let name = format!("{}-{}", example.name, place.replace(':', "-"));
+        let guarded = Guarded::start_with(&name, &format!("[viewer]\ntoken_in = \"{place}\"\n"));
+        let proxy = Proxy::start(example, &guarded, &name);
+        let token = guarded.token(|_| {});
+        let (url, pair, bearer) =
+            (format!("{}/sample/{MANIFEST}", proxy.url), format!("vp={token}"), format!("Bearer {token}"));
+        for (carried, url, header) in [
+            ("query:vp", format!("{url}?{pair}"), ("accept", "*/*")),
+            ("cookie:vp", url.clone(), ("cookie", pair.as_str())),
+            ("header:authorization", url.clone(), ("authorization", bearer.as_str())),
+            ("header:x-token", url.clone(), ("x-token", token.as_str())),
+            ("none", url.clone(), ("accept", "*/*")),
+        ] {
+            // These two hand on what is in a list, which has no header of one's own.
+            let listed = ["envoy", "haproxy"].contains(&example.preset) && carried == "header:x-token";
+            let expected = if carried == place && !listed { (200, "-") } else { (401, "token_required") };
+            let answer = get(&url, &[header]).await;
+            assert_eq!((answer.status, answer.header("x-vidpass-denial")), expected, "{carried} where {place} is set");
+        }
+        no_log_has_the_token(&guarded, &proxy, &token);
+        let origin = guarded.origin_log();
+        assert!(!token.split('.').any(|part| origin.contains(part)), "{place}: {origin}");
     }
 }
 

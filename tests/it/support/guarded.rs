@@ -35,6 +35,11 @@ pub(crate) struct Origin {
 impl Guarded {
     /// Account `owner` has the videos `sample`, with downloads, and `neighbour`.
     pub(crate) fn start(name: &str) -> Self {
+        Self::start_with(name, "")
+    }
+
+    /// `settings` has further tables of the configuration.
+    pub(crate) fn start_with(name: &str, settings: &str) -> Self {
         let installed = Installed::new(name);
         installed.json(&["account", "create", "--name", "Owner", "--id", "owner"]);
         installed.json(&["video", "create", "--uid", "sample", "--downloads", "true"]);
@@ -46,7 +51,7 @@ impl Guarded {
         std::fs::create_dir_all(media.join("neighbour")).unwrap();
         std::fs::write(media.join("neighbour/secret.m3u8"), SECRET).unwrap();
         let table = |preset| format!("[[forward_auth]]\nlisten = \"127.0.0.1:0\"\npreset = \"{preset}\"\n");
-        installed.set(&format!("[log]\nfile = \"vidpass.log\"\n{}", PRESETS.map(table).concat()));
+        installed.set(&format!("[log]\nfile = \"vidpass.log\"\n{settings}{}", PRESETS.map(table).concat()));
         let (server, url) = installed.serve();
         let origin = Origin::start(name, &installed.media());
         Self {
