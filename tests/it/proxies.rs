@@ -36,6 +36,7 @@ for_each_example!(
     serves_a_good_token_and_refuses_others,
     answers_others_as_vidpass_does,
     reads_the_token_where_it_is_set,
+    believes_no_forwarded_header,
     opens_no_hostile_path,
     serves_nothing_without_vidpass,
     plays_with_ffmpeg_and_in_chromium,
@@ -221,6 +222,21 @@ async fn reads_the_token_where_it_is_set(example: &Example) {
         no_log_has_the_token(&guarded, &proxy, &token);
         let origin = guarded.origin_log();
         assert!(!token.split('.').any(|part| origin.contains(part)), "{place}: {origin}");
+    }
+}
+
+/// No example writes `Forwarded`, so none hands a viewer's own on: where the settings say that it is read, nobody gets in.
+async fn believes_no_forwarded_header(example: &Example) {
+    let name = format!("forwarded-{}", example.name);
+    let guarded = Guarded::start_with(&name, "[viewer]\nforwarded_header = \"forwarded\"\n");
+    let proxy = Proxy::start(example, &guarded, &name);
+    let there = r#"{"type":"ip.src","action":"allow","ip":["203.0.113.0/24"]},{"type":"any","action":"block"}"#;
+    let token = guarded.token(|claims| block(claims, there));
+    // Over gRPC, Envoy says who is connected to it, and no header does.
+    let expected = if example.preset == "envoy-grpc" { "rule_blocked" } else { "viewer_address_unknown" };
+    for value in ["for=203.0.113.9", "for=198.51.100.1, for=203.0.113.9"] {
+        let answer = get(&format!("{}/{token}/{MANIFEST}", proxy.url), &[("forwarded", value)]).await;
+        assert_eq!((answer.status, answer.header("x-vidpass-denial")), (403, expected), "{value}");
     }
 }
 
