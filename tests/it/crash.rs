@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use crate::support::Demo;
+use crate::support::{Demo, client};
 
 #[tokio::test]
 async fn every_acknowledged_key_survives_a_kill() {
@@ -47,7 +47,7 @@ async fn create_until_killed(demo: &Demo) -> (BTreeSet<String>, usize) {
         .map(|_| {
             let (url, secret, acknowledged) = (url.clone(), demo.api_token.clone(), acknowledged.clone());
             tokio::spawn(async move {
-                let http = reqwest::Client::builder().no_proxy().build().unwrap();
+                let http = client();
                 let mut created = BTreeSet::new();
                 loop {
                     let Ok(response) = http.post(&url).bearer_auth(&secret).json(&json!({})).send().await else {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use vidpass_token::json::Json;
 use vidpass_token::{Claims, UnixTime, parse_rules};
 
-use crate::support::{Demo, vidpass};
+use crate::support::{Demo, now, vidpass};
 
 #[tokio::test]
 async fn the_inspector_and_the_command_line_agree_with_the_gate() {
@@ -21,12 +21,12 @@ async fn the_inspector_and_the_command_line_agree_with_the_gate() {
     let us = json!({ "type": "ip.geoip.country", "action": "block", "country": ["US"] });
     let office = json!({ "type": "ip.src", "action": "allow", "ip": ["192.0.2.0/24", "2001:db8::/32"] });
     let good = sign(&demo.claims());
-    let late = Claims { not_before: Some(UnixTime(demo.now() + 600)), ..demo.claims() };
+    let late = Claims { not_before: Some(UnixTime(now() + 600)), ..demo.claims() };
     let mut count = 0;
     for token in [
         good.clone(),
         sign(&Claims { downloadable: true, ..demo.claims() }),
-        sign(&Claims { expires: UnixTime(demo.now() - 1), ..demo.claims() }),
+        sign(&Claims { expires: UnixTime(now() - 1), ..demo.claims() }),
         sign(&late),
         sign(&Claims { video: "another".parse().unwrap(), ..demo.claims() }),
         deleted.signing.sign(&demo.claims()).unwrap().as_str().to_owned(),

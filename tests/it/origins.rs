@@ -1,17 +1,17 @@
 //! The same video from folders, buckets and HTTP servers that nobody here wrote.
 
-use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use reqwest::header::HeaderValue;
 use reqwest::{Client, Method};
 use vidpass_token::{Claims, SigningKey, UnixTime};
 
-use crate::support::{BUCKET, Bucket, Installed, KEY_ID, Origin, Process, SECRET_KEY, copy_all, files_below, now};
-use crate::support::{repository, run};
+use crate::support::{Answer, BUCKET, Bucket, Installed, KEY_ID, Origin, Process, SECRET_KEY};
+use crate::support::{client, copy_all, files_below, now, repository, run};
 
 const SEGMENT: &str = "manifest/360p/1.m4s";
 
@@ -46,8 +46,7 @@ impl Site {
         let mut server = Process::start(&format!("{name}-server"), &mut change(installed.command(&words)));
         let url = server.wait_for(Process::listening);
         let key = SigningKey::from_jwk(None, key["jwk"].as_str().unwrap()).unwrap();
-        let http = Client::builder().no_proxy().build().unwrap();
-        Self { installed, server, url, key, http }
+        Self { installed, server, url, key, http: client() }
     }
 
     fn token(&self, video: &str) -> String {
@@ -58,14 +57,7 @@ impl Site {
 
     async fn ask(&self, method: &str, video: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let url = format!("{}/{}/{path}", self.url, self.token(video));
-        let mut request = self.http.request(method.parse::<Method>().unwrap(), url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = request.send().await.unwrap();
-        let (status, all) = (response.status().as_u16(), response.headers().clone());
-        let headers = all.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-        Answer { status, headers, body: response.bytes().await.unwrap().to_vec() }
+        Answer::to(self.http.request(method.parse::<Method>().unwrap(), url), headers).await
     }
 
     async fn status(&self, video: &str, path: &str) -> u16 {
@@ -73,24 +65,15 @@ impl Site {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
-struct Answer {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    /// Without what may differ: when, and the validators, which are the origin's own.
-    fn comparable(mut self) -> Self {
-        for name in ["date", "etag", "last-modified"] {
-            self.headers.remove(name);
-        }
-        if let Some(age) = self.headers.get_mut("cache-control").filter(|value| value.starts_with("private")) {
-            *age = "private".to_owned();
-        }
-        self
+/// Without what may differ: when, and the validators, which are the origin's own.
+fn comparable(mut answer: Answer) -> Answer {
+    for name in ["date", "etag", "last-modified"] {
+        answer.headers.remove(name);
     }
+    if answer.header("cache-control").starts_with("private") {
+        answer.headers.insert("cache-control", HeaderValue::from_static("private"));
+    }
+    answer
 }
 
 fn s3(name: &str, endpoint: &str, style: &str) -> String {
@@ -140,18 +123,18 @@ async fn every_origin_gives_the_same_answers() {
 async fn every_file_is_the_same(site: &Site, origins: &[&str]) {
     for file in files_below(&sample()) {
         let (path, expected) = (file.to_str().unwrap(), std::fs::read(sample().join(&file)).unwrap());
-        let first = site.ask("GET", origins[0], path, &[]).await.comparable();
+        let first = comparable(site.ask("GET", origins[0], path, &[]).await);
         assert_eq!((first.status, first.body == expected), (200, true), "{path}");
-        let head = site.ask("HEAD", origins[0], path, &[]).await.comparable();
+        let head = comparable(site.ask("HEAD", origins[0], path, &[]).await);
         for origin in &origins[1..] {
             let whole = site.ask("GET", origin, path, &[]).await;
             assert!(
                 whole.headers.contains_key("etag") && whole.headers.contains_key("last-modified"),
                 "{origin}: {path}"
             );
-            let whole = whole.comparable();
+            let whole = comparable(whole);
             assert_eq!((&whole.headers, whole.body == expected), (&first.headers, true), "{origin}: {path}");
-            assert_eq!(site.ask("HEAD", origin, path, &[]).await.comparable(), head, "{origin}: {path}");
+            assert_eq!(comparable(site.ask("HEAD", origin, path, &[]).await), head, "{origin}: {path}");
         }
     }
 }
@@ -161,11 +144,12 @@ async fn ranges_and_conditions_are_the_same(site: &Site, origins: &[&str]) {
         for method in ["GET", "HEAD"] {
             let mut expected = None;
             for origin in origins {
-                let now = site.ask("HEAD", origin, SEGMENT, &[]).await.headers;
-                let own = |text: &str| text.replace("TAG", &now["etag"]).replace("DATE", &now["last-modified"]);
+                let now = site.ask("HEAD", origin, SEGMENT, &[]).await;
+                let own =
+                    |text: &str| text.replace("TAG", now.header("etag")).replace("DATE", now.header("last-modified"));
                 let headers: Vec<(&str, String)> = row.iter().map(|(name, value)| (*name, own(value))).collect();
                 let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                let answer = site.ask(method, origin, SEGMENT, &headers).await.comparable();
+                let answer = comparable(site.ask(method, origin, SEGMENT, &headers).await);
                 let first = expected.get_or_insert_with(|| answer.clone());
                 assert_eq!(answer.status, first.status, "{origin} {method} {row:?}");
                 assert_eq!(answer.headers, first.headers, "{origin} {method} {row:?}");
@@ -256,7 +240,7 @@ async fn a_bucket_that_is_gone_harms_no_other_video() {
     s3s.stop();
     for _ in 0..3 {
         let answer = site.ask("GET", "s3s", SEGMENT, &[]).await;
-        assert_eq!((answer.status, answer.headers["cache-control"].as_str()), (502, "no-store"));
+        assert_eq!((answer.status, answer.header("cache-control")), (502, "no-store"));
         assert!(String::from_utf8_lossy(&answer.body).contains("\"origin_failed\""), "{answer:?}");
         assert_eq!(site.status("media", SEGMENT).await, 200);
     }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Demo, Installed, repository, run};
+use crate::support::{Demo, Installed, copy_all, repository, run};
 
 #[test]
 fn hls_js_and_shaka_player_play_and_show_denials() {
@@ -79,10 +79,7 @@ fn with_sample(name: &str, folder: &str) -> Installed {
     let installed = Installed::new(name);
     installed.json(&["account", "create", "--name", "A", "--id", "a1"]);
     installed.json(&["video", "create", "--uid", "v1"]);
-    let account = installed.folder().join(folder).join("a1");
-    std::fs::create_dir_all(&account).unwrap();
-    let sample = repository().join("assets/sample-video");
-    run(&format!("{name}-copy"), Command::new("cp").arg("-r").arg(sample).arg(account.join("v1")));
+    copy_all(&repository().join("assets/sample-video"), &installed.folder().join(folder).join("a1/v1"));
     installed
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::postgres_server::postgres_server;
-use crate::support::Installed;
+use crate::support::{Installed, client};
 
 #[tokio::test]
 async fn a_server_runs_on_postgresql() {
@@ -16,7 +16,7 @@ async fn a_server_runs_on_postgresql() {
     let made = installed.json(&["api-token", "create", "--name", "T"]);
 
     let (_server, url) = installed.serve();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = client();
     let issue = http.post(format!("{url}/client/v4/accounts/a1/stream/v1/token"));
     let issued = issue.bearer_auth(made["token"].as_str().unwrap()).send().await.unwrap();
     let answer: Value = issued.json().await.unwrap();

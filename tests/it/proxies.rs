@@ -5,12 +5,13 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use reqwest::Method;
+use reqwest::header::{HeaderName, HeaderValue};
 use vidpass_token::json::Json;
 use vidpass_token::{Claims, SigningKey, UnixTime, parse_rules};
 
 use crate::corpus::{hostile_targets, ordinary_paths};
-use crate::support::{Example, Guarded, Proxy, SECRET, files_below, now, repository, run};
+use crate::support::{Answer, Example, Guarded, Proxy, SECRET, client, files_below, now, repository, run};
 
 const MANIFEST: &str = "manifest/video.m3u8";
 
@@ -33,6 +34,9 @@ macro_rules! for_each_example {
 
 for_each_example!(
     serves_a_good_token_and_refuses_others,
+    answers_others_as_vidpass_does,
+    reads_the_token_where_it_is_set,
+    believes_no_forwarded_header,
     opens_no_hostile_path,
     serves_nothing_without_vidpass,
     plays_with_ffmpeg_and_in_chromium,
@@ -158,6 +162,84 @@ fn no_log_has_the_token(guarded: &Guarded, proxy: &Proxy, token: &str) {
     }
 }
 
+/// Players on other sites may ask the same, send the same and read the same as at vidpass itself.
+async fn answers_others_as_vidpass_does(example: &Example) {
+    let guarded = Guarded::start(&format!("others-{}", example.name));
+    let proxy = Proxy::start(example, &guarded, "others");
+    let token = guarded.token(|_| {});
+    let site = [("origin", "https://a.example")];
+    let asks = [site[0], ("access-control-request-method", "GET"), ("access-control-request-headers", "range")];
+    for path in [MANIFEST, "manifest/none.m3u8", ".hidden"] {
+        for credential in [token.as_str(), "sample", "a.b.c"] {
+            let preflight = async |url: &str| {
+                let url = format!("{url}/{credential}/{path}");
+                let answer = Answer::to(client().request(Method::OPTIONS, url), &asks).await;
+                (answer.status, for_others(&answer), answer.header("allow").to_owned(), answer.body)
+            };
+            let expected = preflight(&guarded.url).await;
+            assert!(expected.0 == 204 && expected.1.iter().any(|line| line.contains("Range")), "{expected:?}");
+            assert_eq!(preflight(&proxy.url).await, expected, "{path}");
+        }
+    }
+    for (credential, path) in [(token.as_str(), MANIFEST), (&token, "manifest/360p/1.m4s"), ("sample", MANIFEST)] {
+        let read = async |url: &str| for_others(&get(&format!("{url}/{credential}/{path}"), &site).await);
+        assert_eq!(read(&proxy.url).await, read(&guarded.url).await, "{path}");
+    }
+}
+
+/// The headers that say what other sites may do, each with its value.
+fn for_others(answer: &Answer) -> Vec<String> {
+    let policies = ["cross-origin-resource-policy", "referrer-policy", "x-content-type-options"];
+    let shown = |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
+    let ours = |name: &HeaderName| name.as_str().starts_with("access-control-") || policies.contains(&name.as_str());
+    let mut lines: Vec<String> = answer.headers.iter().filter(|(name, _)| ours(name)).map(shown).collect();
+    lines.sort();
+    lines
+}
+
+/// A token stands where `viewer.token_in` says, and goes into no log and to no origin from there either.
+async fn reads_the_token_where_it_is_set(example: &Example) {
+    for place in ["query:vp", "cookie:vp", "header:authorization", "header:x-token"] {
+        let name = format!("{}-{}", example.name, place.replace(':', "-"));
+        let guarded = Guarded::start_with(&name, &format!("[viewer]\ntoken_in = \"{place}\"\n"));
+        let proxy = Proxy::start(example, &guarded, &name);
+        let token = guarded.token(|_| {});
+        let (url, pair, bearer) =
+            (format!("{}/sample/{MANIFEST}", proxy.url), format!("vp={token}"), format!("Bearer {token}"));
+        for (carried, url, header) in [
+            ("query:vp", format!("{url}?{pair}"), ("accept", "*/*")),
+            ("cookie:vp", url.clone(), ("cookie", pair.as_str())),
+            ("header:authorization", url.clone(), ("authorization", bearer.as_str())),
+            ("header:x-token", url.clone(), ("x-token", token.as_str())),
+            ("none", url.clone(), ("accept", "*/*")),
+        ] {
+            // These two hand on what is in a list, which has no header of one's own.
+            let listed = ["envoy", "haproxy"].contains(&example.preset) && carried == "header:x-token";
+            let expected = if carried == place && !listed { (200, "-") } else { (401, "token_required") };
+            let answer = get(&url, &[header]).await;
+            assert_eq!((answer.status, answer.header("x-vidpass-denial")), expected, "{carried} where {place} is set");
+        }
+        no_log_has_the_token(&guarded, &proxy, &token);
+        let origin = guarded.origin_log();
+        assert!(!token.split('.').any(|part| origin.contains(part)), "{place}: {origin}");
+    }
+}
+
+/// No example writes `Forwarded`, so none hands a viewer's own on: where the settings say that it is read, nobody gets in.
+async fn believes_no_forwarded_header(example: &Example) {
+    let name = format!("forwarded-{}", example.name);
+    let guarded = Guarded::start_with(&name, "[viewer]\nforwarded_header = \"forwarded\"\n");
+    let proxy = Proxy::start(example, &guarded, &name);
+    let there = r#"{"type":"ip.src","action":"allow","ip":["203.0.113.0/24"]},{"type":"any","action":"block"}"#;
+    let token = guarded.token(|claims| block(claims, there));
+    // Over gRPC, Envoy says who is connected to it, and no header does.
+    let expected = if example.preset == "envoy-grpc" { "rule_blocked" } else { "viewer_address_unknown" };
+    for value in ["for=203.0.113.9", "for=198.51.100.1, for=203.0.113.9"] {
+        let answer = get(&format!("{}/{token}/{MANIFEST}", proxy.url), &[("forwarded", value)]).await;
+        assert_eq!((answer.status, answer.header("x-vidpass-denial")), (403, expected), "{value}");
+    }
+}
+
 async fn opens_no_hostile_path(example: &Example) {
     let guarded = Guarded::start(&format!("hostile-{}", example.name));
     let proxy = Proxy::start(example, &guarded, "hostile");
@@ -221,30 +303,8 @@ fn block(claims: &mut Claims, rules: &str) {
     claims.access_rules = parse_rules(&Json::parse(format!("[{rules}]").as_bytes()).unwrap(), 5).unwrap();
 }
 
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("-", |value| value.to_str().unwrap())
-    }
-}
-
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
-}
-
 async fn get(url: &str, headers: &[(&str, &str)]) -> Answer {
-    let mut request = client().get(url);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let response = request.send().await.unwrap();
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Answer { status, headers, body: response.bytes().await.unwrap().to_vec() }
+    Answer::to(client().get(url), headers).await
 }
 
 /// The answer to a request of which every byte of the target goes out as it is: all of it, or as much as comes before the

@@ -3,7 +3,7 @@
 use serde_json::json;
 use vidpass_token::{Claims, SigningKey, UnixTime};
 
-use crate::support::Demo;
+use crate::support::{Demo, now};
 
 const MANIFEST: &str = "manifest/video.m3u8";
 
@@ -39,7 +39,7 @@ async fn a_good_token_opens_every_file_of_the_video() {
 async fn each_refusal_has_its_code() {
     let demo = Demo::start("refusals");
     let key = demo.create_key().await;
-    let now = demo.now();
+    let now = now();
     let sign = |claims: &Claims| key.signing.sign(claims).unwrap().as_str().to_owned();
     let good = sign(&demo.claims());
     let longer = sign(&Claims { expires: UnixTime(now + 7200), ..demo.claims() });
@@ -148,7 +148,7 @@ async fn a_public_video_needs_no_token_and_a_bad_one_is_still_refused() {
     let path = format!("stream/{}", demo.video);
     let edit = |value: bool| demo.api("POST", &path, Some(json!({ "requireSignedURLs": value })));
     let key = demo.create_key().await;
-    let expired = key.signing.sign(&Claims { expires: UnixTime(demo.now() - 1), ..demo.claims() }).unwrap();
+    let expired = key.signing.sign(&Claims { expires: UnixTime(now() - 1), ..demo.claims() }).unwrap();
     assert_eq!(edit(false).await.0, 200);
     assert_eq!(demo.outcome(&demo.video, MANIFEST, &[]).await, "200");
     assert_eq!(demo.outcome(expired.as_str(), MANIFEST, &[]).await, "401 token_expired");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::support::{Installed, Process};
+use crate::support::{Installed, Process, client, now};
 
 /// A server with account `a1`, an API key, and video `v1` with one file.
 struct Site {
@@ -29,7 +29,7 @@ impl Site {
         std::fs::write(folder.join("video.m3u8"), "#EXTM3U\n").unwrap();
         installed.set(settings);
         let (server, url) = installed.serve();
-        Self { installed, server, url, http: Client::builder().no_proxy().build().unwrap(), email, key }
+        Self { installed, server, url, http: client(), email, key }
     }
 
     async fn api(&self, path: &str, body: &Value) -> (u16, Value) {
@@ -113,7 +113,7 @@ async fn the_log_may_keep_viewers_addresses_to_itself() {
 }
 
 #[tokio::test]
-async fn a_dry_run_is_switched_on_and_off_while_theserver_runs() {
+async fn a_dry_run_is_switched_on_and_off_while_the_server_runs() {
     let site = Site::start("dry-run", "");
     let block = site.issue(json!({ "accessRules": [{ "type": "any", "action": "block" }] })).await;
     let view = async |expected| {
@@ -158,13 +158,12 @@ async fn an_app_on_no_page_is_let_in_where_the_settings_say_so() {
 async fn settings_of_tokens_bind_issuer_and_gate() {
     let settings = "[tokens]\nmax_lifetime = \"10m\"\ndefault_lifetime = \"5m\"\nmax_accepted_lifetime = \"7m\"\nmax_access_rules = 1";
     let site = Site::start("token-settings", settings);
-    let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
-    let (status, answer) = site.api("stream/v1/token", &json!({ "exp": now + 660 })).await;
+    let (status, answer) = site.api("stream/v1/token", &json!({ "exp": now() + 660 })).await;
     assert_eq!((status, &answer["errors"][0]["reason"]), (400, &"exp_too_far".into()));
     let any = json!({ "type": "any", "action": "allow" });
     let (status, answer) = site.api("stream/v1/token", &json!({ "accessRules": [any, any] })).await;
     assert_eq!((status, &answer["errors"][0]["reason"]), (400, &"rules_too_many".into()));
-    let (usual, long) = (site.issue(json!({})).await, site.issue(json!({ "exp": now + 540 })).await);
+    let (usual, long) = (site.issue(json!({})).await, site.issue(json!({ "exp": now() + 540 })).await);
     assert_eq!(site.view(&usual, ("accept", "*/*")).await, 200);
     assert_eq!(site.view(&long, ("accept", "*/*")).await, 401);
 }
@@ -173,8 +172,7 @@ async fn settings_of_tokens_bind_issuer_and_gate() {
 async fn a_video_is_deleted_when_its_time_has_come() {
     let site = Site::start("scheduled-deletion", "");
     let token = site.issue(json!({})).await;
-    let soon = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() + 2;
-    let date = jiff::Timestamp::from_second(soon.try_into().unwrap()).unwrap().to_string();
+    let date = jiff::Timestamp::from_second(now() + 2).unwrap().to_string();
     let (status, answer) = site.api("stream/v1", &json!({ "scheduledDeletion": date })).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(site.view(&token, ("accept", "*/*")).await, 200);

@@ -2,14 +2,14 @@
 //! fetch files from one.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use vidpass_token::{Claims, SigningKey, UnixTime};
 
-use super::{Installed, Process, repository};
+use super::{Installed, Process, copy_all, repository};
 
 /// What only the neighbour's file contains.
 pub(crate) const SECRET: &str = "the neighbour's secret";
@@ -35,6 +35,11 @@ pub(crate) struct Origin {
 impl Guarded {
     /// Account `owner` has the videos `sample`, with downloads, and `neighbour`.
     pub(crate) fn start(name: &str) -> Self {
+        Self::start_with(name, "")
+    }
+
+    /// `settings` has further tables of the configuration.
+    pub(crate) fn start_with(name: &str, settings: &str) -> Self {
         let installed = Installed::new(name);
         installed.json(&["account", "create", "--name", "Owner", "--id", "owner"]);
         installed.json(&["video", "create", "--uid", "sample", "--downloads", "true"]);
@@ -46,7 +51,7 @@ impl Guarded {
         std::fs::create_dir_all(media.join("neighbour")).unwrap();
         std::fs::write(media.join("neighbour/secret.m3u8"), SECRET).unwrap();
         let table = |preset| format!("[[forward_auth]]\nlisten = \"127.0.0.1:0\"\npreset = \"{preset}\"\n");
-        installed.set(&format!("[log]\nfile = \"vidpass.log\"\n{}", PRESETS.map(table).concat()));
+        installed.set(&format!("[log]\nfile = \"vidpass.log\"\n{settings}{}", PRESETS.map(table).concat()));
         let (server, url) = installed.serve();
         let origin = Origin::start(name, &installed.media());
         Self {
@@ -257,28 +262,4 @@ pub(crate) fn free_port() -> u16 {
 
 pub(crate) fn now() -> i64 {
     std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs().try_into().unwrap()
-}
-
-pub(crate) fn copy_all(from: &Path, to: &Path) {
-    if from.is_file() {
-        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-        std::fs::copy(from, to).unwrap();
-        return;
-    }
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        copy_all(&entry.path(), &to.join(entry.file_name()));
-    }
-}
-
-/// All files below `folder`, as paths relative to it.
-pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { found.push(path.strip_prefix(folder).unwrap().to_owned()) }
-        }
-    }
-    found
 }

@@ -1,13 +1,17 @@
 //! Servers to test against: the program itself, started as a user starts it.
 
+mod answer;
 mod bucket;
+mod files;
 mod guarded;
 mod installed;
 mod process;
 mod site;
 
+pub(crate) use answer::{Answer, client};
 pub(crate) use bucket::{BUCKET, Bucket, KEY_ID, SECRET_KEY};
-pub(crate) use guarded::{EXAMPLES, Example, Guarded, Origin, Proxy, SECRET, copy_all, files_below, free_port, now};
+pub(crate) use files::{copy_all, files_below};
+pub(crate) use guarded::{EXAMPLES, Example, Guarded, Origin, Proxy, SECRET, free_port, now};
 pub(crate) use installed::Installed;
 pub(crate) use process::{Process, repository, run, vidpass};
 pub(crate) use site::Demo;

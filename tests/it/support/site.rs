@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use vidpass_token::{Claims, SigningKey, UnixTime};
 
 use super::process::{Process, vidpass};
+use super::{client, now};
 
 /// A running demo with a folder of its own.
 pub(crate) struct Demo {
@@ -54,7 +55,7 @@ impl Demo {
             api_token: value("VIDPASS_API_TOKEN"),
             video: value("VIDPASS_VIDEO_ID"),
             folder,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: client(),
         }
     }
 
@@ -112,15 +113,10 @@ impl Demo {
 
     /// Claims for the sample video, from an hour ago to an hour from now.
     pub(crate) fn claims(&self) -> Claims {
-        let now = self.now();
         Claims {
-            not_before: Some(UnixTime(now - 3600)),
-            ..Claims::new(self.video.parse().unwrap(), UnixTime(now + 3600))
+            not_before: Some(UnixTime(now() - 3600)),
+            ..Claims::new(self.video.parse().unwrap(), UnixTime(now() + 3600))
         }
-    }
-
-    pub(crate) fn now(&self) -> i64 {
-        std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs().try_into().unwrap()
     }
 
     /// A viewer's request.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
+use serde_json::Value;
 use vidpass_gate::{ForwardAuth, GateBody, Preset, ProxyJudge};
 use vidpass_token::{json::Json, parse_rules};
 
@@ -157,7 +158,7 @@ async fn what_a_proxy_says_is_read_strictly() {
             question = question.header(name, value.trim().replace("{}", &good));
         }
         let answer = forward_auth(&site, preset).answer(&question.body(Full::<Bytes>::default()).unwrap(), peer(ASKER));
-        assert_eq!(summary(&answer), expected, "{preset}: {headers}");
+        assert_eq!(summary(answer).await, expected, "{preset}: {headers}");
     }
 }
 
@@ -226,7 +227,7 @@ async fn the_viewers_address_is_peeled_from_the_right_for_those_who_may_ask() {
             }
             let question = question.body(Full::<Bytes>::default()).unwrap();
             let answer = forward_auth(&site, preset).answer(&question, peer(asker));
-            assert_eq!(summary(&answer), expected, "{preset}: {asker} says {told}");
+            assert_eq!(summary(answer).await, expected, "{preset}: {asker} says {told}");
         }
     }
 }
@@ -268,12 +269,19 @@ fn peer(text: &str) -> std::net::SocketAddr {
     text.parse().unwrap()
 }
 
-/// `200`, or the status and the code of a refusal.
-fn summary(answer: &Response<GateBody>) -> String {
-    let code = answer.headers().get("x-vidpass-denial").map(|code| code.to_str().unwrap());
-    match (answer.status(), code) {
-        (StatusCode::OK, None) => "200".to_owned(),
-        (status, Some(code)) => format!("{} {code}", status.as_u16()),
-        (status, None) => format!("{} method_not_allowed", status.as_u16()),
+/// `200`, or the status and the code of a refusal: the body's, which a denial has as its header too.
+async fn summary(answer: Response<GateBody>) -> String {
+    let (head, body) = answer.into_parts();
+    let told = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap());
+    let body = body.collect().await.unwrap().to_bytes();
+    if head.status == StatusCode::OK {
+        assert_eq!((told("x-vidpass-denial"), body.len()), (None, 0));
+        return "200".to_owned();
     }
+    assert_eq!(told("content-type"), Some("application/json"));
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let (code, message) = (body["code"].as_str().unwrap(), body["message"].as_str().unwrap());
+    let denial = (code != "method_not_allowed").then_some((code, message));
+    assert_eq!(told("x-vidpass-denial").zip(told("x-vidpass-message")), denial);
+    format!("{} {code}", head.status.as_u16())
 }
