@@ -3,7 +3,7 @@
 //! What is here is found by origin, account, uid and path, and is given to whoever holds a permit for it. The index is
 //! in memory, so a new process begins with an empty folder.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,10 @@ const PREFIX: &str = "object-";
 /// What a file is called while it is being written.
 const UNFINISHED: &str = ".part";
 
+/// The file whose lock is held for as long as files here are written or deleted. It is never deleted: whoever locked a
+/// new one would not wait for who holds the old one.
+const LOCK: &str = "vidpass-cache.lock";
+
 /// What a file takes beside its bytes: its place in the index, and the rest of its last block on the disk.
 const OVERHEAD: u64 = 4096;
 
@@ -45,6 +49,7 @@ struct Inner {
     index: Cache<Box<str>, Arc<Kept>, ByBytes, DefaultHashBuilder, Counting>,
     next: AtomicU64,
     metrics: OriginMetrics,
+    lock: Arc<File>,
 }
 
 /// A file of the cache. The file goes when this does; whoever has it open reads on.
@@ -53,6 +58,8 @@ struct Kept {
     head: Head,
     since: Instant,
     metrics: OriginMetrics,
+    /// The name is another process's as soon as the lock is.
+    _lock: Arc<File>,
 }
 
 /// Why there is no cache.
@@ -75,6 +82,12 @@ pub enum CacheError {
         /// What is in it.
         name: String,
     },
+    /// Another process has its files there, under names that this one would use too.
+    #[error("{} is the cache of another process; give each process a folder of its own", .folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 impl DiskCache {
@@ -83,21 +96,23 @@ impl DiskCache {
         let folder = &config.folder;
         let failed = |source| CacheError::Folder { folder: folder.clone(), source };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-        let names: io::Result<Vec<_>> =
-            folder.read_dir().map_err(failed)?.map(|entry| Ok(entry?.file_name())).collect();
-        let names: Vec<String> =
-            names.map_err(failed)?.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-        // All is looked at before anything is deleted: the folder may be a wrong one.
-        if let Some(name) = names.iter().find(|name| !is_ours(name)) {
+        // All is looked at before anything is made or deleted: the folder may be a wrong one.
+        let names = names(folder).map_err(failed)?;
+        if let Some(name) = names.iter().find(|name| *name != LOCK && !is_object(name)) {
             return Err(CacheError::Foreign { folder: folder.clone(), name: name.chars().take(64).collect() });
         }
-        names.iter().try_for_each(|name| std::fs::remove_file(folder.join(name))).map_err(failed)?;
+        let lock = lock(folder).map_err(|error| match error {
+            TryLockError::WouldBlock => CacheError::InUse { folder: folder.clone() },
+            TryLockError::Error(source) => failed(source),
+        })?;
+        empty(folder).map_err(failed)?;
         Ok(Self(Arc::new(Inner {
             folder: folder.clone(),
             max_age: config.max_age,
             index: index(config.max_size, metrics.clone()),
             next: AtomicU64::new(0),
             metrics,
+            lock: Arc::new(lock),
         })))
     }
 
@@ -147,7 +162,8 @@ impl Inner {
             return Err(error);
         }
         self.metrics.bytes.inc_by(gauge(head.length));
-        Ok(Kept { path, head, since: Instant::now(), metrics: self.metrics.clone() })
+        let (metrics, lock) = (self.metrics.clone(), Arc::clone(&self.lock));
+        Ok(Kept { path, head, since: Instant::now(), metrics, _lock: lock })
     }
 }
 
@@ -157,7 +173,23 @@ fn write_new(path: &Path, chunks: &[Bytes]) -> io::Result<u64> {
     Ok(file.metadata()?.len())
 }
 
-fn is_ours(name: &str) -> bool {
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    folder.read_dir()?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+fn lock(folder: &Path) -> Result<File, TryLockError> {
+    let lock = File::options().write(true).create(true).truncate(false).mode(0o600).open(folder.join(LOCK));
+    let lock = lock.map_err(TryLockError::Error)?;
+    lock.try_lock()?;
+    Ok(lock)
+}
+
+/// Deletes what an earlier process kept. Looks anew: one may have ended only now.
+fn empty(folder: &Path) -> io::Result<()> {
+    names(folder)?.iter().filter(|name| is_object(name)).try_for_each(|name| std::fs::remove_file(folder.join(name)))
+}
+
+fn is_object(name: &str) -> bool {
     let number = name.strip_prefix(PREFIX).map(|rest| rest.strip_suffix(UNFINISHED).unwrap_or(rest));
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit()))
 }

@@ -1,7 +1,7 @@
 //! Files of remote origins that are kept on a disk.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
-use vidpass_gate::{CacheConfig, OriginLimits, Origins, OriginsConfig};
+use vidpass_gate::{CacheConfig, OriginLimits, Origins, OriginsConfig, OriginsError};
 
 use crate::site::{NOW, Site, limits, token};
 use crate::upstream::{CHANGED, Step, TAG, Upstream, answer, whole};
@@ -30,12 +30,16 @@ fn cached(origin: &Upstream, change: impl FnOnce(&mut CacheConfig)) -> (Site, Te
     (Site::start().with_origins(vec![("origin", origin.place())], limits(), Some(config)), folder)
 }
 
+/// The cache's files, without the one that is locked.
+fn files(cache: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| !path.ends_with("vidpass-cache.lock")).collect()
+}
+
 /// How many files there are, and how many bytes.
 fn kept(folder: &TempDir) -> (usize, u64) {
-    let sizes: Vec<u64> = fs::read_dir(folder.path().join("cache"))
-        .unwrap()
-        .map(|entry| entry.unwrap().metadata().unwrap().len())
-        .collect();
+    let sizes: Vec<u64> =
+        files(&folder.path().join("cache")).iter().map(|file| file.metadata().unwrap().len()).collect();
     (sizes.len(), sizes.iter().sum())
 }
 
@@ -237,7 +241,7 @@ async fn a_download_that_breaks_off_is_not_kept() {
 async fn a_disk_that_takes_nothing_costs_no_viewer() {
     let origin = Upstream::with_file("0123456789").await;
     let (site, folder) = cached(&origin, |_| {});
-    fs::remove_dir(folder.path().join("cache")).unwrap();
+    fs::remove_dir_all(folder.path().join("cache")).unwrap();
     for requests in 1..=3 {
         assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789");
         assert_eq!(origin.asked().len(), requests);
@@ -258,7 +262,7 @@ async fn a_file_that_somebody_took_or_cut_is_fetched_anew() {
         assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789", "{harm}");
         assert_eq!(origin.asked().len(), requests);
         wait_for_files(&folder, 1).await;
-        let file = fs::read_dir(folder.path().join("cache")).unwrap().next().unwrap().unwrap().path();
+        let file = files(&folder.path().join("cache")).remove(0);
         match harm {
             "take" => fs::remove_file(file).unwrap(),
             _ => fs::write(file, "012").unwrap(),
@@ -266,27 +270,45 @@ async fn a_file_that_somebody_took_or_cut_is_fetched_anew() {
     }
 }
 
+/// Opens the cache of `folder` as a process does.
+fn open(folder: &TempDir) -> Result<Origins, OriginsError> {
+    let media = folder.path().to_owned();
+    let config = OriginsConfig { media, named: [].into(), limits: limits(), cache: Some(config(folder.path())) };
+    Origins::open(config, &mut Registry::default())
+}
+
+fn cause(error: &OriginsError) -> String {
+    std::error::Error::source(error).unwrap().to_string()
+}
+
 #[test]
 fn the_folder_is_the_caches_own() {
-    let (media, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let open = || {
-        let cache = Some(config(folder.path()));
-        let config = OriginsConfig { media: media.path().to_owned(), named: [].into(), limits: limits(), cache };
-        Origins::open(config, &mut Registry::default())
-    };
+    let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    drop(open().unwrap());
+    drop(open(&folder).unwrap());
     fs::write(cache.join("object-1"), "old").unwrap();
     fs::write(cache.join("object-22.part"), "old").unwrap();
-    drop(open().unwrap());
-    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0, "what an earlier process left");
+    drop(open(&folder).unwrap());
+    assert!(files(&cache).is_empty(), "what an earlier process left");
     for foreign in ["film.mp4", "object-", "object-1x", "object-1.part.part"] {
         fs::write(cache.join("object-3"), "old").unwrap();
         fs::write(cache.join(foreign), "precious").unwrap();
-        let error = open().unwrap_err();
-        let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(cause.contains(&format!("`{foreign}`")), "{cause}");
-        assert_eq!(fs::read_dir(&cache).unwrap().count(), 2, "nothing is deleted from a wrong folder");
+        let error = open(&folder).unwrap_err();
+        assert!(cause(&error).contains(&format!("`{foreign}`")), "{error:?}");
+        assert_eq!(files(&cache).len(), 2, "nothing is deleted from a wrong folder");
         fs::remove_file(cache.join(foreign)).unwrap();
     }
+}
+
+#[test]
+fn two_processes_do_not_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    let first = open(&folder).unwrap();
+    fs::write(cache.join("object-0"), "of the first").unwrap();
+    let error = open(&folder).unwrap_err();
+    assert!(cause(&error).ends_with("is the cache of another process; give each process a folder of its own"));
+    assert_eq!(fs::read_to_string(cache.join("object-0")).unwrap(), "of the first");
+    drop(first);
+    open(&folder).unwrap();
 }
