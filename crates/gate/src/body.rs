@@ -15,6 +15,7 @@ use rustix::buffer::spare_capacity;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::chain::Chain;
+use crate::deny::Failure;
 use crate::origin::OriginError;
 
 /// How much of a file is read at once, in bytes. A connection holds about two of these.
@@ -59,6 +60,16 @@ pub enum BodyError {
         /// Where what was promised ends.
         end: u64,
     },
+}
+
+impl BodyError {
+    /// What the viewer gets, where nothing was sent before.
+    pub(crate) fn failure(&self) -> Failure {
+        match self {
+            Self::Origin { source, .. } => source.failure(),
+            Self::Read { .. } | Self::Truncated { .. } => Failure::FileUnreadable,
+        }
+    }
 }
 
 /// Part of an open file.

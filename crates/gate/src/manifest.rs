@@ -39,7 +39,7 @@ pub enum ManifestKind {
 #[non_exhaustive]
 pub enum ManifestError {
     /// It is not a DASH manifest that can be read without doubt.
-    #[error("it is not a DASH manifest that can be read without doubt")]
+    #[error("it cannot be read as a DASH manifest")]
     Dash(#[source] DashError),
     /// Rewritten, it would have too many bytes.
     #[error("rewritten, it would have more than {limit} bytes")]
@@ -47,6 +47,16 @@ pub enum ManifestError {
         /// The most that it may have.
         limit: usize,
     },
+}
+
+impl ManifestError {
+    /// Whether it is too large, or has too much in it, rather than being wrong.
+    pub(crate) fn is_of_size(&self) -> bool {
+        match self {
+            Self::Dash(error) => error.is_of_size(),
+            Self::TooLarge { .. } => true,
+        }
+    }
 }
 
 impl ManifestKind {

@@ -46,7 +46,6 @@ pub(crate) use self::remote::Got;
 use self::remote::Remote;
 pub use self::s3::{BucketName, RegionName, S3Bucket, S3Error, S3Style};
 pub use self::template::{PathTemplate, TemplateError};
-pub use self::whole::{NotWhole, WholeFile};
 use crate::deny::Failure;
 
 /// The name of the gate's own folder.
@@ -57,6 +56,8 @@ pub struct Origins {
     media: Entry,
     named: HashMap<OriginName, Entry>,
     fetcher: Arc<Fetcher>,
+    /// See [`Self::room_for_large`].
+    large: Arc<Semaphore>,
 }
 
 /// What [`Origins`] are made of.
@@ -175,6 +176,7 @@ impl Origins {
             media: Entry::folder(media, PathTemplate::default(), Vec::new()),
             named: named.collect::<Result<_, OriginsError>>()?,
             fetcher: Arc::new(Fetcher { downloads, cache, metrics }),
+            large: Arc::new(Semaphore::new(whole::MAX_LARGE)),
         })
     }
 

@@ -3,12 +3,9 @@
 use std::time::{Duration, Instant};
 
 use http::Method;
-use vidpass_gate::{
-    Failure, KnownAs, NotWhole, OriginConfig, OriginLimits, Origins, OriginsConfig, PathTemplate, Place,
-};
-use vidpass_token::{MediaPath, UnixTime};
+use vidpass_gate::{OriginLimits, Place};
 
-use crate::site::{NOW, PROXY, Site, limits, open, token};
+use crate::site::{PROXY, Site, limits, token};
 use crate::upstream::{CHANGED, Step, TAG, Upstream, answer, whole};
 use crate::wire::exchange;
 
@@ -389,53 +386,4 @@ async fn an_empty_file() {
     {
         assert_eq!(site.ask(Method::GET, SEGMENT, &[("range", range)]).await.summary(), expected, "{range}");
     }
-}
-
-#[tokio::test]
-async fn a_whole_file_in_memory() {
-    let origin = Upstream::start(|head| match head.contains("nothing") {
-        true => vec![Step::Send(b"HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n".to_vec())],
-        false => vec![Step::Send(answer(head, b"#EXTM3U\n"))],
-    });
-    let (origin, site) = (origin.await, Site::start());
-    let origins = open(site.media_folder(), [("origin", origin.place())], limits(), None, &mut Default::default());
-    for from in ["origin", "media"] {
-        let (permit, path) = (Site::permit("public", from), MediaPath::parse("/public/manifest/video.m3u8").unwrap());
-        let read = async |max| origins.whole(&permit, path.file(), max, UnixTime(NOW)).await;
-        let file = read(8).await.unwrap();
-        assert_eq!((&file.bytes[..], file.modified), (&b"#EXTM3U\n"[..], Some(UnixTime(NOW - 3600))), "{from}");
-        assert_eq!(read(7).await.unwrap_err(), NotWhole::TooLarge { length: 8 });
-    }
-    for from in ["origin", "media"] {
-        let (permit, path) = (Site::permit("public", from), MediaPath::parse("/public/nothing.m3u8").unwrap());
-        let error = origins.whole(&permit, path.file(), 8, UnixTime(NOW)).await.unwrap_err();
-        assert_eq!(error, NotWhole::Failed(Failure::NotFound), "{from}");
-    }
-}
-
-#[tokio::test]
-async fn where_manifests_may_point() {
-    let site = Site::start();
-    let config = |place, path: &str, known_as: &[&str]| OriginConfig {
-        place,
-        path: path.parse().unwrap(),
-        known_as: known_as.iter().map(|url| url.parse::<KnownAs>().unwrap()).collect(),
-    };
-    let http = Place::Http("https://vod.internal:8443/base".parse().unwrap());
-    let named = [
-        ("old".parse().unwrap(), config(http, "{uid}", &["https://cdn.example.com/vod/{uid}/"])),
-        ("nas".parse().unwrap(), config(Place::Folder("/".into()), "x/{account}/{uid}", &["http://nas/{uid}"])),
-    ];
-    let media = site.media_folder().to_owned();
-    let config = OriginsConfig { media, named: named.into(), limits: limits(), cache: None };
-    let origins = Origins::open(config, &mut Default::default()).unwrap();
-    let homes = |origin: &str| {
-        let homes = origins.homes(&Site::permit("public", origin));
-        homes.map(|homes| homes.iter().map(ToString::to_string).collect::<Vec<_>>())
-    };
-    assert_eq!(homes("media").unwrap(), ["/owner/public/"]);
-    assert_eq!(homes("old").unwrap(), ["vod.internal:8443/base/public/", "cdn.example.com/vod/public/"]);
-    assert_eq!(homes("nas").unwrap(), ["/x/owner/public/", "nas/public/"]);
-    assert_eq!(homes("gone"), Err(Failure::OriginUnknown));
-    assert_eq!(PathTemplate::default().of(&Site::permit("public", "media")), "owner/public");
 }

@@ -17,10 +17,7 @@ use vidpass_gate::{
     GateParts, GateService, Judge, OriginConfig, OriginLimits, Origins, OriginsConfig, PathTemplate, Place,
     ViewerResolver,
 };
-use vidpass_token::{
-    AccountPolicy, Ask, Asset, Claims, Country, Limits, Permit, SigningKey, Terms, UnixTime, VideoPolicy, Viewer,
-    admit_without_token,
-};
+use vidpass_token::{Claims, SigningKey, UnixTime, VideoPolicy};
 
 /// The account that owns every video.
 const ACCOUNT: &str = "owner";
@@ -101,6 +98,15 @@ impl Site {
         self
     }
 
+    /// The same gate with one origin, where the files of `public` are from now on.
+    pub(crate) fn with_config(mut self, config: OriginConfig) -> Self {
+        let named = [("origin".parse().unwrap(), config)].into();
+        let config = OriginsConfig { media: self.folder.path().to_owned(), named, limits: limits(), cache: None };
+        self.service = service(&self.judge, Origins::open(config, &mut Registry::default()).unwrap());
+        self.name_origin("public", "origin");
+        self
+    }
+
     /// The files of `uid`, which needs no token, are there from now on.
     pub(crate) fn name_origin(&self, uid: &str, origin: &str) {
         let policy = VideoPolicy {
@@ -116,19 +122,6 @@ impl Site {
         let text = self.metrics();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.map_or(0, |value| value.parse().unwrap())
-    }
-
-    /// A permit for a video of the one account, whose files are in that origin.
-    pub(crate) fn permit(uid: &str, origin: &str) -> Permit {
-        let video = VideoPolicy {
-            require_signed_urls: false,
-            origin: Some(origin.parse().unwrap()),
-            ..VideoPolicy::private(ACCOUNT.parse().unwrap())
-        };
-        let viewer = Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, None);
-        let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: UnixTime(NOW) };
-        let terms = Terms { video: Some(&video), account: &AccountPolicy::default(), limits: &Limits::default() };
-        admit_without_token(&uid.parse().unwrap(), &terms, &ask).unwrap()
     }
 
     /// The same gate with tokens in another place.
@@ -238,7 +231,7 @@ fn sign(key: &SigningKey, video: &str, change: impl FnOnce(&mut Claims)) -> Stri
 }
 
 /// Origins of these names, which are ready to be asked.
-pub(crate) fn open<'a>(
+fn open<'a>(
     media: &Path,
     places: impl IntoIterator<Item = (&'a str, Place)>,
     limits: OriginLimits,

@@ -12,6 +12,10 @@ use super::super::reference::Form;
 /// How deep elements may lie in each other. DASH needs about ten.
 const MAX_DEPTH: usize = 64;
 
+/// How many [`LEVELS`] and URLs there may be: each takes hundreds of bytes of memory, and a few bytes of the manifest. A day
+/// of four-second segments, each with a URL of its own, in ten renditions comes to half of it.
+const MAX_PARTS: usize = 400_000;
+
 /// The elements that may have a `BaseURL` of their own.
 const LEVELS: [&[u8]; 4] = [b"MPD", b"Period", b"AdaptationSet", b"Representation"];
 
@@ -78,6 +82,9 @@ pub enum DashError {
     /// Elements lie too deep in each other.
     #[error("its elements lie more than {MAX_DEPTH} deep")]
     TooDeep,
+    /// It has too much of what is to be looked at.
+    #[error("it has more than {MAX_PARTS} levels and URLs")]
+    TooManyParts,
     /// It is not well-formed XML.
     #[error("it is not well-formed XML before byte {at}")]
     Xml {
@@ -86,6 +93,21 @@ pub enum DashError {
         /// Why not.
         source: quick_xml::Error,
     },
+}
+
+impl DashError {
+    pub(in super::super) fn is_of_size(&self) -> bool {
+        match self {
+            Self::TooManyParts => true,
+            Self::DocumentType
+            | Self::Element
+            | Self::Encoding
+            | Self::Entity { .. }
+            | Self::Root
+            | Self::TooDeep
+            | Self::Xml { .. } => false,
+        }
+    }
 }
 
 /// An element that is not closed yet.
@@ -126,6 +148,22 @@ impl<'a> Outline<'a> {
             scan.read(event)?;
         }
     }
+
+    fn add_level(&mut self, parent: Option<LevelId>) -> Result<LevelId, DashError> {
+        self.check_room()?;
+        self.levels.push(Level { parent, bases: Vec::new() });
+        Ok(self.levels.len() - 1)
+    }
+
+    fn add_url(&mut self, url: Url<'a>) -> Result<(), DashError> {
+        self.check_room()?;
+        self.urls.push(url);
+        Ok(())
+    }
+
+    fn check_room(&self) -> Result<(), DashError> {
+        if self.levels.len() + self.urls.len() == MAX_PARTS { Err(DashError::TooManyParts) } else { Ok(()) }
+    }
 }
 
 impl<'a> Scan<'a> {
@@ -134,13 +172,9 @@ impl<'a> Scan<'a> {
             Event::Start(tag) => self.open(&tag),
             Event::Empty(tag) => {
                 self.open(&tag)?;
-                self.close(self.event.end);
-                Ok(())
+                self.close(self.event.end)
             }
-            Event::End(_) => {
-                self.close(self.event.start);
-                Ok(())
-            }
+            Event::End(_) => self.close(self.event.start),
             Event::Text(text) => self.add(text.decode().map_err(|error| self.ill_formed(error))?),
             Event::CData(text) => self.add(text.decode().map_err(|error| self.ill_formed(error))?),
             Event::GeneralRef(entity) => {
@@ -175,7 +209,7 @@ impl<'a> Scan<'a> {
             return Err(DashError::Element);
         }
         let parent = outer.and_then(|outer| outer.level);
-        let level = if LEVELS.contains(&name) { Some(self.add_level(parent)) } else { parent };
+        let level = if LEVELS.contains(&name) { Some(self.outline.add_level(parent)?) } else { parent };
         self.add_attributes(tag, name, parent)?;
         let role = level.and_then(|level| text_role(name, level));
         let empty = || self.event.end..self.event.end;
@@ -185,15 +219,15 @@ impl<'a> Scan<'a> {
     }
 
     /// Ends the innermost element, whose content ends at `end`.
-    fn close(&mut self, end: usize) {
+    fn close(&mut self, end: usize) -> Result<(), DashError> {
         self.open.pop();
-        let Some(mut url) = self.url.take() else { return };
+        let Some(mut url) = self.url.take() else { return Ok(()) };
         url.at.end = end;
         trim(&mut url.text);
         if let Role::Base { level } = url.role {
             self.outline.levels[level].bases.push(self.outline.urls.len());
         }
-        self.outline.urls.push(url);
+        self.outline.add_url(url)
     }
 
     /// Takes text into account that stands between tags.
@@ -205,11 +239,6 @@ impl<'a> Scan<'a> {
             None => {}
         }
         Ok(())
-    }
-
-    fn add_level(&mut self, parent: Option<LevelId>) -> LevelId {
-        self.outline.levels.push(Level { parent, bases: Vec::new() });
-        self.outline.levels.len() - 1
     }
 
     /// The URLs of a tag that stands at `level`. A level's own tag stands further out: what it is linked to takes its
@@ -234,7 +263,7 @@ impl<'a> Scan<'a> {
             };
             let mut url = Url { at, text, role };
             trim(&mut url.text);
-            self.outline.urls.push(url);
+            self.outline.add_url(url)?;
         }
         Ok(())
     }

@@ -235,6 +235,10 @@ fn hostile_manifests_end_quickly() {
     quickly(|| mpd(&inside(format!("<a{links}/>"))));
     quickly(|| mpd(&inside("<SegmentURL media='/v1/a'/>".repeat(100_000))));
     quickly(|| mpd(&inside("<BaseURL>a/</BaseURL>".repeat(100_000))));
+    for text in ["<Period/>", "<BaseURL/>", "<SegmentURL media=''/>"] {
+        let parts = quickly(|| mpd(&inside(text.repeat(400_000))));
+        assert_eq!(parts, "error: it has more than 400000 levels and URLs", "{text}");
+    }
     for text in ["&#47;", "&amp;", "<!---->", "<![CDATA[a]]>", "a/", "../"] {
         quickly(|| mpd(&inside(format!("<BaseURL>{}</BaseURL>", text.repeat(200_000)))));
     }
