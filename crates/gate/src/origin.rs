@@ -4,6 +4,7 @@
 //! reaches an origin: its URL is made of the origin's own, the ids of account and video, and the path of the file.
 
 mod address;
+mod blocks;
 mod cache;
 mod content;
 mod download;
