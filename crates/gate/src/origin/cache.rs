@@ -9,12 +9,13 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 use tokio::task::spawn_blocking;
+use vidpass_token::UnixTime;
 
 use super::content::{Content, Found};
 use super::head::Head;
@@ -56,7 +57,8 @@ struct Inner {
 struct Kept {
     path: PathBuf,
     head: Head,
-    since: Instant,
+    /// When it was asked for.
+    since: UnixTime,
     metrics: OriginMetrics,
     /// The name is another process's as soon as the lock is.
     _lock: Arc<File>,
@@ -117,12 +119,12 @@ impl DiskCache {
     }
 
     /// The file, where it is here and not too old.
-    pub(super) async fn find(&self, target: &Target) -> Option<Found> {
+    pub(super) async fn find(&self, target: &Target, now: UnixTime) -> Option<Found> {
         let (inner, key, name) = (Arc::clone(&self.0), target.key.clone(), Arc::clone(&target.name));
         let kept = inner.index.get(&key)?;
         // On a blocking thread, since a disk may be slow, and since the last one to let go of a file deletes it.
         let opened = spawn_blocking(move || {
-            let opened = if kept.since.elapsed() < inner.max_age { kept.open() } else { None };
+            let opened = if kept.is_fresh(now, inner.max_age) { kept.open() } else { None };
             if opened.is_none() {
                 inner.index.remove_if(&key, |current| Arc::ptr_eq(current, &kept));
             }
@@ -133,10 +135,10 @@ impl DiskCache {
         Some(Found { head, content: Content::File { file, name } })
     }
 
-    /// Keeps a file. Where the disk does not take it, it is not kept.
-    pub(super) async fn keep(&self, target: &Target, head: Head, chunks: Vec<Bytes>) {
+    /// Keeps a file that was asked for at `now`. Where the disk does not take it, it is not kept.
+    pub(super) async fn keep(&self, target: &Target, head: Head, chunks: Vec<Bytes>, now: UnixTime) {
         let (inner, key, name) = (Arc::clone(&self.0), target.key.clone(), Arc::clone(&target.name));
-        let keeping = move || match inner.write(head, &chunks) {
+        let keeping = move || match inner.write(head, &chunks, now) {
             Ok(kept) => inner.index.insert(key, Arc::new(kept)),
             Err(error) => {
                 tracing::warn!(file = %name, error = %Chain(&error), "a file is not kept in the cache");
@@ -148,7 +150,7 @@ impl DiskCache {
 
 impl Inner {
     /// Writes a file under a name that nobody looks for, and gives it its own once all of it is there.
-    fn write(&self, head: Head, chunks: &[Bytes]) -> io::Result<Kept> {
+    fn write(&self, head: Head, chunks: &[Bytes], since: UnixTime) -> io::Result<Kept> {
         let path = self.folder.join(format!("{PREFIX}{}", self.next.fetch_add(1, Ordering::Relaxed)));
         let unfinished = path.with_extension(&UNFINISHED[1..]);
         let written = write_new(&unfinished, chunks).and_then(|length| {
@@ -163,7 +165,7 @@ impl Inner {
         }
         self.metrics.bytes.inc_by(gauge(head.length));
         let (metrics, lock) = (self.metrics.clone(), Arc::clone(&self.lock));
-        Ok(Kept { path, head, since: Instant::now(), metrics, _lock: lock })
+        Ok(Kept { path, head, since, metrics, _lock: lock })
     }
 }
 
@@ -199,6 +201,11 @@ fn gauge(bytes: u64) -> i64 {
 }
 
 impl Kept {
+    /// A clock that was set back by more than `max_age` makes nothing fresh for longer.
+    fn is_fresh(&self, now: UnixTime, max_age: Duration) -> bool {
+        self.since.seconds_until(now).unsigned_abs() < max_age.as_secs()
+    }
+
     /// `None` where somebody took the file away or cut it.
     fn open(&self) -> Option<File> {
         let file = File::open(&self.path).ok()?;

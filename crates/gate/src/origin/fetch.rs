@@ -41,7 +41,7 @@ impl Fetcher {
     /// The file, where the cache has it.
     pub(super) async fn cached(&self, fetch: &Fetch) -> Option<Found> {
         match &self.cache {
-            Some(cache) if fetch.keep => cache.find(&fetch.target).await,
+            Some(cache) if fetch.keep => cache.find(&fetch.target, fetch.now).await,
             Some(_) | None => None,
         }
     }
@@ -110,7 +110,7 @@ impl Fetcher {
 
     async fn keep(&self, fetch: &Fetch, head: Head, chunks: Option<Vec<bytes::Bytes>>) {
         if let (Some(cache), Some(chunks), true) = (&self.cache, chunks, fetch.keep) {
-            cache.keep(&fetch.target, head, chunks).await;
+            cache.keep(&fetch.target, head, chunks, fetch.now).await;
         }
     }
 }
