@@ -145,10 +145,9 @@ impl RemoteBody {
                 Ok(chunk)
             }
             Err(source) => {
+                // It was logged where it happened, once for all viewers who share it.
                 self.left = 0;
-                let error = BodyError::Origin { file: Arc::clone(&self.name), source };
-                tracing::error!(file = %self.name, error = %Chain(&error), "a file could not be sent whole");
-                Err(error)
+                Err(BodyError::Origin { file: Arc::clone(&self.name), source })
             }
         }))
     }
@@ -266,6 +265,7 @@ mod tests {
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap().len(), 1000);
         let error = body.frame().await.unwrap().unwrap_err();
         assert_eq!(error.to_string(), "v/x ended at byte 1000, before byte 2000");
+        assert_eq!(error.failure(), Failure::FileUnreadable, "not an origin's, before anything was sent");
         assert!(body.frame().await.is_none());
     }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use vidpass_token::OriginName;
 
+use crate::chain::Chain;
 use crate::deny::Failure;
 
 /// Why an origin gave no bytes, or not all of them.
@@ -66,6 +68,34 @@ pub enum OriginError {
 }
 
 impl OriginError {
+    /// Writes a line about `file`. It is an error where an administrator must mend something; what an origin does, or a
+    /// viewer can cause, is a warning.
+    pub(super) fn log(&self, origin: &OriginName, file: &str, what: &'static str) {
+        let error = Chain(self);
+        if self.is_for_administrators() {
+            tracing::error!(%origin, file, %error, "{what}");
+        } else {
+            tracing::warn!(%origin, file, %error, "{what}");
+        }
+    }
+
+    fn is_for_administrators(&self) -> bool {
+        match self {
+            Self::Credentials(_) => true,
+            Self::Busy { .. }
+            | Self::Connection(_)
+            | Self::Encoded { .. }
+            | Self::LengthMissing
+            | Self::RangeUnexpected { .. }
+            // AWS answers 403 for what is not there, so that anybody can ask for it.
+            | Self::Status { .. }
+            | Self::Stopped
+            | Self::Timeout { .. }
+            | Self::Truncated { .. }
+            | Self::Undecided => false,
+        }
+    }
+
     /// What the viewer gets.
     pub(crate) fn failure(&self) -> Failure {
         match self {

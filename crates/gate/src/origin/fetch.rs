@@ -11,7 +11,6 @@ use super::error::OriginError;
 use super::head::{Head, Want};
 use super::metrics::OriginMetrics;
 use super::remote::{Got, Remote, Target};
-use crate::chain::Chain;
 use crate::deny::Failure;
 
 /// What all remote origins share.
@@ -130,8 +129,7 @@ impl Fetch {
     }
 
     pub(crate) fn failed(&self, error: &OriginError) -> Failure {
-        let (origin, file) = (&self.origin.name, &self.target.name);
-        tracing::error!(%origin, %file, error = %Chain(error), "an origin gives no file");
+        error.log(&self.origin.name, &self.target.name, "an origin gives no file");
         error.failure()
     }
 }

@@ -67,8 +67,9 @@ impl Transfer {
         }
         let after = self.origin.limits.read_timeout;
         let read = timeout(after, self.read()).await.unwrap_or(Err(OriginError::Timeout { after }));
-        if read.is_err() {
+        if let Err(error) = &read {
             self.origin.metrics.count(&self.origin.name, "broken_off");
+            error.log(&self.origin.name, &self.target.name, "an origin broke off a file");
         }
         read.map(Some)
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use http::Method;
 use vidpass_gate::{OriginLimits, Place};
 
+use crate::logs::written;
 use crate::site::{PROXY, Site, limits, token};
 use crate::upstream::{CHANGED, Step, TAG, Upstream, answer, whole};
 use crate::wire::exchange;
@@ -111,6 +112,9 @@ async fn what_makes_no_sense_is_a_bad_gateway() {
         let answer = site.get(SEGMENT).await;
         assert_eq!((answer.summary().as_str(), answer.header("cache-control")), (expected, "no-store"), "{text:?}");
         assert_eq!((answer.header("set-cookie"), answer.header("location")), ("-", "-"));
+        let log = written();
+        assert!(!log.contains("\"level\":\"ERROR\""), "a viewer writes no error: {log}");
+        assert_eq!(log.contains("an origin gives no file"), expected != "404 not_found", "{log}");
     }
 }
 

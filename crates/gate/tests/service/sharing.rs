@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
 use vidpass_gate::{GateBody, OriginLimits};
 
+use crate::logs::written;
 use crate::site::{Site, limits};
 use crate::upstream::{Step, Upstream, whole};
 
@@ -132,6 +133,13 @@ async fn a_shared_download_that_breaks_off_cuts_every_viewer() {
         assert_eq!(error, "cannot fetch origin:owner/public/hls/seg-1.m4s");
     }
     assert_eq!(origin.asked().len(), 1);
+    let log = written();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("an origin broke off a file")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(
+        lines[0].contains("\"level\":\"WARN\"") && lines[0].contains("the connection to the origin failed: "),
+        "{log}"
+    );
 }
 
 async fn read(body: GateBody) -> Result<Bytes, String> {
