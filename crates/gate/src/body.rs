@@ -13,8 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use prometheus_client::metrics::counter::Counter;
 use rustix::buffer::spare_capacity;
 use tokio::task::{JoinHandle, spawn_blocking};
+use vidpass_token::Chain;
 
-use crate::chain::Chain;
 use crate::deny::Failure;
 use crate::origin::OriginError;
 

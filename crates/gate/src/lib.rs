@@ -10,7 +10,6 @@
 
 mod body;
 mod catalogue;
-mod chain;
 mod country;
 mod credential_place;
 mod decide;

@@ -30,6 +30,7 @@
 //! ```
 
 mod access;
+mod chain;
 mod checks;
 mod claims;
 mod decision;
@@ -49,6 +50,7 @@ pub use access::{
     AccessRule, Action, CountryCode, CountryError, Matcher, Network, NetworkError, RuleProblem, RuleProblemKind,
     parse_rules, restricts_nobody,
 };
+pub use chain::Chain;
 pub use checks::Check;
 pub use claims::{Claims, Flags, SignedClaims};
 pub use decision::{Ask, Asset, Permit, admit_without_token};

@@ -15,14 +15,13 @@ use bytes::Bytes;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 use tokio::task::spawn_blocking;
-use vidpass_token::UnixTime;
+use vidpass_token::{Chain, UnixTime};
 
 use super::content::{Content, Found};
 use super::head::Head;
 use super::limits::CacheConfig;
 use super::metrics::OriginMetrics;
 use super::remote::Target;
-use crate::chain::Chain;
 
 /// The name of every file here, before its number.
 const PREFIX: &str = "object-";

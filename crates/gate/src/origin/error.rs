@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use vidpass_token::OriginName;
+use vidpass_token::{Chain, OriginName};
 
-use crate::chain::Chain;
 use crate::deny::Failure;
 
 /// Why an origin gave no bytes, or not all of them.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
-use vidpass_token::{MediaPath, Permit, UnixTime};
+use vidpass_token::{Chain, MediaPath, Permit, UnixTime};
 
 use super::conditional::Validators;
 use super::files::FileRequest;
@@ -53,8 +53,7 @@ pub(super) async fn rewritten(
     let path = format!("/{}/{}", permit.video(), file.as_str());
     let job = Job { kind, text, path, homes, parameter: request.parameter.clone(), modified, _room };
     job.done().await?.map_err(|error| {
-        let cause = &error as &dyn std::error::Error;
-        tracing::warn!(error = cause, video.id = %permit.video(), path = %file, "a manifest is not served");
+        tracing::warn!(error = %Chain(&error), video.id = %permit.video(), path = %file, "a manifest is not served");
         if error.is_of_size() { Failure::ManifestTooLarge } else { Failure::ManifestUnreadable }
     })
 }
@@ -65,7 +64,7 @@ impl Job {
             return Ok(self.run());
         }
         spawn_blocking(move || self.run()).await.map_err(|stopped| {
-            tracing::error!(error = &stopped as &dyn std::error::Error, "a manifest was not rewritten to its end");
+            tracing::error!(error = %Chain(&stopped), "a manifest was not rewritten to its end");
             Failure::OriginFailed
         })
     }

@@ -9,6 +9,7 @@ use http::Method;
 use tokio::sync::Semaphore;
 use vidpass_gate::{OriginConfig, OriginLimits, Place};
 
+use crate::logs::written;
 use crate::site::{Answer, CHANGED, Site, limits, token};
 use crate::upstream::{Step, Upstream, answer, whole};
 
@@ -89,6 +90,8 @@ async fn what_is_not_served() {
         assert_eq!((answer.summary(), answer.header("cache-control")), (format!("502 {code}"), "no-store"), "{file}");
         assert!(str::from_utf8(&answer.body).unwrap().contains(message), "{file}");
     }
+    let log = written();
+    assert!(log.contains("cannot be read as a DASH manifest: it has a document type"), "{log}");
     assert_eq!(get("none.m3u8").await.summary(), "404 not_found");
     assert_eq!(site.get("/private/manifest/video.mpd").await.summary(), "401 token_required");
 }
