@@ -250,6 +250,8 @@ impl Opening {
         path: &PathTemplate,
         signer: Option<s3::Signer>,
     ) -> Result<Origin, OriginsError> {
+        // So that it is there, as 0, before anything breaks.
+        drop(self.metrics.broken_off(&name));
         let client = remote::client(&base, &self.limits);
         let client = client.map_err(|source| OriginsError::Client { name: name.clone(), source })?;
         Ok(Origin::Remote(Arc::new(Remote {

@@ -17,6 +17,9 @@ pub enum OriginError {
         /// How many it may have.
         max_requests: usize,
     },
+    /// The file of which the rest was asked for is another one by now, or gone.
+    #[error("the file has changed since its first bytes")]
+    Changed,
     /// The connection could not be made, or broke.
     #[error("the connection to the origin failed")]
     Connection(#[source] reqwest::Error),
@@ -82,6 +85,7 @@ impl OriginError {
         match self {
             Self::Credentials(_) => true,
             Self::Busy { .. }
+            | Self::Changed
             | Self::Connection(_)
             | Self::Encoded { .. }
             | Self::LengthMissing
@@ -101,7 +105,8 @@ impl OriginError {
             Self::Busy { .. } => Failure::OriginBusy,
             Self::Timeout { .. } => Failure::OriginTimeout,
             Self::Connection(error) if error.is_timeout() => Failure::OriginTimeout,
-            Self::Connection(_)
+            Self::Changed
+            | Self::Connection(_)
             | Self::Credentials(_)
             | Self::Encoded { .. }
             | Self::LengthMissing

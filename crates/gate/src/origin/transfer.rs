@@ -68,7 +68,7 @@ impl Transfer {
         let after = self.origin.limits.read_timeout;
         let read = timeout(after, self.read()).await.unwrap_or(Err(OriginError::Timeout { after }));
         if let Err(error) = &read {
-            self.origin.metrics.count(&self.origin.name, "broken_off");
+            self.origin.metrics.broken_off(&self.origin.name).inc();
             error.log(&self.origin.name, &self.target.name, "an origin broke off a file");
         }
         read.map(Some)
@@ -98,15 +98,22 @@ impl Transfer {
         let Some(tag) = self.resumable.take() else { return Err(broken) };
         let spec = Spec::FromTo { first: self.position, last: self.end - 1 };
         let want = Want::Part { spec, of: Some(tag.clone()) };
-        match self.origin.ask(&self.target, &want, self.now).await {
-            Ok((Told::Part(head, part), response))
-                if part == (self.position..self.end) && head.validators.etag == Some(tag) =>
-            {
-                self.origin.metrics.count(&self.origin.name, "resumed");
-                self.response = response;
-                Ok(())
+        let answer = self.origin.ask(&self.target, &want, self.now).await.and_then(|(told, response)| match told {
+            Told::Part(head, part) if part == (self.position..self.end) && head.validators.etag == Some(tag) => {
+                Ok(response)
             }
-            Ok(_) | Err(_) => Err(broken),
-        }
+            Told::NotFound
+            | Told::NotModified(_)
+            | Told::Part(..)
+            | Told::PreconditionFailed
+            | Told::RangeNotSatisfiable
+            | Told::Whole(_) => Err(OriginError::Changed),
+        });
+        self.origin.metrics.count(&self.origin.name, if answer.is_ok() { "resumed" } else { "not_resumed" });
+        self.response = answer.map_err(|error| {
+            error.log(&self.origin.name, &self.target.name, "an origin does not give the rest of a file");
+            broken
+        })?;
+        Ok(())
     }
 }

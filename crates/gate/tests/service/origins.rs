@@ -183,11 +183,15 @@ async fn a_body_that_breaks_off_cuts_the_connection() {
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("content-length: 300000\r\n"), "{why}");
         assert!(answer.len() < 110_000, "{why}: {} bytes", answer.len());
         assert!(started.elapsed() < Duration::from_secs(10), "{why}: {:?}", started.elapsed());
-        assert_eq!(
-            site.metric("vidpass_gate_origin_requests_total{origin=\"origin\",outcome=\"broken_off\"}"),
-            1,
-            "{why}"
-        );
+        assert_eq!(site.metric("vidpass_gate_origin_broken_off_total{origin=\"origin\"}"), 1, "{why}");
+        let again = usize::from(why.contains("again"));
+        let outcomes = [("found", 1), ("not_resumed", again), ("resumed", 0)];
+        for (outcome, count) in outcomes {
+            let metric = format!("vidpass_gate_origin_requests_total{{origin=\"origin\",outcome=\"{outcome}\"}}");
+            assert_eq!(site.metric(&metric), i64::try_from(count).unwrap(), "{outcome}: {why}");
+        }
+        assert_eq!(origin.asked().len(), 1 + again, "each request has one outcome: {why}");
+        assert_eq!(written().contains("an origin does not give the rest of a file"), again == 1, "{why}");
     }
 }
 
