@@ -1,7 +1,9 @@
 //! Where the bytes of videos are: folders, HTTP servers and S3-compatible buckets.
 //!
-//! Every function here that gives bytes takes a `&Permit`, which names the origin. Nothing of a viewer's request
-//! reaches an origin: its URL is made of the origin's own, the ids of account and video, and the path of the file.
+//! Every function here that gives bytes takes a `&Permit`, which names the origin. Its URL is made of the origin's own, the
+//! ids of account and video, and the path of the file. Nothing else of a viewer's request reaches an origin but what it
+//! says of ranges, dates and entity tags, read and written anew. (Such a tag is whatever the viewer takes for one: only
+//! the origin knows its own.)
 
 mod address;
 mod blocks;

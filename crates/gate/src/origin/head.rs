@@ -56,7 +56,7 @@ impl Want {
         }
     }
 
-    /// The headers that say it. Nothing of the viewer's is copied: all is written anew from what was parsed.
+    /// The headers that say it, written anew from what was parsed. Of the viewer's own text there are entity tags alone.
     pub(super) fn headers(&self) -> HeaderMap {
         let said: Vec<(HeaderName, String)> = match self {
             Self::Head | Self::Whole => Vec::new(),
