@@ -188,7 +188,7 @@ impl Origins {
     fn entry(&self, permit: &Permit) -> Result<&Entry, Failure> {
         let Some(name) = permit.origin().filter(|name| name.as_str() != MEDIA) else { return Ok(&self.media) };
         self.named.get(name).ok_or_else(|| {
-            tracing::error!(origin = %name, account = %permit.account(), "the configuration has no such origin");
+            tracing::error!(origin = %name, account.id = %permit.account(), video.id = %permit.video(), "the configuration has no such origin");
             Failure::OriginUnknown
         })
     }

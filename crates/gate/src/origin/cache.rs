@@ -216,7 +216,7 @@ impl Drop for Kept {
     fn drop(&mut self) {
         self.metrics.bytes.dec_by(gauge(self.head.length));
         if let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::warn!(error = %Chain(&error), "a file of the cache is not there any more");
+            tracing::warn!(file = %self.path.display(), error = %Chain(&error), "a file of the cache cannot be deleted");
         }
     }
 }

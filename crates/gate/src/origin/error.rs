@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use vidpass_token::{Chain, OriginName};
 
+use super::remote::Target;
 use crate::deny::Failure;
 
 /// Why an origin gave no bytes, or not all of them.
@@ -70,14 +71,14 @@ pub enum OriginError {
 }
 
 impl OriginError {
-    /// Writes a line about `file`. It is an error where an administrator must mend something; what an origin does, or a
+    /// Writes a line about a file. It is an error where an administrator must mend something; what an origin does, or a
     /// viewer can cause, is a warning.
-    pub(super) fn log(&self, origin: &OriginName, file: &str, what: &'static str) {
-        let error = Chain(self);
+    pub(super) fn log(&self, origin: &OriginName, target: &Target, what: &'static str) {
+        let (error, Target { name: file, account, video, .. }) = (Chain(self), target);
         if self.is_for_administrators() {
-            tracing::error!(%origin, file, %error, "{what}");
+            tracing::error!(%origin, account.id = %account, video.id = %video, %file, %error, "{what}");
         } else {
-            tracing::warn!(%origin, file, %error, "{what}");
+            tracing::warn!(%origin, account.id = %account, video.id = %video, %file, %error, "{what}");
         }
     }
 

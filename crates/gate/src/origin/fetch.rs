@@ -129,7 +129,7 @@ impl Fetch {
     }
 
     pub(crate) fn failed(&self, error: &OriginError) -> Failure {
-        error.log(&self.origin.name, &self.target.name, "an origin gives no file");
+        error.log(&self.origin.name, &self.target, "an origin gives no file");
         error.failure()
     }
 }

@@ -9,7 +9,7 @@ use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, Url};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use vidpass_token::{FilePath, OriginName, Permit, UnixTime};
+use vidpass_token::{AccountId, FilePath, OriginName, Permit, UnixTime, VideoId};
 
 use super::address::OriginUrl;
 use super::content::{Content, Found};
@@ -50,6 +50,8 @@ pub(super) struct Target {
     pub(super) key: Box<str>,
     /// The same for logs.
     pub(super) name: Arc<str>,
+    pub(super) account: AccountId,
+    pub(super) video: VideoId,
 }
 
 /// What came of a question.
@@ -90,7 +92,13 @@ impl Remote {
     pub(super) fn target(&self, permit: &Permit, file: FilePath<'_>) -> Target {
         let video = format!("{}:{}/{}", self.name, permit.account(), permit.video());
         let url = self.base.below(&format!("{}/{}", self.path.of(permit), file.as_str()));
-        Target { url, key: format!("{video}/{}", file.as_str()).into(), name: format!("{video}/{file}").into() }
+        Target {
+            url,
+            key: format!("{video}/{}", file.as_str()).into(),
+            name: format!("{video}/{file}").into(),
+            account: permit.account().clone(),
+            video: permit.video().clone(),
+        }
     }
 
     /// Asks, and waits for the first bytes. `now` is the time of the viewer's request.

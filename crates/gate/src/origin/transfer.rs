@@ -69,7 +69,7 @@ impl Transfer {
         let read = timeout(after, self.read()).await.unwrap_or(Err(OriginError::Timeout { after }));
         if let Err(error) = &read {
             self.origin.metrics.broken_off(&self.origin.name).inc();
-            error.log(&self.origin.name, &self.target.name, "an origin broke off a file");
+            error.log(&self.origin.name, &self.target, "an origin broke off a file");
         }
         read.map(Some)
     }
@@ -111,7 +111,7 @@ impl Transfer {
         });
         self.origin.metrics.count(&self.origin.name, if answer.is_ok() { "resumed" } else { "not_resumed" });
         self.response = answer.map_err(|error| {
-            error.log(&self.origin.name, &self.target.name, "an origin does not give the rest of a file");
+            error.log(&self.origin.name, &self.target, "an origin does not give the rest of a file");
             broken
         })?;
         Ok(())

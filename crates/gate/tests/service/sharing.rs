@@ -136,6 +136,7 @@ async fn a_shared_download_that_breaks_off_cuts_every_viewer() {
     let log = written();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("an origin broke off a file")).collect();
     assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains(r#""account.id":"owner","video.id":"public""#), "{log}");
     assert!(
         lines[0].contains("\"level\":\"WARN\"") && lines[0].contains("the connection to the origin failed: "),
         "{log}"
