@@ -12,6 +12,7 @@ use super::head::{Head, Want};
 use super::metrics::OriginMetrics;
 use super::remote::{Got, Remote, Target};
 use crate::deny::Failure;
+use crate::manifest::ManifestKind;
 
 /// What all remote origins share.
 pub(super) struct Fetcher {
@@ -32,9 +33,7 @@ pub(crate) struct Fetch {
 impl Fetcher {
     /// Whether the cache would keep such a file. A manifest may change at any time; whatever it names does not.
     pub(super) fn keeps(&self, file: FilePath<'_>) -> bool {
-        let manifest =
-            |extension: &str| ["m3u8", "m3u", "mpd"].iter().any(|known| extension.eq_ignore_ascii_case(known));
-        self.cache.is_some() && !file.extension().is_some_and(manifest)
+        self.cache.is_some() && ManifestKind::of(file).is_none()
     }
 
     /// The file, where the cache has it.
