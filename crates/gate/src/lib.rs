@@ -15,6 +15,7 @@ mod credential_place;
 mod decide;
 mod decision_id;
 mod deny;
+mod hash;
 mod headers;
 mod judge;
 mod log;

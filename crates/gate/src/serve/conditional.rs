@@ -2,12 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_lc_rs::digest;
 use http::header::{
     ETAG, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
     LAST_MODIFIED,
 };
 use vidpass_token::UnixTime;
+
+use crate::hash;
 
 /// The last second of the year 9999, after which an HTTP date cannot be written.
 const LAST_DATE: i64 = 253_402_300_799;
@@ -60,9 +61,8 @@ impl Validators {
     /// Of bytes in memory that were made of a file. Its date alone would not do: what they are made of may change
     /// without it, such as a setting or a token.
     pub(crate) fn of_bytes(bytes: &[u8], modified: Option<UnixTime>) -> Self {
-        let hash = digest::digest(&digest::SHA256, bytes);
-        let etag: String = hash.as_ref().iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
-        Self { etag: Some(EntityTag(format!("\"{etag}\"").into())), modified }
+        let hash = hash::hex::<TAG_BYTES>(bytes);
+        Self { etag: Some(EntityTag(format!("\"{hash}\"").into())), modified }
     }
 
     /// As an origin gives them; what cannot be read is as if it were not there.
