@@ -36,10 +36,15 @@ fn files(cache: &Path) -> Vec<PathBuf> {
     paths.filter(|path| !path.ends_with("vidpass-cache.lock")).collect()
 }
 
-/// How many files there are, and how many bytes.
+/// Those that are written to their end.
+fn finished(folder: &TempDir) -> Vec<PathBuf> {
+    let unfinished = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "part");
+    files(&folder.path().join("cache")).into_iter().filter(|path| !unfinished(path)).collect()
+}
+
+/// How many files there are, and how many bytes. One that goes while it is looked at is not there.
 fn kept(folder: &TempDir) -> (usize, u64) {
-    let sizes: Vec<u64> =
-        files(&folder.path().join("cache")).iter().map(|file| file.metadata().unwrap().len()).collect();
+    let sizes: Vec<u64> = finished(folder).iter().filter_map(|file| Some(file.metadata().ok()?.len())).collect();
     (sizes.len(), sizes.iter().sum())
 }
 
@@ -264,7 +269,7 @@ async fn a_file_that_somebody_took_or_cut_is_fetched_anew() {
         assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789", "{harm}");
         assert_eq!(origin.asked().len(), requests);
         wait_for_files(&folder, 1).await;
-        let file = files(&folder.path().join("cache")).remove(0);
+        let file = finished(&folder).remove(0);
         match harm {
             "take" => fs::remove_file(file).unwrap(),
             _ => fs::write(file, "012").unwrap(),
