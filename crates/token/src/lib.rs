@@ -59,7 +59,7 @@ pub use explain::{Explanation, Failure, Finding, Inspected, Inspection, KnownKey
 pub use id::{AccountId, IdError, KeyId, OriginName, TokenId, VideoId};
 pub use jws::{MAX_TOKEN_LENGTH, MalformedToken, SignError, Token, TokenFingerprint, UnverifiedToken, VerifyError};
 pub use key::{KeyError, PublicKey, SigningKey};
-pub use origin::{AllowedOrigin, OriginError, RequestOrigin, RequestOriginError};
+pub use origin::{AllowedOrigin, OriginError, RequestOrigin, RequestOriginError, host_and_port};
 pub use path::{Credential, FilePath, MAX_PATH_LENGTH, MAX_QUERY_LENGTH, MediaPath, PathError, is_segment};
 pub use policy::{AccountPolicy, Limits, Terms, VideoPolicy};
 pub use time::{Clock, UnixTime};
