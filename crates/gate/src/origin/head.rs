@@ -139,6 +139,7 @@ fn number(digits: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::map;
     use crate::serve::range::parse;
 
     const TAG: (&str, &str) = ("etag", "\"a\"");
@@ -222,14 +223,6 @@ mod tests {
 
     fn part(range: &str) -> Want {
         Want::Part { spec: parse(range.as_bytes()).unwrap(), of: None }
-    }
-
-    fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(*name, value.parse().unwrap());
-        }
-        map
     }
 
     #[track_caller]

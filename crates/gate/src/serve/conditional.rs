@@ -211,6 +211,7 @@ fn parse_date(text: &str) -> Option<UnixTime> {
 mod tests {
     use super::Precondition::{Failed, NotModified, Proceed};
     use super::*;
+    use crate::headers::map;
 
     const ETAG: &str = "\"6b49d200.5-a-7\"";
     const DATE: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
@@ -360,14 +361,6 @@ mod tests {
 
     fn file() -> Validators {
         Validators::of_file((1_800_000_000, 5), 10, 7, UnixTime(1_800_000_900))
-    }
-
-    fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(*name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
-        }
-        map
     }
 
     #[track_caller]

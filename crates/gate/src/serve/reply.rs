@@ -76,6 +76,7 @@ impl Question<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::map;
     use crate::serve::conditional::Validators;
 
     const ETAG: &str = "\"e\"";
@@ -118,14 +119,6 @@ mod tests {
         want("GET", &[("if-modified-since", DATE)], held(&[("if-modified-since", DATE)]));
         want("GET", &[("if-none-match", "*")], Want::Whole);
         want("GET", &[("if-match", ETAG)], Want::Whole);
-    }
-
-    fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(*name, value.parse().unwrap());
-        }
-        map
     }
 
     #[track_caller]
