@@ -64,11 +64,10 @@ impl ManifestKind {
     #[must_use]
     pub fn of(file: FilePath<'_>) -> Option<Self> {
         let is = |extension: &str| file.extension().is_some_and(|own| own.eq_ignore_ascii_case(extension));
-        match () {
-            () if is("m3u8") || is("m3u") => Some(Self::Hls),
-            () if is("mpd") => Some(Self::Dash),
-            () => None,
+        if is("m3u8") || is("m3u") {
+            return Some(Self::Hls);
         }
+        is("mpd").then_some(Self::Dash)
     }
 }
 

@@ -192,11 +192,8 @@ fn what_cannot_be_read_without_doubt_is_an_error() {
         ("<Other/>", "its root is not one `MPD`"),
         ("<MPD/><MPD/>", "its root is not one `MPD`"),
         ("<MPD/>x", "its root is not one `MPD`"),
-        ("<MPD>", "it has an element within a URL, or elements at its end that are not closed"),
-        (
-            "<MPD><BaseURL>a<b/></BaseURL></MPD>",
-            "it has an element within a URL, or elements at its end that are not closed",
-        ),
+        ("<MPD>", "it ends before its elements do"),
+        ("<MPD><BaseURL>a<b/></BaseURL></MPD>", "it has an element within a URL, before byte 19"),
         ("<MPD></Period>", "it is not well-formed XML before byte 14"),
         ("<MPD><a", "it is not well-formed XML before byte 7"),
         ("<MPD a='1' a='2'/>", "it is not well-formed XML before byte 18"),
