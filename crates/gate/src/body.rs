@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use vidpass_token::Chain;
 
 use crate::deny::Failure;
-use crate::origin::OriginError;
+use crate::origin::FetchError;
 
 /// How much of a file is read at once, in bytes. A connection holds about two of these.
 const CHUNK: u64 = 256 * 1024;
@@ -40,7 +40,7 @@ pub enum BodyError {
         /// Origin, video and path within it.
         file: Arc<str>,
         /// Why.
-        source: Arc<OriginError>,
+        source: Arc<FetchError>,
     },
     /// The file could not be read.
     #[error("cannot read {file}")]
@@ -90,7 +90,7 @@ pub(crate) struct FileBody {
 pub(crate) struct RemoteBody {
     /// Origin, video and path within it, for errors.
     name: Arc<str>,
-    chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Arc<OriginError>>> + Send>>,
+    chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Arc<FetchError>>> + Send>>,
     /// How many bytes are still to come.
     left: u64,
     sent: Counter,
@@ -126,7 +126,7 @@ impl RemoteBody {
     /// `length` bytes; `sent` counts them.
     pub(crate) fn new(
         name: Arc<str>,
-        chunks: impl Stream<Item = Result<Bytes, Arc<OriginError>>> + Send + 'static,
+        chunks: impl Stream<Item = Result<Bytes, Arc<FetchError>>> + Send + 'static,
         length: u64,
         sent: Counter,
     ) -> Self {
@@ -138,7 +138,7 @@ impl RemoteBody {
             return Poll::Ready(None);
         }
         let chunk = ready!(self.chunks.as_mut().poll_next(context));
-        Poll::Ready(Some(match chunk.unwrap_or_else(|| Err(Arc::new(OriginError::Stopped))) {
+        Poll::Ready(Some(match chunk.unwrap_or_else(|| Err(Arc::new(FetchError::Stopped))) {
             Ok(chunk) => {
                 self.left = self.left.saturating_sub(chunk.len() as u64);
                 self.sent.inc_by(chunk.len() as u64);

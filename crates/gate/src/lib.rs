@@ -37,9 +37,9 @@ pub use deny::Failure;
 pub use judge::Judge;
 pub use log::AddressInLog;
 pub use origin::{
-    BucketName, CacheConfig, CacheError, FolderError, KnownAs, KnownAsError, MEDIA, OriginConfig, OriginError,
-    OriginLimits, OriginUrl, OriginUrlError, Origins, OriginsConfig, OriginsError, PathTemplate, Place, RegionName,
-    S3Bucket, S3Error, S3Style, TemplateError,
+    BucketName, CacheConfig, CacheError, FetchError, FolderError, KnownAs, KnownAsError, MEDIA, OriginConfig,
+    OriginKind, OriginLimits, OriginUrl, OriginUrlError, Origins, OriginsConfig, OriginsError, PathTemplate,
+    RegionName, S3Bucket, S3Error, S3Style, TemplateError,
 };
 pub use serve::{AccelPrefix, AccelPrefixError, Askers, EnvoyGrpc, ForwardAuth, Preset};
 pub use service::{GateParts, GateService};

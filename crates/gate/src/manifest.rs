@@ -7,8 +7,8 @@
 //!
 //! Nothing here reads a file or knows who asks.
 
+mod base_folder;
 mod dash;
-mod footing;
 mod hls;
 mod home;
 mod parameter;

@@ -14,7 +14,7 @@ mod error;
 mod fetch;
 mod folder;
 mod head;
-mod home;
+mod known_as;
 mod limits;
 mod metrics;
 mod remote;
@@ -36,13 +36,13 @@ pub use self::cache::CacheError;
 use self::cache::DiskCache;
 pub(crate) use self::content::Found;
 use self::download::Downloads;
-pub use self::error::OriginError;
+pub use self::error::FetchError;
 pub(crate) use self::fetch::Fetch;
 use self::fetch::Fetcher;
 pub use self::folder::FolderError;
 use self::folder::FolderOrigin;
 pub(crate) use self::head::{Head, Want};
-pub use self::home::{KnownAs, KnownAsError};
+pub use self::known_as::{KnownAs, KnownAsError};
 pub use self::limits::{CacheConfig, OriginLimits};
 use self::metrics::OriginMetrics;
 pub(crate) use self::remote::Got;
@@ -80,7 +80,7 @@ pub struct OriginsConfig {
 #[derive(Debug)]
 pub struct OriginConfig {
     /// What it is, and where.
-    pub place: Place,
+    pub kind: OriginKind,
     /// Where a video's files are below that.
     pub path: PathTemplate,
     /// Where manifests say that they are, beside the origin's own address.
@@ -89,7 +89,7 @@ pub struct OriginConfig {
 
 /// What an origin is, and where.
 #[derive(Debug)]
-pub enum Place {
+pub enum OriginKind {
     /// A folder of this machine.
     Folder(PathBuf),
     /// An HTTP server.
@@ -224,18 +224,18 @@ struct Opening {
 
 impl Opening {
     fn entry(&self, name: OriginName, config: OriginConfig) -> Result<Entry, OriginsError> {
-        let OriginConfig { place, path, known_as } = config;
-        match place {
-            Place::Folder(folder) => match FolderOrigin::open(&folder, path.clone()) {
+        let OriginConfig { kind, path, known_as } = config;
+        match kind {
+            OriginKind::Folder(folder) => match FolderOrigin::open(&folder, path.clone()) {
                 Ok(folder) => Ok(Entry::folder(folder, path, known_as)),
                 Err(source) => Err(OriginsError::Folder { name, source }),
             },
-            Place::Http(url) => {
+            OriginKind::Http(url) => {
                 let addresses = vec![url.clone()];
                 let origin = self.remote(name, url, &path, None)?;
                 Ok(Entry { origin, path, addresses, known_as })
             }
-            Place::S3(bucket) => match bucket.url() {
+            OriginKind::S3(bucket) => match bucket.url() {
                 Ok(url) => {
                     let origin = self.remote(name, url, &path, Some(bucket.signer()))?;
                     Ok(Entry { origin, path, addresses: bucket.known_urls(), known_as })

@@ -22,7 +22,7 @@ use vidpass_gate::{
 use vidpass_store::DatabaseUrl;
 use vidpass_token::{Limits, Network, OriginName};
 
-pub(crate) use origins::{BucketSettings, OriginSettings, PlaceSettings};
+pub(crate) use origins::{BucketSettings, KindSettings, OriginSettings};
 pub(crate) use problems::ConfigError;
 use problems::Problems;
 use raw::RawConfig;

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::blocks::{Blocks, in_memory};
 use super::content::Found;
-use super::error::OriginError;
+use super::error::FetchError;
 use super::head::Head;
 use super::transfer::Transfer;
 use crate::deny::Failure;
@@ -54,7 +54,7 @@ enum Stage {
     /// All bytes are there.
     Ended,
     /// No more bytes will come, although some are missing.
-    BrokenOff(Arc<OriginError>),
+    BrokenOff(Arc<FetchError>),
 }
 
 /// See [`Downloads::joinable`].
@@ -219,7 +219,7 @@ impl Reader {
     }
 
     /// The next bytes; `None` after the last ones.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Arc<OriginError>> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Arc<FetchError>> {
         if self.range.is_empty() {
             return Ok(None);
         }
@@ -229,15 +229,15 @@ impl Reader {
         Ok(Some(chunk))
     }
 
-    async fn next(&mut self) -> Result<Bytes, Arc<OriginError>> {
+    async fn next(&mut self) -> Result<Bytes, Arc<FetchError>> {
         let position = self.range.start;
         let more = |state: &State| !matches!(state.stage, Stage::Running) || state.blocks.has(position);
-        let state = self.state.wait_for(more).await.map_err(|_| Arc::new(OriginError::Stopped))?;
+        let state = self.state.wait_for(more).await.map_err(|_| Arc::new(FetchError::Stopped))?;
         match (state.blocks.from(position), &state.stage) {
             (Some(bytes), _) => Ok(bytes),
             (None, Stage::BrokenOff(error)) => Err(Arc::clone(error)),
             (None, Stage::Asking | Stage::Failed(_) | Stage::Alone(_) | Stage::Running | Stage::Ended) => {
-                Err(Arc::new(OriginError::Stopped))
+                Err(Arc::new(FetchError::Stopped))
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::deny::Failure;
 /// Why an origin gave no bytes, or not all of them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum OriginError {
+pub enum FetchError {
     /// The origin has as many requests as it may have at once.
     #[error("the origin has {max_requests} requests already, which is its limit")]
     Busy {
@@ -70,7 +70,7 @@ pub enum OriginError {
     Undecided,
 }
 
-impl OriginError {
+impl FetchError {
     /// Writes a line about a file. It is an error where an administrator must mend something; what an origin does, or a
     /// viewer can cause, is a warning.
     pub(super) fn log(&self, origin: &OriginName, target: &Target, what: &'static str) {
@@ -120,7 +120,7 @@ impl OriginError {
     }
 }
 
-impl From<reqwest::Error> for OriginError {
+impl From<reqwest::Error> for FetchError {
     /// Without the URL: the path of a wrong link may hold a token.
     fn from(error: reqwest::Error) -> Self {
         Self::Connection(error.without_url())

@@ -7,7 +7,7 @@ use vidpass_token::{FilePath, UnixTime};
 use super::cache::DiskCache;
 use super::content::{Content, Found};
 use super::download::{Download, Downloads, Share, share};
-use super::error::OriginError;
+use super::error::FetchError;
 use super::head::{Head, Want};
 use super::metrics::OriginMetrics;
 use super::remote::{Got, Remote, Target};
@@ -127,7 +127,7 @@ impl Fetch {
         self.origin.open(&self.target, want, self.now).await.map_err(|error| self.failed(&error))
     }
 
-    pub(crate) fn failed(&self, error: &OriginError) -> Failure {
+    pub(crate) fn failed(&self, error: &FetchError) -> Failure {
         error.log(&self.origin.name, &self.target, "an origin gives no file");
         error.failure()
     }

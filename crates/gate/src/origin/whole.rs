@@ -14,7 +14,7 @@ use vidpass_token::{FilePath, Permit, UnixTime};
 
 use super::content::Found;
 use super::head::Want;
-use super::home;
+use super::known_as;
 use super::remote::Got;
 use super::{Origins, Source};
 use crate::body::{BodyError, GateBody};
@@ -66,9 +66,9 @@ impl Origins {
     /// The places below which URLs name files of the permitted video: those of its origin, and what that is known as.
     pub(crate) fn homes(&self, permit: &Permit) -> Result<Vec<Home>, Failure> {
         let entry = self.entry(permit)?;
-        let addresses = entry.addresses.iter().map(|address| home::below(address, &entry.path, permit));
+        let addresses = entry.addresses.iter().map(|address| known_as::below(address, &entry.path, permit));
         let own = match addresses.len() {
-            0 => vec![home::without_host(&entry.path, permit)],
+            0 => vec![known_as::without_host(&entry.path, permit)],
             _ => addresses.collect(),
         };
         Ok(own.into_iter().chain(entry.known_as.iter().map(|known| known.home(permit))).flatten().collect())

@@ -27,7 +27,7 @@ fn cached(origin: &Upstream, change: impl FnOnce(&mut CacheConfig)) -> (Site, Te
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path());
     change(&mut config);
-    (Site::start().with_origins(vec![("origin", origin.place())], limits(), Some(config)), folder)
+    (Site::start().with_origins(vec![("origin", origin.kind())], limits(), Some(config)), folder)
 }
 
 /// The cache's files, without the one that is locked.
@@ -126,8 +126,8 @@ async fn one_video_is_never_taken_for_another() {
     let by_path = |head: &str| vec![Step::Send(answer(head, head.split(' ').nth(1).unwrap().as_bytes()))];
     let (origin, other) = (Upstream::start(by_path).await, Upstream::with_file("another origin").await);
     let folder = tempfile::tempdir().unwrap();
-    let places = vec![("origin", origin.place()), ("other", other.place())];
-    let site = Site::start().with_origins(places, limits(), Some(config(folder.path())));
+    let origins = vec![("origin", origin.kind()), ("other", other.kind())];
+    let site = Site::start().with_origins(origins, limits(), Some(config(folder.path())));
     site.name_origin("embedded", "origin");
     for (target, expected) in [
         ("/public/a/b.ts", "200 /owner/public/a/b.ts"),
@@ -160,7 +160,7 @@ async fn parts_and_what_is_too_large_are_not_kept() {
     let origin = Upstream::with_file("0123456789").await;
     let folder = tempfile::tempdir().unwrap();
     let limits = OriginLimits { max_object: 9, ..limits() };
-    let site = Site::start().with_origins(vec![("origin", origin.place())], limits, Some(config(folder.path())));
+    let site = Site::start().with_origins(vec![("origin", origin.kind())], limits, Some(config(folder.path())));
     assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789");
     assert_eq!(site.ask(Method::GET, SEGMENT, &[("range", "bytes=0-3")]).await.summary(), "206 0123");
     assert_eq!(site.ask(Method::HEAD, SEGMENT, &[]).await.summary(), "200 ");

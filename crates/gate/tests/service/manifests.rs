@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use http::Method;
 use tokio::sync::Semaphore;
-use vidpass_gate::{OriginConfig, OriginLimits, Place};
+use vidpass_gate::{OriginConfig, OriginKind, OriginLimits};
 
 use crate::logs::written;
 use crate::site::{Answer, CHANGED, Site, limits, token};
@@ -128,7 +128,7 @@ async fn the_host_of_the_origin_is_home() {
         )
     };
     let origin = Upstream::start(move |head| vec![Step::Send(whole(head, manifest(head).as_bytes(), ""))]).await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     let answer = site.get("/public/manifest/video.m3u8").await;
     let body = str::from_utf8(&answer.body).unwrap();
     let expected =
@@ -146,7 +146,7 @@ async fn a_manifest_of_a_remote_origin_is_served_as_any_file_is() {
         true => vec![Step::Send(b"HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n".to_vec())],
         false => vec![Step::Send(answer(head, b"/public/a.ts\n"))],
     });
-    let site = Site::start().with_origin(origin.await.place());
+    let site = Site::start().with_origin(origin.await.kind());
     let served = site.get("/public/manifest/video.m3u8").await;
     assert_eq!((served.summary().as_str(), served.header("last-modified")), ("200 ../a.ts\n", CHANGED));
     assert_eq!(site.get("/public/nothing.m3u8").await.summary(), "404 not_found");
@@ -158,15 +158,15 @@ async fn a_manifest_of_a_remote_origin_is_served_as_any_file_is() {
 async fn homes_are_where_the_origin_is_and_where_it_is_known() {
     let text = "/base/public/a.ts\n/x/owner/public/b.ts\nhttps://cdn.example.com/vod/public/c.ts\n\
         http://nas/public/d.ts\n//cdn.example.com/vod/other/e.ts\n/owner/public/f.ts\n";
-    let config = |place, path: &str, known_as: &str| OriginConfig {
-        place,
+    let config = |kind, path: &str, known_as: &str| OriginConfig {
+        kind,
         path: path.parse().unwrap(),
         known_as: vec![known_as.parse().unwrap()],
     };
     let served = async |config| Site::start().with_config(config).get("/public/manifest/video.m3u8").await.summary();
 
     let origin = Upstream::start(move |head| vec![Step::Send(answer(head, text.as_bytes()))]).await;
-    let http = Place::Http(format!("http://{}/base", origin.address).parse().unwrap());
+    let http = OriginKind::Http(format!("http://{}/base", origin.address).parse().unwrap());
     let http = served(config(http, "{uid}", "https://cdn.example.com/vod/{uid}/")).await;
     let expected = text.replace("/base/public/", "../").replace("https://cdn.example.com/vod/public/", "../");
     assert_eq!(http, format!("200 {expected}"));
@@ -175,7 +175,7 @@ async fn homes_are_where_the_origin_is_and_where_it_is_known() {
     let manifest = folder.path().join("x/owner/public/manifest/video.m3u8");
     std::fs::create_dir_all(manifest.parent().unwrap()).unwrap();
     std::fs::write(manifest, text).unwrap();
-    let nas = Place::Folder(folder.path().to_owned());
+    let nas = OriginKind::Folder(folder.path().to_owned());
     let nas = served(config(nas, "x/{account}/{uid}", "http://nas/{uid}")).await;
     let expected = text.replace("/x/owner/public/", "../").replace("http://nas/public/", "../");
     assert_eq!(nas, format!("200 {expected}"));
@@ -191,7 +191,7 @@ async fn what_breaks_off_says_why() {
         };
         let origin = Upstream::start(script).await;
         let limits = OriginLimits { read_timeout: Duration::from_millis(100), ..limits() };
-        let site = Site::start().with_origins(vec![("origin", origin.place())], limits, None);
+        let site = Site::start().with_origins(vec![("origin", origin.kind())], limits, None);
         assert_eq!(site.get("/public/manifest/video.m3u8").await.summary(), expected);
     }
 }
@@ -209,7 +209,7 @@ async fn no_more_large_ones_are_in_memory_than_there_is_room_for() {
             vec![Step::Send(first), Step::Wait(Arc::clone(&until)), Step::Send(rest)]
         }
     });
-    let site = Arc::new(Site::start().with_origin(origin.await.place()));
+    let site = Arc::new(Site::start().with_origin(origin.await.kind()));
     let get = |name: String| {
         let site = Arc::clone(&site);
         tokio::spawn(async move { site.get(&format!("/public/{name}.m3u8")).await.summary() })

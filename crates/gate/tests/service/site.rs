@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 use vidpass_gate::{
     AddressInLog, CacheConfig, Catalogue, CountrySource, CredentialPlace, ForwardedHeader, Gate, GateBody, GateConfig,
-    GateParts, GateService, Judge, OriginConfig, OriginLimits, Origins, OriginsConfig, PathTemplate, Place,
+    GateParts, GateService, Judge, OriginConfig, OriginKind, OriginLimits, Origins, OriginsConfig, PathTemplate,
     ViewerResolver,
 };
 use vidpass_token::{Claims, SigningKey, UnixTime, VideoPolicy};
@@ -80,19 +80,19 @@ impl Site {
     }
 
     /// The same gate with `origin` under that name, where the files of `public` are from now on.
-    pub(crate) fn with_origin(self, place: Place) -> Self {
-        self.with_origins(vec![("origin", place)], limits(), None)
+    pub(crate) fn with_origin(self, kind: OriginKind) -> Self {
+        self.with_origins(vec![("origin", kind)], limits(), None)
     }
 
     /// The same gate with these origins. The files of `public` are in the one called `origin` from now on.
     pub(crate) fn with_origins(
         mut self,
-        places: Vec<(&str, Place)>,
+        origins: Vec<(&str, OriginKind)>,
         limits: OriginLimits,
         cache: Option<CacheConfig>,
     ) -> Self {
         self.registry = Registry::default();
-        let origins = open(self.folder.path(), places, limits, cache, &mut self.registry);
+        let origins = open(self.folder.path(), origins, limits, cache, &mut self.registry);
         self.service = service(&self.judge, origins);
         self.name_origin("public", "origin");
         self
@@ -233,15 +233,15 @@ fn sign(key: &SigningKey, video: &str, change: impl FnOnce(&mut Claims)) -> Stri
 /// Origins of these names, which are ready to be asked.
 fn open<'a>(
     media: &Path,
-    places: impl IntoIterator<Item = (&'a str, Place)>,
+    origins: impl IntoIterator<Item = (&'a str, OriginKind)>,
     limits: OriginLimits,
     cache: Option<CacheConfig>,
     metrics: &mut Registry,
 ) -> Origins {
-    let origin = |(name, place): (&str, Place)| {
-        (name.parse().unwrap(), OriginConfig { place, path: PathTemplate::default(), known_as: Vec::new() })
+    let origin = |(name, kind): (&str, OriginKind)| {
+        (name.parse().unwrap(), OriginConfig { kind, path: PathTemplate::default(), known_as: Vec::new() })
     };
-    let named = places.into_iter().map(origin).collect();
+    let named = origins.into_iter().map(origin).collect();
     Origins::open(OriginsConfig { media: media.to_owned(), named, limits, cache }, metrics).unwrap()
 }
 
