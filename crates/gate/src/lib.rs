@@ -19,7 +19,7 @@ mod hash;
 mod headers;
 mod judge;
 mod log;
-pub mod manifest;
+mod manifest;
 mod metrics;
 mod origin;
 mod request_target;

@@ -7,7 +7,7 @@ mod scan;
 
 use std::borrow::Cow;
 
-pub use self::error::DashError;
+pub(crate) use self::error::DashError;
 
 use self::bases::Bases;
 use self::outline::Role;

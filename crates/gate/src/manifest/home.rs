@@ -10,7 +10,7 @@ use vidpass_token::{VideoId, host_and_port};
 /// `vod.example.com/vod/v1/` and `cdn.example.com:8443/v1/` have a host, `/account/v1/` has none. `http` and `https`
 /// are alike, and their own ports go without saying.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Home {
+pub(crate) struct Home {
     host: Option<Host>,
     /// The names of the folder's path.
     folder: Box<[Box<str>]>,
@@ -18,12 +18,12 @@ pub struct Home {
 
 /// Every place of one video's files, among them the gate's own: `/{uid}/`.
 #[derive(Clone, Debug)]
-pub struct Homes(Vec<Home>);
+pub(crate) struct Homes(Vec<Home>);
 
 /// Why a text is not a [`Home`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum HomeError {
+pub(crate) enum HomeError {
     /// The path is not that of a folder.
     #[error("`{0}` is not a folder's path, such as `/vod/v1/`, of plain characters")]
     Folder(Box<str>),
@@ -41,7 +41,7 @@ struct Host {
 
 impl Homes {
     /// The homes that an origin knows of the video `uid`, and the gate's.
-    pub fn new(uid: &VideoId, of_origin: impl IntoIterator<Item = Home>) -> Self {
+    pub(crate) fn new(uid: &VideoId, of_origin: impl IntoIterator<Item = Home>) -> Self {
         let gate = Home { host: None, folder: [uid.as_str().into()].into() };
         Self(of_origin.into_iter().chain([gate]).collect())
     }

@@ -17,13 +17,13 @@ const MAX_BASE: usize = 256;
 
 /// How the references of one manifest are changed.
 #[derive(Clone, Copy, Debug)]
-pub struct Relocation<'a> {
+pub(crate) struct Relocation<'a> {
     /// The manifest itself, below the video's folder.
-    pub manifest: FilePath<'a>,
+    pub(crate) manifest: FilePath<'a>,
     /// Where the video's files are known to be.
-    pub homes: &'a Homes,
+    pub(crate) homes: &'a Homes,
     /// What every reference to a file of the video gets added to its query, if anything.
-    pub parameter: Option<&'a TokenParameter>,
+    pub(crate) parameter: Option<&'a TokenParameter>,
 }
 
 /// A file or folder of the video, as a reference leads to it.

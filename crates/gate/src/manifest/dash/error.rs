@@ -6,7 +6,7 @@ use super::scan::MAX_DEPTH;
 /// Why a text is not a DASH manifest that can be read without doubt.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DashError {
+pub(crate) enum DashError {
     /// It has a document type, which may redefine everything.
     #[error("it has a document type")]
     DocumentType,
