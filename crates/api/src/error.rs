@@ -193,6 +193,6 @@ mod tests {
             source: std::io::Error::other("no space left"),
         });
         let expected = "the store failed: the database file `vidpass.db` cannot be made: no space left";
-        assert_eq!(vidpass_store::Chain(&error).to_string(), expected);
+        assert_eq!(vidpass_token::Chain(&error).to_string(), expected);
     }
 }

@@ -43,7 +43,7 @@ impl KeyRing {
             Ok(()) => Ok(key),
             // The private half is shown this once: a refusal would leave a key that nobody can sign with.
             Err(error @ StoreError::NotApplied { .. }) => {
-                tracing::warn!(error = %vidpass_store::Chain(&error), key.id = %key.id(), "a key was made that the gate does not know yet");
+                tracing::warn!(error = %vidpass_token::Chain(&error), key.id = %key.id(), "a key was made that the gate does not know yet");
                 Ok(key)
             }
             Err(error) => Err(error.into()),

@@ -42,7 +42,7 @@ pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 
 fn log(operation: &str, response: &Response) {
     let Some(error) = envelope::refusal(response) else { return };
-    let (status, error) = (response.status(), vidpass_store::Chain(&*error));
+    let (status, error) = (response.status(), vidpass_token::Chain(&*error));
     if status.is_server_error() {
         tracing::error!(operation, status = status.as_u16(), %error, "a request failed");
     } else {

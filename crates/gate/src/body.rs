@@ -13,9 +13,10 @@ use http_body::{Body, Frame, SizeHint};
 use prometheus_client::metrics::counter::Counter;
 use rustix::buffer::spare_capacity;
 use tokio::task::{JoinHandle, spawn_blocking};
+use vidpass_token::Chain;
 
-use crate::chain::Chain;
-use crate::origin::OriginError;
+use crate::deny::Failure;
+use crate::origin::FetchError;
 
 /// How much of a file is read at once, in bytes. A connection holds about two of these.
 const CHUNK: u64 = 256 * 1024;
@@ -39,7 +40,7 @@ pub enum BodyError {
         /// Origin, video and path within it.
         file: Arc<str>,
         /// Why.
-        source: Arc<OriginError>,
+        source: Arc<FetchError>,
     },
     /// The file could not be read.
     #[error("cannot read {file}")]
@@ -61,6 +62,16 @@ pub enum BodyError {
     },
 }
 
+impl BodyError {
+    /// What the viewer gets, where nothing was sent before.
+    pub(crate) fn failure(&self) -> Failure {
+        match self {
+            Self::Origin { source, .. } => source.failure(),
+            Self::Read { .. } | Self::Truncated { .. } => Failure::FileUnreadable,
+        }
+    }
+}
+
 /// Part of an open file.
 ///
 /// Each chunk is read on a blocking thread: a disk that is slow, or a network file system that hangs, must not hold up
@@ -79,7 +90,7 @@ pub(crate) struct FileBody {
 pub(crate) struct RemoteBody {
     /// Origin, video and path within it, for errors.
     name: Arc<str>,
-    chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Arc<OriginError>>> + Send>>,
+    chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Arc<FetchError>>> + Send>>,
     /// How many bytes are still to come.
     left: u64,
     sent: Counter,
@@ -115,7 +126,7 @@ impl RemoteBody {
     /// `length` bytes; `sent` counts them.
     pub(crate) fn new(
         name: Arc<str>,
-        chunks: impl Stream<Item = Result<Bytes, Arc<OriginError>>> + Send + 'static,
+        chunks: impl Stream<Item = Result<Bytes, Arc<FetchError>>> + Send + 'static,
         length: u64,
         sent: Counter,
     ) -> Self {
@@ -127,17 +138,16 @@ impl RemoteBody {
             return Poll::Ready(None);
         }
         let chunk = ready!(self.chunks.as_mut().poll_next(context));
-        Poll::Ready(Some(match chunk.unwrap_or_else(|| Err(Arc::new(OriginError::Stopped))) {
+        Poll::Ready(Some(match chunk.unwrap_or_else(|| Err(Arc::new(FetchError::Stopped))) {
             Ok(chunk) => {
                 self.left = self.left.saturating_sub(chunk.len() as u64);
                 self.sent.inc_by(chunk.len() as u64);
                 Ok(chunk)
             }
             Err(source) => {
+                // It was logged where it happened, once for all viewers who share it.
                 self.left = 0;
-                let error = BodyError::Origin { file: Arc::clone(&self.name), source };
-                tracing::error!(file = %self.name, error = %Chain(&error), "a file could not be sent whole");
-                Err(error)
+                Err(BodyError::Origin { file: Arc::clone(&self.name), source })
             }
         }))
     }
@@ -255,6 +265,7 @@ mod tests {
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap().len(), 1000);
         let error = body.frame().await.unwrap().unwrap_err();
         assert_eq!(error.to_string(), "v/x ended at byte 1000, before byte 2000");
+        assert_eq!(error.failure(), Failure::FileUnreadable, "not an origin's, before anything was sent");
         assert!(body.frame().await.is_none());
     }
 

@@ -94,3 +94,13 @@ pub(crate) fn preflight(credential: Option<&HeaderName>) -> Response<GateBody> {
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     response
 }
+
+/// What tests ask with, or are answered. A name may come more than once.
+#[cfg(test)]
+pub(crate) fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+    }
+    map
+}

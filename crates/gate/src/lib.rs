@@ -10,16 +10,16 @@
 
 mod body;
 mod catalogue;
-mod chain;
 mod country;
 mod credential_place;
 mod decide;
 mod decision_id;
 mod deny;
+mod hash;
 mod headers;
 mod judge;
 mod log;
-pub mod manifest;
+mod manifest;
 mod metrics;
 mod origin;
 mod request_target;
@@ -37,9 +37,9 @@ pub use deny::Failure;
 pub use judge::Judge;
 pub use log::AddressInLog;
 pub use origin::{
-    BucketName, CacheConfig, CacheError, FolderError, KnownAs, KnownAsError, MEDIA, NotWhole, OriginConfig,
-    OriginError, OriginLimits, OriginUrl, OriginUrlError, Origins, OriginsConfig, OriginsError, PathTemplate, Place,
-    RegionName, S3Bucket, S3Error, S3Style, TemplateError, WholeFile,
+    BucketName, CacheConfig, CacheError, FetchError, FolderError, KnownAs, KnownAsError, MEDIA, OriginConfig,
+    OriginKind, OriginLimits, OriginUrl, OriginUrlError, Origins, OriginsConfig, OriginsError, PathTemplate,
+    RegionName, S3Bucket, S3Error, S3Style, TemplateError,
 };
 pub use serve::{AccelPrefix, AccelPrefixError, EnvoyGrpc, ForwardAuth, Preset, ProxyJudge};
 pub use service::{GateParts, GateService};

@@ -7,8 +7,8 @@
 //!
 //! Nothing here reads a file or knows who asks.
 
+mod base_folder;
 mod dash;
-mod footing;
 mod hls;
 mod home;
 mod parameter;
@@ -20,14 +20,14 @@ use std::borrow::Cow;
 
 use vidpass_token::FilePath;
 
-pub use self::dash::DashError;
-pub use self::home::{Home, HomeError, Homes};
-pub use self::parameter::TokenParameter;
-pub use self::relocation::Relocation;
+pub(crate) use self::dash::DashError;
+pub(crate) use self::home::{Home, Homes};
+pub(crate) use self::parameter::TokenParameter;
+pub(crate) use self::relocation::Relocation;
 
 /// What kind of manifest a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ManifestKind {
+pub(crate) enum ManifestKind {
     /// A DASH media presentation description (ISO/IEC 23009-1).
     Dash,
     /// An HLS playlist (RFC 8216).
@@ -37,9 +37,9 @@ pub enum ManifestKind {
 /// Why a manifest cannot be rewritten.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ManifestError {
+pub(crate) enum ManifestError {
     /// It is not a DASH manifest that can be read without doubt.
-    #[error("it is not a DASH manifest that can be read without doubt")]
+    #[error("it cannot be read as a DASH manifest")]
     Dash(#[source] DashError),
     /// Rewritten, it would have too many bytes.
     #[error("rewritten, it would have more than {limit} bytes")]
@@ -49,16 +49,25 @@ pub enum ManifestError {
     },
 }
 
+impl ManifestError {
+    /// Whether it is too large, or has too much in it, rather than being wrong.
+    pub(crate) fn is_of_size(&self) -> bool {
+        match self {
+            Self::Dash(error) => error.is_of_size(),
+            Self::TooLarge { .. } => true,
+        }
+    }
+}
+
 impl ManifestKind {
     /// The kind that a file's extension stands for; `None` where it is no manifest.
     #[must_use]
-    pub fn of(file: FilePath<'_>) -> Option<Self> {
+    pub(crate) fn of(file: FilePath<'_>) -> Option<Self> {
         let is = |extension: &str| file.extension().is_some_and(|own| own.eq_ignore_ascii_case(extension));
-        match () {
-            () if is("m3u8") || is("m3u") => Some(Self::Hls),
-            () if is("mpd") => Some(Self::Dash),
-            () => None,
+        if is("m3u8") || is("m3u") {
+            return Some(Self::Hls);
         }
+        is("mpd").then_some(Self::Dash)
     }
 }
 
@@ -67,7 +76,7 @@ impl ManifestKind {
 ///
 /// # Errors
 /// [`ManifestError`]; nothing is ever rewritten by half.
-pub fn rewrite<'a>(
+pub(crate) fn rewrite<'a>(
     kind: ManifestKind,
     text: &'a [u8],
     relocation: &Relocation<'_>,

@@ -1,9 +1,12 @@
 //! Where the bytes of videos are: folders, HTTP servers and S3-compatible buckets.
 //!
-//! Every function here that gives bytes takes a `&Permit`, which names the origin. Nothing of a viewer's request
-//! reaches an origin: its URL is made of the origin's own, the ids of account and video, and the path of the file.
+//! Every function here that gives bytes takes a `&Permit`, which names the origin. Its URL is made of the origin's own, the
+//! ids of account and video, and the path of the file. Nothing else of a viewer's request reaches an origin but what it
+//! says of ranges, dates and entity tags, read and written anew. (Such a tag is whatever the viewer takes for one: only
+//! the origin knows its own.)
 
 mod address;
+mod blocks;
 mod cache;
 mod content;
 mod download;
@@ -11,7 +14,7 @@ mod error;
 mod fetch;
 mod folder;
 mod head;
-mod home;
+mod known_as;
 mod limits;
 mod metrics;
 mod remote;
@@ -33,20 +36,19 @@ pub use self::cache::CacheError;
 use self::cache::DiskCache;
 pub(crate) use self::content::Found;
 use self::download::Downloads;
-pub use self::error::OriginError;
+pub use self::error::FetchError;
 pub(crate) use self::fetch::Fetch;
 use self::fetch::Fetcher;
 pub use self::folder::FolderError;
 use self::folder::FolderOrigin;
 pub(crate) use self::head::{Head, Want};
-pub use self::home::{KnownAs, KnownAsError};
+pub use self::known_as::{KnownAs, KnownAsError};
 pub use self::limits::{CacheConfig, OriginLimits};
 use self::metrics::OriginMetrics;
 pub(crate) use self::remote::Got;
 use self::remote::Remote;
 pub use self::s3::{BucketName, RegionName, S3Bucket, S3Error, S3Style};
 pub use self::template::{PathTemplate, TemplateError};
-pub use self::whole::{NotWhole, WholeFile};
 use crate::deny::Failure;
 
 /// The name of the gate's own folder.
@@ -57,6 +59,8 @@ pub struct Origins {
     media: Entry,
     named: HashMap<OriginName, Entry>,
     fetcher: Arc<Fetcher>,
+    /// See [`Self::room_for_large`].
+    large: Arc<Semaphore>,
 }
 
 /// What [`Origins`] are made of.
@@ -76,7 +80,7 @@ pub struct OriginsConfig {
 #[derive(Debug)]
 pub struct OriginConfig {
     /// What it is, and where.
-    pub place: Place,
+    pub kind: OriginKind,
     /// Where a video's files are below that.
     pub path: PathTemplate,
     /// Where manifests say that they are, beside the origin's own address.
@@ -85,7 +89,7 @@ pub struct OriginConfig {
 
 /// What an origin is, and where.
 #[derive(Debug)]
-pub enum Place {
+pub enum OriginKind {
     /// A folder of this machine.
     Folder(PathBuf),
     /// An HTTP server.
@@ -175,6 +179,7 @@ impl Origins {
             media: Entry::folder(media, PathTemplate::default(), Vec::new()),
             named: named.collect::<Result<_, OriginsError>>()?,
             fetcher: Arc::new(Fetcher { downloads, cache, metrics }),
+            large: Arc::new(Semaphore::new(whole::MAX_LARGE)),
         })
     }
 
@@ -183,7 +188,7 @@ impl Origins {
     fn entry(&self, permit: &Permit) -> Result<&Entry, Failure> {
         let Some(name) = permit.origin().filter(|name| name.as_str() != MEDIA) else { return Ok(&self.media) };
         self.named.get(name).ok_or_else(|| {
-            tracing::error!(origin = %name, account = %permit.account(), "the configuration has no such origin");
+            tracing::error!(origin = %name, account.id = %permit.account(), video.id = %permit.video(), "the configuration has no such origin");
             Failure::OriginUnknown
         })
     }
@@ -219,18 +224,18 @@ struct Opening {
 
 impl Opening {
     fn entry(&self, name: OriginName, config: OriginConfig) -> Result<Entry, OriginsError> {
-        let OriginConfig { place, path, known_as } = config;
-        match place {
-            Place::Folder(folder) => match FolderOrigin::open(&folder, path.clone()) {
+        let OriginConfig { kind, path, known_as } = config;
+        match kind {
+            OriginKind::Folder(folder) => match FolderOrigin::open(&folder, path.clone()) {
                 Ok(folder) => Ok(Entry::folder(folder, path, known_as)),
                 Err(source) => Err(OriginsError::Folder { name, source }),
             },
-            Place::Http(url) => {
+            OriginKind::Http(url) => {
                 let addresses = vec![url.clone()];
                 let origin = self.remote(name, url, &path, None)?;
                 Ok(Entry { origin, path, addresses, known_as })
             }
-            Place::S3(bucket) => match bucket.url() {
+            OriginKind::S3(bucket) => match bucket.url() {
                 Ok(url) => {
                     let origin = self.remote(name, url, &path, Some(bucket.signer()))?;
                     Ok(Entry { origin, path, addresses: bucket.known_urls(), known_as })
@@ -247,6 +252,8 @@ impl Opening {
         path: &PathTemplate,
         signer: Option<s3::Signer>,
     ) -> Result<Origin, OriginsError> {
+        // So that it is there, as 0, before anything breaks.
+        drop(self.metrics.broken_off(&name));
         let client = remote::client(&base, &self.limits);
         let client = client.map_err(|source| OriginsError::Client { name: name.clone(), source })?;
         Ok(Origin::Remote(Arc::new(Remote {

@@ -8,10 +8,10 @@ mod followers;
 
 use std::fmt;
 
-use vidpass_token::{AccountId, AccountPolicy, KeyId, PublicKey, VideoId, VideoPolicy};
+use vidpass_token::{AccountId, AccountPolicy, Chain, KeyId, PublicKey, VideoId, VideoPolicy};
 
 use crate::accounts;
-use crate::error::{Chain, StoreError};
+use crate::error::StoreError;
 use crate::keys;
 use crate::pool::{Tx, on_tx};
 use crate::store::Store;

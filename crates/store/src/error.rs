@@ -1,7 +1,5 @@
 //! Everything that can go wrong between a caller and the database.
 
-use std::error::Error;
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -248,27 +246,6 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Prints an error and, after each `: `, what caused it. Our errors never print their source themselves; the drivers'
-/// do now and then, and a cause that was printed is not printed again.
-pub struct Chain<'a>(pub &'a dyn Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut last = self.0.to_string();
-        f.write_str(&last)?;
-        let mut source = self.0.source();
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            if !last.ends_with(&text) {
-                write!(f, ": {text}")?;
-                last = text;
-            }
-            source = cause.source();
-        }
-        Ok(())
-    }
-}
-
 enum Fault {
     Away,
     Damage,
@@ -326,6 +303,8 @@ pub(crate) fn without_nul(field: &'static str, text: &str) -> Result<(), StoreEr
 
 #[cfg(test)]
 mod tests {
+    use vidpass_token::Chain;
+
     use super::*;
 
     #[test]

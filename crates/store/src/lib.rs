@@ -25,7 +25,7 @@ pub use credentials::{
     ApiSecret, ApiSecretError, Caller, Credential, CredentialId, CredentialIdError, CredentialKind, NewCredential,
     Presented,
 };
-pub use error::{Chain, StoreError};
+pub use error::StoreError;
 pub use keys::{MAX_SIGNING_KEYS, SigningKeyRecord};
 pub use seal::{MasterKey, MasterKeyError, SealError};
 pub use store::{Deletion, Store};

@@ -30,6 +30,7 @@
 //! ```
 
 mod access;
+mod chain;
 mod checks;
 mod claims;
 mod decision;
@@ -49,6 +50,7 @@ pub use access::{
     AccessRule, Action, CountryCode, CountryError, Matcher, Network, NetworkError, RuleProblem, RuleProblemKind,
     parse_rules, restricts_nobody,
 };
+pub use chain::Chain;
 pub use checks::Check;
 pub use claims::{Claims, Flags, SignedClaims};
 pub use decision::{Ask, Asset, Permit, admit_without_token};
@@ -57,7 +59,7 @@ pub use explain::{Explanation, Failure, Finding, Inspected, Inspection, KnownKey
 pub use id::{AccountId, IdError, KeyId, OriginName, TokenId, VideoId};
 pub use jws::{MAX_TOKEN_LENGTH, MalformedToken, SignError, Token, TokenFingerprint, UnverifiedToken, VerifyError};
 pub use key::{KeyError, PublicKey, SigningKey};
-pub use origin::{AllowedOrigin, OriginError, RequestOrigin, RequestOriginError};
+pub use origin::{AllowedOrigin, OriginError, RequestOrigin, RequestOriginError, host_and_port};
 pub use path::{Credential, FilePath, MAX_PATH_LENGTH, MAX_QUERY_LENGTH, MediaPath, PathError, is_segment};
 pub use policy::{AccountPolicy, Limits, Terms, VideoPolicy};
 pub use time::{Clock, UnixTime};

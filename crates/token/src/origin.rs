@@ -91,8 +91,11 @@ impl fmt::Display for RequestOrigin {
     }
 }
 
-/// Splits `host[:port]`; the host is a name of letters, digits, `-` and `.`, or an IPv6 address in brackets.
-fn host_and_port(text: &str) -> Option<(Box<str>, Option<u16>)> {
+/// Splits `host[:port]`; the host is a name of letters, digits, `-` and `.`, or an IPv6 address in brackets. It comes in the
+/// one spelling by which hosts can be compared: lower case, and addresses as RFC 5952 writes them. Nothing else may stand in
+/// the text: no user, no empty port, no port with a leading zero.
+#[must_use]
+pub fn host_and_port(text: &str) -> Option<(Box<str>, Option<u16>)> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         Some(_) | None => (text, None),
@@ -102,7 +105,7 @@ fn host_and_port(text: &str) -> Option<(Box<str>, Option<u16>)> {
         None => None,
     };
     let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        // One address has many spellings; the standard library writes the one of RFC 5952.
+        // One address has many spellings; the standard library writes that one.
         Some(literal) => format!("[{}]", literal.parse::<Ipv6Addr>().ok()?),
         None => is_name(host).then(|| host.to_ascii_lowercase())?,
     };

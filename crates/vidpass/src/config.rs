@@ -24,7 +24,7 @@ use vidpass_store::DatabaseUrl;
 use vidpass_token::{Limits, Network, OriginName};
 
 pub(crate) use forward_auth::{ForwardAuthConfig, ProxyKind};
-pub(crate) use origins::{BucketSettings, OriginSettings, PlaceSettings};
+pub(crate) use origins::{BucketSettings, KindSettings, OriginSettings};
 pub(crate) use overrides::{Overrides, Place};
 pub(crate) use problems::ConfigError;
 use problems::Problems;

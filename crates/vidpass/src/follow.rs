@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 use vidpass_gate::{Catalogue, Gate};
-use vidpass_store::{Chain, ChangeSeq, Follower, Store, StoreError, Subject};
-use vidpass_token::{Clock, UnixTime};
+use vidpass_store::{ChangeSeq, Follower, Store, StoreError, Subject};
+use vidpass_token::{Chain, Clock, UnixTime};
 
 /// How long to wait before asking a store again that did not answer.
 const RETRY: Duration = Duration::from_secs(1);

@@ -11,9 +11,9 @@ use object_store::client::{ClientConfigKey, ClientOptions, HttpClient, HttpConne
 use object_store::{RetryConfig, StaticCredentialProvider};
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
-use vidpass_gate::{OriginConfig, Origins, OriginsConfig, Place, S3Bucket};
+use vidpass_gate::{OriginConfig, OriginKind, Origins, OriginsConfig, S3Bucket};
 
-use crate::config::{BucketSettings, Config, OriginSettings, PlaceSettings};
+use crate::config::{BucketSettings, Config, KindSettings, OriginSettings};
 
 /// How long the service that hands out an instance's credentials may take.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,10 +37,10 @@ pub(crate) fn open(config: &Config, registry: &mut Registry) -> anyhow::Result<O
 }
 
 fn origin(settings: &OriginSettings) -> anyhow::Result<OriginConfig> {
-    let place = match &settings.place {
-        PlaceSettings::Folder(folder) => Place::Folder(folder.clone()),
-        PlaceSettings::Http(url) => Place::Http(url.clone()),
-        PlaceSettings::S3(bucket) => Place::S3(S3Bucket {
+    let kind = match &settings.kind {
+        KindSettings::Folder(folder) => OriginKind::Folder(folder.clone()),
+        KindSettings::Http(url) => OriginKind::Http(url.clone()),
+        KindSettings::S3(bucket) => OriginKind::S3(S3Bucket {
             bucket: bucket.bucket.clone(),
             region: bucket.region.clone(),
             endpoint: bucket.endpoint.clone(),
@@ -48,7 +48,7 @@ fn origin(settings: &OriginSettings) -> anyhow::Result<OriginConfig> {
             credentials: credentials(bucket)?,
         }),
     };
-    Ok(OriginConfig { place, path: settings.path.clone(), known_as: settings.known_as.clone() })
+    Ok(OriginConfig { kind, path: settings.path.clone(), known_as: settings.known_as.clone() })
 }
 
 fn credentials(bucket: &BucketSettings) -> anyhow::Result<AwsCredentialProvider> {

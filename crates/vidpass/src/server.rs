@@ -17,8 +17,8 @@ use tower::ServiceExt as _;
 use tracing::{error, info, warn};
 use vidpass_api::{ApiConfig, CountryLookup, PublicUrl, Readiness};
 use vidpass_gate::{CountrySource, Gate, GateParts, GateService, Judge, Reload, ViewerResolver};
-use vidpass_store::{Chain, Store};
-use vidpass_token::{AccountId, Clock, VideoId};
+use vidpass_store::Store;
+use vidpass_token::{AccountId, Chain, Clock, VideoId};
 
 use crate::config::Config;
 use crate::follow::Heard;

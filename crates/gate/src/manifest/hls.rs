@@ -16,7 +16,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Every byte that is not of such a URL stays as it is.
 pub(super) fn rewrite<'a>(text: &'a [u8], relocation: &Relocation<'_>) -> Result<Cow<'a, [u8]>, ManifestError> {
-    let from = relocation.footing();
+    let from = relocation.base_folder();
     let mut splice = Splice::of(text);
     let mut at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     for line in text[at..].split_inclusive(|byte| *byte == b'\n') {

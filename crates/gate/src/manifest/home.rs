@@ -3,14 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use vidpass_token::VideoId;
+use vidpass_token::{VideoId, host_and_port};
 
 /// One place of a video's files: a host, or none where only the path is known, and the folder that holds them.
 ///
 /// `vod.example.com/vod/v1/` and `cdn.example.com:8443/v1/` have a host, `/account/v1/` has none. `http` and `https`
 /// are alike, and their own ports go without saying.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Home {
+pub(crate) struct Home {
     host: Option<Host>,
     /// The names of the folder's path.
     folder: Box<[Box<str>]>,
@@ -18,12 +18,12 @@ pub struct Home {
 
 /// Every place of one video's files, among them the gate's own: `/{uid}/`.
 #[derive(Clone, Debug)]
-pub struct Homes(Vec<Home>);
+pub(crate) struct Homes(Vec<Home>);
 
 /// Why a text is not a [`Home`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum HomeError {
+pub(crate) enum HomeError {
     /// The path is not that of a folder.
     #[error("`{0}` is not a folder's path, such as `/vod/v1/`, of plain characters")]
     Folder(Box<str>),
@@ -32,7 +32,7 @@ pub enum HomeError {
     Host(Box<str>),
 }
 
-/// A host name or address in lower case, and its port where that is not the scheme's own.
+/// A host name or address as [`host_and_port`] writes it, and its port where that is not the scheme's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Host {
     name: Box<str>,
@@ -41,7 +41,7 @@ struct Host {
 
 impl Homes {
     /// The homes that an origin knows of the video `uid`, and the gate's.
-    pub fn new(uid: &VideoId, of_origin: impl IntoIterator<Item = Home>) -> Self {
+    pub(crate) fn new(uid: &VideoId, of_origin: impl IntoIterator<Item = Home>) -> Self {
         let gate = Home { host: None, folder: [uid.as_str().into()].into() };
         Self(of_origin.into_iter().chain([gate]).collect())
     }
@@ -56,7 +56,7 @@ impl Homes {
         let (name, port) = host_and_port(authority)?;
         let default = |port: &u16| default_port.map_or([80, 443].contains(port), |default| *port == default);
         let port = port.filter(|port| !default(port));
-        let on = |host: &Host| host.name.eq_ignore_ascii_case(name) && host.port == port;
+        let on = |host: &Host| host.name == name && host.port == port;
         longest(self.0.iter().filter(|home| home.host.as_ref().is_some_and(on)), names)
     }
 
@@ -84,7 +84,7 @@ impl FromStr for Home {
             host => {
                 let (name, port) = host_and_port(host).ok_or_else(|| HomeError::Host(host.into()))?;
                 let port = port.filter(|port| ![80, 443].contains(port));
-                Some(Host { name: name.to_ascii_lowercase().into(), port })
+                Some(Host { name, port })
             }
         };
         let folder = folder(path).ok_or_else(|| HomeError::Folder(path.into()))?;
@@ -113,23 +113,6 @@ fn folder(path: &str) -> Option<Box<[Box<str>]>> {
         !["", ".", ".."].contains(&name) && name.bytes().all(|c| c.is_ascii_graphic() && !br#"%\?#"<>{}"#.contains(&c))
     };
     names.strip_suffix('/')?.split('/').map(|name| plain(name).then(|| name.into())).collect()
-}
-
-/// Splits `host[:port]`. Nothing else may stand in it: no user, no empty port, no port with a leading zero.
-fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    let (name, port) = match authority.rsplit_once(':') {
-        Some((name, digits)) if !digits.ends_with(']') => {
-            (name, Some(digits.parse::<u16>().ok().filter(|port| port.to_string() == digits)?))
-        }
-        Some(_) | None => (authority, None),
-    };
-    let plain = |c: u8| c.is_ascii_alphanumeric() || b"-._".contains(&c);
-    let literal = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let good = match literal {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !name.is_empty() && name.bytes().all(plain),
-    };
-    good.then_some((name, port))
 }
 
 #[cfg(test)]
@@ -184,6 +167,9 @@ mod tests {
         check("h.example/", "h.example@evil.example", Some(443), false);
         check("h.example/", "evil@h.example", Some(443), false);
         check("/", "h.example", Some(443), false);
+        check("[2001:db8:0::1]/", "[2001:DB8::1]", Some(443), true);
+        check("[2001:db8::1]/", "[2001:0db8:0:0:0:0:0:1]:443", Some(443), true);
+        check("[2001:db8::1]/", "[2001:db8::2]", Some(443), false);
     }
 
     #[track_caller]

@@ -6,7 +6,7 @@ use crate::credential_place::ParameterName;
 
 /// `name=token`, to be added to the query of every reference to a file of the video.
 #[derive(Clone, PartialEq, Eq)]
-pub struct TokenParameter {
+pub(crate) struct TokenParameter {
     name: ParameterName,
     /// With its name: `name=token`.
     pair: Box<str>,
@@ -16,7 +16,7 @@ impl TokenParameter {
     /// The parameter `name` with this token; `None` where it has a character that no token has. So neither needs any
     /// escaping in a URL or a manifest.
     #[must_use]
-    pub fn new(name: &ParameterName, token: &str) -> Option<Self> {
+    pub(crate) fn new(name: &ParameterName, token: &str) -> Option<Self> {
         let pair = is_segment(token).then(|| format!("{}={token}", name.as_str()))?;
         Some(Self { name: name.clone(), pair: pair.into() })
     }

@@ -2,7 +2,7 @@
 
 use vidpass_token::{FilePath, MAX_PATH_LENGTH, MAX_TOKEN_LENGTH};
 
-use super::footing::Footing;
+use super::base_folder::BaseFolder;
 use super::home::Homes;
 use super::parameter::TokenParameter;
 use super::reference::{Form, Reference, Start, Steps, is_served};
@@ -17,13 +17,13 @@ const MAX_BASE: usize = 256;
 
 /// How the references of one manifest are changed.
 #[derive(Clone, Copy, Debug)]
-pub struct Relocation<'a> {
+pub(crate) struct Relocation<'a> {
     /// The manifest itself, below the video's folder.
-    pub manifest: FilePath<'a>,
+    pub(crate) manifest: FilePath<'a>,
     /// Where the video's files are known to be.
-    pub homes: &'a Homes,
+    pub(crate) homes: &'a Homes,
     /// What every reference to a file of the video gets added to its query, if anything.
-    pub parameter: Option<&'a TokenParameter>,
+    pub(crate) parameter: Option<&'a TokenParameter>,
 }
 
 /// A file or folder of the video, as a reference leads to it.
@@ -36,14 +36,14 @@ enum Target<'r> {
 
 impl Relocation<'_> {
     /// The manifest's own folder.
-    pub(super) fn footing(&self) -> Footing {
+    pub(super) fn base_folder(&self) -> BaseFolder {
         let mut names: Vec<&str> = self.manifest.segments().collect();
         names.pop();
-        Footing::folder(names)
+        BaseFolder::folder(names)
     }
 
     /// The text that takes the place of a reference; `None` where it stays as it is.
-    pub(super) fn rewritten(&self, text: &str, form: Form, from: &Footing) -> Option<String> {
+    pub(super) fn rewritten(&self, text: &str, form: Form, from: &BaseFolder) -> Option<String> {
         let reference = Reference::parse(text)?;
         let target = self.target(&reference, form, from)?;
         let place = match &target {
@@ -61,7 +61,7 @@ impl Relocation<'_> {
     }
 
     /// Where references start from below a base; `None` where that is not a folder of the video.
-    pub(super) fn base(&self, text: &str, from: &Footing) -> Option<Footing> {
+    pub(super) fn base(&self, text: &str, from: &BaseFolder) -> Option<BaseFolder> {
         if text.is_empty() {
             return Some(from.clone());
         }
@@ -75,13 +75,13 @@ impl Relocation<'_> {
                 // What cannot be named anew stays as it is, and leads away from the gate.
                 from.to(&names)?;
                 names.pop();
-                Footing::folder(names)
+                BaseFolder::folder(names)
             }
         };
         Some(base).filter(|base| base.length() <= MAX_BASE)
     }
 
-    fn target<'r>(&'r self, reference: &Reference<'r>, form: Form, from: &'r Footing) -> Option<Target<'r>> {
+    fn target<'r>(&'r self, reference: &Reference<'r>, form: Form, from: &'r BaseFolder) -> Option<Target<'r>> {
         let steps = reference.steps(form)?;
         let target = match reference.start {
             Start::Here if from.has_above(steps.ups) => Target::Within(steps),
@@ -96,7 +96,7 @@ impl Relocation<'_> {
     }
 
     /// A relative reference that leads out of the video at the gate may have led back into it from one of its homes.
-    fn by_home<'r>(&'r self, steps: &Steps<'r>, from: &'r Footing) -> Option<Vec<&'r str>> {
+    fn by_home<'r>(&'r self, steps: &Steps<'r>, from: &'r BaseFolder) -> Option<Vec<&'r str>> {
         self.homes.folders().find_map(|home| {
             let mut names: Vec<&str> = home.chain(from.only()?).collect();
             names.truncate(names.len().checked_sub(steps.ups)?);

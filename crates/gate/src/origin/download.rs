@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::blocks::{Blocks, in_memory};
 use super::content::Found;
-use super::error::OriginError;
+use super::error::FetchError;
 use super::head::Head;
 use super::transfer::Transfer;
 use crate::deny::Failure;
@@ -35,8 +36,9 @@ pub(super) struct State {
     stage: Stage,
     /// From [`Stage::Running`] on.
     head: Option<Head>,
-    chunks: Vec<Bytes>,
-    /// Held for as long as anybody holds the chunks.
+    /// What is there of the file.
+    blocks: Blocks,
+    /// Held for as long as anybody holds the blocks.
     _memory: Option<OwnedSemaphorePermit>,
 }
 
@@ -47,12 +49,12 @@ enum Stage {
     Failed(Failure),
     /// It cannot be shared: one viewer takes it, the others ask for themselves.
     Alone(Mutex<Option<Found>>),
-    /// More chunks will come.
+    /// More bytes will come.
     Running,
-    /// All chunks are there.
+    /// All bytes are there.
     Ended,
-    /// No more chunks will come, although some are missing.
-    BrokenOff(Arc<OriginError>),
+    /// No more bytes will come, although some are missing.
+    BrokenOff(Arc<FetchError>),
 }
 
 /// See [`Downloads::joinable`].
@@ -69,16 +71,14 @@ pub(super) enum Share {
     Failed(Failure),
     /// The download, and nobody else has it.
     Mine(Found),
-    /// Chunks as they come.
+    /// Bytes as they come.
     Ours(Head, Reader),
 }
 
 /// One viewer's place in a shared download.
 pub(crate) struct Reader {
     state: watch::Receiver<State>,
-    next: usize,
-    /// Where the next chunk begins.
-    position: u64,
+    /// What is still to be read.
     range: Range<u64>,
 }
 
@@ -95,7 +95,7 @@ impl Downloads {
         if let Some(download) = running.get(key).filter(|download| download.may_end_well()) {
             return (download.0.subscribe(), false);
         }
-        let state = State { stage: Stage::Asking, head: None, chunks: Vec::new(), _memory: None };
+        let state = State { stage: Stage::Asking, head: None, blocks: Blocks::default(), _memory: None };
         let (sender, receiver) = watch::channel(state);
         let download = Arc::new(Download(sender));
         running.insert(key.into(), Arc::clone(&download));
@@ -170,12 +170,13 @@ impl Download {
     pub(super) async fn run(&self, head: Head, mut from: Transfer, memory: OwnedSemaphorePermit) -> Option<Vec<Bytes>> {
         self.0.send_modify(|state| {
             state.stage = Stage::Running;
+            state.blocks = Blocks::of(head.length);
             state.head = Some(head);
             state._memory = Some(memory);
         });
         loop {
             match from.chunk().await {
-                Ok(Some(chunk)) => self.0.send_modify(|state| state.chunks.push(chunk)),
+                Ok(Some(chunk)) => self.0.send_modify(|state| state.blocks.add(&chunk)),
                 Ok(None) => break,
                 Err(error) => {
                     self.0.send_modify(|state| state.stage = Stage::BrokenOff(Arc::new(error)));
@@ -183,8 +184,13 @@ impl Download {
                 }
             }
         }
-        self.0.send_modify(|state| state.stage = Stage::Ended);
-        Some(self.0.borrow().chunks.clone())
+        let mut all = Vec::new();
+        self.0.send_modify(|state| {
+            state.blocks.end();
+            all = state.blocks.full().to_vec();
+            state.stage = Stage::Ended;
+        });
+        Some(all)
     }
 }
 
@@ -203,7 +209,7 @@ pub(super) async fn share(mut viewer: watch::Receiver<State>) -> Share {
         Err(_) => return Share::AskAlone,
     };
     let range = 0..head.length;
-    Share::Ours(head, Reader { state: viewer, next: 0, position: 0, range })
+    Share::Ours(head, Reader { state: viewer, range })
 }
 
 impl Reader {
@@ -213,32 +219,25 @@ impl Reader {
     }
 
     /// The next bytes; `None` after the last ones.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Arc<OriginError>> {
-        while self.position < self.range.end {
-            let chunk = self.next().await?;
-            let (start, end) = (self.position, self.position + chunk.len() as u64);
-            self.position = end;
-            let wanted = self.range.start.max(start)..self.range.end.min(end);
-            if !wanted.is_empty() {
-                let at = |position: u64| usize::try_from(position - start).expect("a place in a chunk in memory");
-                return Ok(Some(chunk.slice(at(wanted.start)..at(wanted.end))));
-            }
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Arc<FetchError>> {
+        if self.range.is_empty() {
+            return Ok(None);
         }
-        Ok(None)
+        let mut chunk = self.next().await?;
+        chunk.truncate(in_memory(self.range.end - self.range.start));
+        self.range.start += chunk.len() as u64;
+        Ok(Some(chunk))
     }
 
-    async fn next(&mut self) -> Result<Bytes, Arc<OriginError>> {
-        let next = self.next;
-        let more = |state: &State| state.chunks.len() > next || !matches!(state.stage, Stage::Running);
-        let state = self.state.wait_for(more).await.map_err(|_| Arc::new(OriginError::Stopped))?;
-        match (state.chunks.get(next), &state.stage) {
-            (Some(chunk), _) => {
-                self.next += 1;
-                Ok(chunk.clone())
-            }
+    async fn next(&mut self) -> Result<Bytes, Arc<FetchError>> {
+        let position = self.range.start;
+        let more = |state: &State| !matches!(state.stage, Stage::Running) || state.blocks.has(position);
+        let state = self.state.wait_for(more).await.map_err(|_| Arc::new(FetchError::Stopped))?;
+        match (state.blocks.from(position), &state.stage) {
+            (Some(bytes), _) => Ok(bytes),
             (None, Stage::BrokenOff(error)) => Err(Arc::clone(error)),
             (None, Stage::Asking | Stage::Failed(_) | Stage::Alone(_) | Stage::Running | Stage::Ended) => {
-                Err(Arc::new(OriginError::Stopped))
+                Err(Arc::new(FetchError::Stopped))
             }
         }
     }

@@ -3,19 +3,24 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use vidpass_token::{Chain, OriginName};
 
+use super::remote::Target;
 use crate::deny::Failure;
 
 /// Why an origin gave no bytes, or not all of them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum OriginError {
+pub enum FetchError {
     /// The origin has as many requests as it may have at once.
     #[error("the origin has {max_requests} requests already, which is its limit")]
     Busy {
         /// How many it may have.
         max_requests: usize,
     },
+    /// The file of which the rest was asked for is another one by now, or gone.
+    #[error("the file has changed since its first bytes")]
+    Changed,
     /// The connection could not be made, or broke.
     #[error("the connection to the origin failed")]
     Connection(#[source] reqwest::Error),
@@ -65,14 +70,44 @@ pub enum OriginError {
     Undecided,
 }
 
-impl OriginError {
+impl FetchError {
+    /// Writes a line about a file. It is an error where an administrator must mend something; what an origin does, or a
+    /// viewer can cause, is a warning.
+    pub(super) fn log(&self, origin: &OriginName, target: &Target, what: &'static str) {
+        let (error, Target { name: file, account, video, .. }) = (Chain(self), target);
+        if self.is_for_administrators() {
+            tracing::error!(%origin, account.id = %account, video.id = %video, %file, %error, "{what}");
+        } else {
+            tracing::warn!(%origin, account.id = %account, video.id = %video, %file, %error, "{what}");
+        }
+    }
+
+    fn is_for_administrators(&self) -> bool {
+        match self {
+            Self::Credentials(_) => true,
+            Self::Busy { .. }
+            | Self::Changed
+            | Self::Connection(_)
+            | Self::Encoded { .. }
+            | Self::LengthMissing
+            | Self::RangeUnexpected { .. }
+            // AWS answers 403 for what is not there, so that anybody can ask for it.
+            | Self::Status { .. }
+            | Self::Stopped
+            | Self::Timeout { .. }
+            | Self::Truncated { .. }
+            | Self::Undecided => false,
+        }
+    }
+
     /// What the viewer gets.
     pub(crate) fn failure(&self) -> Failure {
         match self {
             Self::Busy { .. } => Failure::OriginBusy,
             Self::Timeout { .. } => Failure::OriginTimeout,
             Self::Connection(error) if error.is_timeout() => Failure::OriginTimeout,
-            Self::Connection(_)
+            Self::Changed
+            | Self::Connection(_)
             | Self::Credentials(_)
             | Self::Encoded { .. }
             | Self::LengthMissing
@@ -85,7 +120,7 @@ impl OriginError {
     }
 }
 
-impl From<reqwest::Error> for OriginError {
+impl From<reqwest::Error> for FetchError {
     /// Without the URL: the path of a wrong link may hold a token.
     fn from(error: reqwest::Error) -> Self {
         Self::Connection(error.without_url())

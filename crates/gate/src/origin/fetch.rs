@@ -7,12 +7,12 @@ use vidpass_token::{FilePath, UnixTime};
 use super::cache::DiskCache;
 use super::content::{Content, Found};
 use super::download::{Download, Downloads, Share, share};
-use super::error::OriginError;
+use super::error::FetchError;
 use super::head::{Head, Want};
 use super::metrics::OriginMetrics;
 use super::remote::{Got, Remote, Target};
-use crate::chain::Chain;
 use crate::deny::Failure;
+use crate::manifest::ManifestKind;
 
 /// What all remote origins share.
 pub(super) struct Fetcher {
@@ -33,15 +33,13 @@ pub(crate) struct Fetch {
 impl Fetcher {
     /// Whether the cache would keep such a file. A manifest may change at any time; whatever it names does not.
     pub(super) fn keeps(&self, file: FilePath<'_>) -> bool {
-        let manifest =
-            |extension: &str| ["m3u8", "m3u", "mpd"].iter().any(|known| extension.eq_ignore_ascii_case(known));
-        self.cache.is_some() && !file.extension().is_some_and(manifest)
+        self.cache.is_some() && ManifestKind::of(file).is_none()
     }
 
     /// The file, where the cache has it.
     pub(super) async fn cached(&self, fetch: &Fetch) -> Option<Found> {
         match &self.cache {
-            Some(cache) if fetch.keep => cache.find(&fetch.target).await,
+            Some(cache) if fetch.keep => cache.find(&fetch.target, fetch.now).await,
             Some(_) | None => None,
         }
     }
@@ -110,7 +108,7 @@ impl Fetcher {
 
     async fn keep(&self, fetch: &Fetch, head: Head, chunks: Option<Vec<bytes::Bytes>>) {
         if let (Some(cache), Some(chunks), true) = (&self.cache, chunks, fetch.keep) {
-            cache.keep(&fetch.target, head, chunks).await;
+            cache.keep(&fetch.target, head, chunks, fetch.now).await;
         }
     }
 }
@@ -129,9 +127,8 @@ impl Fetch {
         self.origin.open(&self.target, want, self.now).await.map_err(|error| self.failed(&error))
     }
 
-    pub(crate) fn failed(&self, error: &OriginError) -> Failure {
-        let (origin, file) = (&self.origin.name, &self.target.name);
-        tracing::error!(%origin, %file, error = %Chain(error), "an origin gives no file");
+    pub(crate) fn failed(&self, error: &FetchError) -> Failure {
+        error.log(&self.origin.name, &self.target, "an origin gives no file");
         error.failure()
     }
 }

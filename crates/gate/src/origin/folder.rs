@@ -10,10 +10,9 @@ use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
-use vidpass_token::{FilePath, Permit};
+use vidpass_token::{Chain, FilePath, Permit};
 
 use super::template::PathTemplate;
-use crate::chain::Chain;
 use crate::deny::Failure;
 
 /// How often an opening is tried again that a concurrent rename made uncertain (`openat2(2)`, `EAGAIN`).

@@ -9,7 +9,7 @@ use http::header::{
 use http::{Method, StatusCode};
 use vidpass_token::UnixTime;
 
-use super::error::OriginError;
+use super::error::FetchError;
 use crate::serve::conditional::{EntityTag, Held, Validators};
 use crate::serve::range::{Selection, Spec};
 
@@ -56,7 +56,7 @@ impl Want {
         }
     }
 
-    /// The headers that say it. Nothing of the viewer's is copied: all is written anew from what was parsed.
+    /// The headers that say it, written anew from what was parsed. Of the viewer's own text there are entity tags alone.
     pub(super) fn headers(&self) -> HeaderMap {
         let said: Vec<(HeaderName, String)> = match self {
             Self::Head | Self::Whole => Vec::new(),
@@ -73,7 +73,7 @@ impl Want {
 
     /// Reads the head of the answer. What was not asked for is a failure: an origin that answers past the question
     /// cannot be trusted with the next one.
-    pub(super) fn read(&self, status: StatusCode, headers: &HeaderMap, now: UnixTime) -> Result<Told, OriginError> {
+    pub(super) fn read(&self, status: StatusCode, headers: &HeaderMap, now: UnixTime) -> Result<Told, FetchError> {
         let validators = || Validators::of_answer(headers, now);
         match (status, self) {
             (StatusCode::OK, _) => Ok(Told::Whole(Head { length: length(headers)?, validators: validators() })),
@@ -82,15 +82,15 @@ impl Want {
             (StatusCode::PRECONDITION_FAILED, Self::Part { of: Some(_), .. }) => Ok(Told::PreconditionFailed),
             (StatusCode::RANGE_NOT_SATISFIABLE, Self::Part { .. }) => Ok(Told::RangeNotSatisfiable),
             (StatusCode::NOT_FOUND | StatusCode::GONE, _) => Ok(Told::NotFound),
-            (status, _) => Err(OriginError::Status { status }),
+            (status, _) => Err(FetchError::Status { status }),
         }
     }
 }
 
-fn part(spec: Spec, headers: &HeaderMap, validators: Validators) -> Result<Told, OriginError> {
+fn part(spec: Spec, headers: &HeaderMap, validators: Validators) -> Result<Told, FetchError> {
     refuse_encoded(headers)?;
     let value = one(headers, CONTENT_RANGE).unwrap_or_default();
-    let unexpected = || OriginError::RangeUnexpected { given: value.chars().take(64).collect() };
+    let unexpected = || FetchError::RangeUnexpected { given: value.chars().take(64).collect() };
     let (range, length) = content_range(value).ok_or_else(unexpected)?;
     let asked = match spec.select(length) {
         Selection::Part { first, last } => first..last + 1,
@@ -110,17 +110,17 @@ fn content_range(value: &str) -> Option<(Range<u64>, u64)> {
     (first <= last && last < length).then_some((first..last + 1, length))
 }
 
-fn length(headers: &HeaderMap) -> Result<u64, OriginError> {
+fn length(headers: &HeaderMap) -> Result<u64, FetchError> {
     refuse_encoded(headers)?;
-    one(headers, CONTENT_LENGTH).and_then(number).ok_or(OriginError::LengthMissing)
+    one(headers, CONTENT_LENGTH).and_then(number).ok_or(FetchError::LengthMissing)
 }
 
 /// A player knows nothing of an encoding, since it is not told of one; and a part of encoded bytes is no part of the
 /// file. `aws-chunked` is a trace of how an object was uploaded, not of how it is sent.
-fn refuse_encoded(headers: &HeaderMap) -> Result<(), OriginError> {
+fn refuse_encoded(headers: &HeaderMap) -> Result<(), FetchError> {
     let plain = |value: &HeaderValue| value == "identity" || value == "aws-chunked";
     match headers.get_all(CONTENT_ENCODING).iter().find(|value| !plain(value)) {
-        Some(encoding) => Err(OriginError::Encoded { encoding: format!("{encoding:?}").chars().take(64).collect() }),
+        Some(encoding) => Err(FetchError::Encoded { encoding: format!("{encoding:?}").chars().take(64).collect() }),
         None => Ok(()),
     }
 }
@@ -139,6 +139,7 @@ fn number(digits: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::map;
     use crate::serve::range::parse;
 
     const TAG: (&str, &str) = ("etag", "\"a\"");
@@ -222,14 +223,6 @@ mod tests {
 
     fn part(range: &str) -> Want {
         Want::Part { spec: parse(range.as_bytes()).unwrap(), of: None }
-    }
-
-    fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(*name, value.parse().unwrap());
-        }
-        map
     }
 
     #[track_caller]

@@ -1,5 +1,6 @@
 //! What is counted of origins and the cache. The labels are names of the configuration and words of this file.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -17,6 +18,7 @@ const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 pub(crate) struct OriginMetrics {
     requests: Family<RequestLabels, Counter>,
     response_seconds: Family<OriginLabels, Histogram>,
+    broken_off: Family<OriginLabels, Counter>,
     /// Files that the cache had.
     pub(super) hits: Counter,
     /// Whole files that it had not, and that were asked of an origin.
@@ -42,6 +44,7 @@ impl OriginMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             requests: Family::default(),
+            broken_off: Family::default(),
             response_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             hits: Counter::default(),
             misses: Counter::default(),
@@ -55,6 +58,8 @@ impl OriginMetrics {
             "Requests to origins, by origin and by what came of them",
             requests,
         );
+        let broken_off = metrics.broken_off.clone();
+        registry.register("vidpass_gate_origin_broken_off", "Files that an origin did not send whole", broken_off);
         registry.register_with_unit(
             "vidpass_gate_origin_response_duration",
             "Time from a request to an origin to the first bytes of its answer",
@@ -78,6 +83,11 @@ impl OriginMetrics {
 
     pub(super) fn count(&self, origin: &OriginName, outcome: &'static str) {
         self.requests.get_or_create(&RequestLabels { origin: origin.to_string(), outcome }).inc();
+    }
+
+    /// Files that were found, and then broke off: a request has an outcome before.
+    pub(super) fn broken_off(&self, origin: &OriginName) -> impl Deref<Target = Counter> {
+        self.broken_off.get_or_create(&OriginLabels { origin: origin.to_string() })
     }
 
     pub(super) fn observe(&self, origin: &OriginName, duration: Duration) {

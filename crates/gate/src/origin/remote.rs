@@ -9,11 +9,11 @@ use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, Url};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use vidpass_token::{FilePath, OriginName, Permit, UnixTime};
+use vidpass_token::{AccountId, FilePath, OriginName, Permit, UnixTime, VideoId};
 
 use super::address::OriginUrl;
 use super::content::{Content, Found};
-use super::error::OriginError;
+use super::error::FetchError;
 use super::head::{Told, Want};
 use super::limits::OriginLimits;
 use super::metrics::OriginMetrics;
@@ -50,6 +50,8 @@ pub(super) struct Target {
     pub(super) key: Box<str>,
     /// The same for logs.
     pub(super) name: Arc<str>,
+    pub(super) account: AccountId,
+    pub(super) video: VideoId,
 }
 
 /// What came of a question.
@@ -90,7 +92,13 @@ impl Remote {
     pub(super) fn target(&self, permit: &Permit, file: FilePath<'_>) -> Target {
         let video = format!("{}:{}/{}", self.name, permit.account(), permit.video());
         let url = self.base.below(&format!("{}/{}", self.path.of(permit), file.as_str()));
-        Target { url, key: format!("{video}/{}", file.as_str()).into(), name: format!("{video}/{file}").into() }
+        Target {
+            url,
+            key: format!("{video}/{}", file.as_str()).into(),
+            name: format!("{video}/{file}").into(),
+            account: permit.account().clone(),
+            video: permit.video().clone(),
+        }
     }
 
     /// Asks, and waits for the first bytes. `now` is the time of the viewer's request.
@@ -99,7 +107,7 @@ impl Remote {
         target: &Arc<Target>,
         want: &Want,
         now: UnixTime,
-    ) -> Result<Got, OriginError> {
+    ) -> Result<Got, FetchError> {
         let slot = self.slot().await;
         let started = Instant::now();
         let got = match slot {
@@ -113,9 +121,9 @@ impl Remote {
         got
     }
 
-    async fn slot(&self) -> Result<OwnedSemaphorePermit, OriginError> {
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, FetchError> {
         let slot = timeout(SHORT_WAIT, Arc::clone(&self.slots).acquire_owned()).await;
-        slot.ok().and_then(Result::ok).ok_or(OriginError::Busy { max_requests: self.limits.max_requests })
+        slot.ok().and_then(Result::ok).ok_or(FetchError::Busy { max_requests: self.limits.max_requests })
     }
 
     async fn open_in_time(
@@ -124,7 +132,7 @@ impl Remote {
         target: &Arc<Target>,
         want: &Want,
         now: UnixTime,
-    ) -> Result<Got, OriginError> {
+    ) -> Result<Got, FetchError> {
         let after = self.limits.response_timeout;
         let opening = async {
             let (told, response) = self.ask(target, want, now).await?;
@@ -148,12 +156,12 @@ impl Remote {
             transfer.wait_for_first_bytes().await?;
             Ok(Got::Found(Found { head, content: Content::Stream { part, transfer: Box::new(transfer) } }))
         };
-        timeout(after, opening).await.unwrap_or(Err(OriginError::Timeout { after }))
+        timeout(after, opening).await.unwrap_or(Err(FetchError::Timeout { after }))
     }
 
     /// A request that changes nothing may be sent again where its connection ended without an answer (RFC 9110, section
     /// 9.2.2): a server closes idle connections when it likes.
-    async fn send(&self, target: &Target, want: &Want, headers: HeaderMap) -> Result<Response, OriginError> {
+    async fn send(&self, target: &Target, want: &Want, headers: HeaderMap) -> Result<Response, FetchError> {
         let request = || self.client.request(want.method(), target.url.clone()).headers(headers.clone()).send();
         match request().await {
             Err(error) if is_stale(&error) => Ok(request().await?),
@@ -167,7 +175,7 @@ impl Remote {
         target: &Target,
         want: &Want,
         now: UnixTime,
-    ) -> Result<(Told, Response), OriginError> {
+    ) -> Result<(Told, Response), FetchError> {
         let mut headers = want.headers();
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(signer) = &self.signer {
@@ -193,7 +201,7 @@ fn is_stale(error: &reqwest::Error) -> bool {
     false
 }
 
-fn outcome(got: &Result<Got, OriginError>) -> &'static str {
+fn outcome(got: &Result<Got, FetchError>) -> &'static str {
     match got {
         Ok(Got::Found(_)) => "found",
         Ok(Got::NotFound) => "not_found",

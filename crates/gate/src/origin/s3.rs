@@ -14,7 +14,7 @@ use object_store::client::HttpRequestBody;
 use reqwest::Url;
 
 use super::address::OriginUrl;
-use super::error::OriginError;
+use super::error::FetchError;
 
 /// A bucket.
 #[derive(Clone)]
@@ -136,18 +136,18 @@ pub(super) struct Signer {
 
 impl Signer {
     /// The headers of the request with those that sign it.
-    pub(super) async fn sign(&self, method: Method, url: &Url, headers: HeaderMap) -> Result<HeaderMap, OriginError> {
+    pub(super) async fn sign(&self, method: Method, url: &Url, headers: HeaderMap) -> Result<HeaderMap, FetchError> {
         let credentials = self.credentials.get_credential().await;
-        let credentials = credentials.map_err(|error| OriginError::Credentials(Some(error)))?;
+        let credentials = credentials.map_err(|error| FetchError::Credentials(Some(error)))?;
         if !fits(&credentials) {
-            return Err(OriginError::Credentials(None));
+            return Err(FetchError::Credentials(None));
         }
         let mut request = Request::new(HttpRequestBody::empty());
         *request.method_mut() = method;
         *request.uri_mut() = url.as_str().parse().expect("a URL without a fragment is a request target");
         *request.headers_mut() = headers;
         let authorizer = AwsAuthorizer::new(&credentials, "s3", &self.region.0);
-        authorizer.try_authorize(&mut request, None).map_err(|error| OriginError::Credentials(Some(error)))?;
+        authorizer.try_authorize(&mut request, None).map_err(|error| FetchError::Credentials(Some(error)))?;
         let mut headers = std::mem::take(request.headers_mut());
         if let Some(signature) = headers.get_mut(AUTHORIZATION) {
             signature.set_sensitive(true);
@@ -232,7 +232,7 @@ mod tests {
             let credentials = Arc::new(StaticCredentialProvider::new(credential));
             let signer = Signer { region: "r".parse().unwrap(), credentials };
             let signed = signer.sign(Method::GET, &"http://h/x".parse().unwrap(), HeaderMap::new()).await;
-            assert!(matches!(signed, Err(OriginError::Credentials(None))), "{signed:?}");
+            assert!(matches!(signed, Err(FetchError::Credentials(None))), "{signed:?}");
         }
     }
 

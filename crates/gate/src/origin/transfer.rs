@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use vidpass_token::UnixTime;
 
-use super::error::OriginError;
+use super::error::FetchError;
 use super::head::{Told, Want};
 use super::remote::{Remote, Target};
 use crate::serve::conditional::EntityTag;
@@ -50,7 +50,7 @@ impl Transfer {
         Arc::clone(&self.target.name)
     }
 
-    pub(super) async fn wait_for_first_bytes(&mut self) -> Result<(), OriginError> {
+    pub(super) async fn wait_for_first_bytes(&mut self) -> Result<(), FetchError> {
         if self.position < self.end {
             self.first = Some(self.read().await?);
         }
@@ -58,7 +58,7 @@ impl Transfer {
     }
 
     /// The next bytes; `None` after the last ones.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, OriginError> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, FetchError> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
@@ -66,19 +66,20 @@ impl Transfer {
             return Ok(None);
         }
         let after = self.origin.limits.read_timeout;
-        let read = timeout(after, self.read()).await.unwrap_or(Err(OriginError::Timeout { after }));
-        if read.is_err() {
-            self.origin.metrics.count(&self.origin.name, "broken_off");
+        let read = timeout(after, self.read()).await.unwrap_or(Err(FetchError::Timeout { after }));
+        if let Err(error) = &read {
+            self.origin.metrics.broken_off(&self.origin.name).inc();
+            error.log(&self.origin.name, &self.target, "an origin broke off a file");
         }
         read.map(Some)
     }
 
-    async fn read(&mut self) -> Result<Bytes, OriginError> {
+    async fn read(&mut self) -> Result<Bytes, FetchError> {
         loop {
             match self.response.chunk().await {
                 Ok(Some(chunk)) if chunk.is_empty() => {}
                 Ok(Some(chunk)) => return Ok(self.take(chunk)),
-                Ok(None) => self.resume(OriginError::Truncated { at: self.position, end: self.end }).await?,
+                Ok(None) => self.resume(FetchError::Truncated { at: self.position, end: self.end }).await?,
                 Err(error) => self.resume(error.into()).await?,
             }
         }
@@ -93,19 +94,26 @@ impl Transfer {
     }
 
     /// Asks for the rest of the very same file, once; else `broken` is what went wrong.
-    async fn resume(&mut self, broken: OriginError) -> Result<(), OriginError> {
+    async fn resume(&mut self, broken: FetchError) -> Result<(), FetchError> {
         let Some(tag) = self.resumable.take() else { return Err(broken) };
         let spec = Spec::FromTo { first: self.position, last: self.end - 1 };
         let want = Want::Part { spec, of: Some(tag.clone()) };
-        match self.origin.ask(&self.target, &want, self.now).await {
-            Ok((Told::Part(head, part), response))
-                if part == (self.position..self.end) && head.validators.etag == Some(tag) =>
-            {
-                self.origin.metrics.count(&self.origin.name, "resumed");
-                self.response = response;
-                Ok(())
+        let answer = self.origin.ask(&self.target, &want, self.now).await.and_then(|(told, response)| match told {
+            Told::Part(head, part) if part == (self.position..self.end) && head.validators.etag == Some(tag) => {
+                Ok(response)
             }
-            Ok(_) | Err(_) => Err(broken),
-        }
+            Told::NotFound
+            | Told::NotModified(_)
+            | Told::Part(..)
+            | Told::PreconditionFailed
+            | Told::RangeNotSatisfiable
+            | Told::Whole(_) => Err(FetchError::Changed),
+        });
+        self.origin.metrics.count(&self.origin.name, if answer.is_ok() { "resumed" } else { "not_resumed" });
+        self.response = answer.map_err(|error| {
+            error.log(&self.origin.name, &self.target, "an origin does not give the rest of a file");
+            broken
+        })?;
+        Ok(())
     }
 }

@@ -2,66 +2,40 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use prometheus_client::metrics::counter::Counter;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 use vidpass_token::{FilePath, Permit, UnixTime};
 
 use super::content::Found;
-use super::head::{Head, Want};
-use super::home;
+use super::head::Want;
+use super::known_as;
 use super::remote::Got;
 use super::{Origins, Source};
-use crate::body::GateBody;
+use crate::body::{BodyError, GateBody};
 use crate::deny::Failure;
 use crate::manifest::Home;
 
-/// A whole file.
-#[derive(Debug)]
-pub struct WholeFile {
-    /// All of it.
-    pub bytes: Bytes,
-    /// When it was changed last, where the origin says so.
-    pub modified: Option<UnixTime>,
-}
+/// How many large files are in memory at once, be it that they are read or that something is made of them.
+pub(super) const MAX_LARGE: usize = 8;
 
-/// Why a file is not in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotWhole {
-    /// There is none, or it cannot be read to its end.
-    Failed(Failure),
-    /// It is larger than the caller takes.
-    TooLarge {
-        /// Its length in bytes.
-        length: u64,
-    },
-}
+/// How long a viewer waits for room for a large one.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
 
 impl Origins {
-    /// All bytes of a file of the permitted video, if there are no more than `max`. Viewers who ask for it at once share
+    /// A file of the permitted video, of which all bytes are here or on their way. Viewers who ask for it at once share
     /// one request to a remote origin. `now` is the time of the viewer's request.
-    ///
-    /// # Errors
-    /// [`NotWhole`]
-    pub async fn whole(
+    pub(crate) async fn find_whole(
         &self,
         permit: &Permit,
         file: FilePath<'_>,
-        max: u64,
         now: UnixTime,
-    ) -> Result<WholeFile, NotWhole> {
-        let found = self.find_whole(permit, file, now).await.map_err(NotWhole::Failed)?;
-        let Head { length, validators } = found.head.clone();
-        if length > max {
-            return Err(NotWhole::TooLarge { length });
-        }
-        let body = found.into_body(0..length, Counter::default());
-        let bytes = read_to_end(body).await.ok_or(NotWhole::Failed(Failure::OriginFailed))?;
-        Ok(WholeFile { bytes, modified: validators.modified })
-    }
-
-    async fn find_whole(&self, permit: &Permit, file: FilePath<'_>, now: UnixTime) -> Result<Found, Failure> {
+    ) -> Result<Found, Failure> {
         let fetch = match self.source(permit, file, now)? {
             Source::Folder(folder) => {
                 let opened = folder.open_file(permit, file).await.map_err(|error| error.failure())?;
@@ -79,26 +53,42 @@ impl Origins {
         }
     }
 
+    /// Room in memory for a large file and for what is made of it. To be had before the file is read: who waits holds
+    /// none of its bytes.
+    pub(crate) async fn room_for_large(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let room = timeout(SHORT_WAIT, Arc::clone(&self.large).acquire_owned()).await;
+        room.ok().and_then(Result::ok).ok_or_else(|| {
+            tracing::warn!(max_large = MAX_LARGE, "too many large manifests are asked for at once");
+            Failure::OriginBusy
+        })
+    }
+
     /// The places below which URLs name files of the permitted video: those of its origin, and what that is known as.
-    ///
-    /// # Errors
-    /// [`Failure::OriginUnknown`]
-    pub fn homes(&self, permit: &Permit) -> Result<Vec<Home>, Failure> {
+    pub(crate) fn homes(&self, permit: &Permit) -> Result<Vec<Home>, Failure> {
         let entry = self.entry(permit)?;
-        let addresses = entry.addresses.iter().map(|address| home::below(address, &entry.path, permit));
+        let addresses = entry.addresses.iter().map(|address| known_as::below(address, &entry.path, permit));
         let own = match addresses.len() {
-            0 => vec![home::without_host(&entry.path, permit)],
+            0 => vec![known_as::without_host(&entry.path, permit)],
             _ => addresses.collect(),
         };
         Ok(own.into_iter().chain(entry.known_as.iter().map(|known| known.home(permit))).flatten().collect())
     }
 }
 
-/// `None` where it breaks off, which was logged where it happened.
-async fn read_to_end(mut body: GateBody) -> Option<Bytes> {
+impl Found {
+    /// All bytes, if they come to their end; if not, that was logged where it happened.
+    pub(crate) async fn read_whole(self) -> Result<Bytes, Failure> {
+        let all = 0..self.head.length;
+        read_to_end(self.into_body(all, Counter::default())).await.map_err(|error| error.failure())
+    }
+}
+
+async fn read_to_end(mut body: GateBody) -> Result<Bytes, BodyError> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        bytes.extend_from_slice(frame.ok()?.data_ref()?);
+        if let Some(data) = frame?.data_ref() {
+            bytes.extend_from_slice(data);
+        }
     }
-    Some(bytes.freeze())
+    Ok(bytes.freeze())
 }

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_lc_rs::digest;
 use http::header::{
     ETAG, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
     LAST_MODIFIED,
 };
 use vidpass_token::UnixTime;
+
+use crate::hash;
 
 /// The last second of the year 9999, after which an HTTP date cannot be written.
 const LAST_DATE: i64 = 253_402_300_799;
@@ -60,9 +61,8 @@ impl Validators {
     /// Of bytes in memory that were made of a file. Its date alone would not do: what they are made of may change
     /// without it, such as a setting or a token.
     pub(crate) fn of_bytes(bytes: &[u8], modified: Option<UnixTime>) -> Self {
-        let hash = digest::digest(&digest::SHA256, bytes);
-        let etag: String = hash.as_ref().iter().take(TAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
-        Self { etag: Some(EntityTag(format!("\"{etag}\"").into())), modified }
+        let hash = hash::hex::<TAG_BYTES>(bytes);
+        Self { etag: Some(EntityTag(format!("\"{hash}\"").into())), modified }
     }
 
     /// As an origin gives them; what cannot be read is as if it were not there.
@@ -211,6 +211,7 @@ fn parse_date(text: &str) -> Option<UnixTime> {
 mod tests {
     use super::Precondition::{Failed, NotModified, Proceed};
     use super::*;
+    use crate::headers::map;
 
     const ETAG: &str = "\"6b49d200.5-a-7\"";
     const DATE: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
@@ -360,14 +361,6 @@ mod tests {
 
     fn file() -> Validators {
         Validators::of_file((1_800_000_000, 5), 10, 7, UnixTime(1_800_000_900))
-    }
-
-    fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(*name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
-        }
-        map
     }
 
     #[track_caller]

@@ -13,7 +13,7 @@ use super::conditional::Validators;
 use super::manifest;
 use super::mime::media_type;
 use super::remote::{Settled, settle};
-use super::reply::{Question, Reply};
+use super::reply::{Demand, Reply};
 use crate::body::GateBody;
 use crate::deny::Failure;
 use crate::headers::add_common;
@@ -43,15 +43,15 @@ pub(crate) async fn answer(
     permit: &Permit,
     request: FileRequest<'_>,
 ) -> Result<Response<GateBody>, Failure> {
-    let question = Question { method: request.method, headers: request.headers, now: request.now };
+    let demand = Demand { method: request.method, headers: request.headers, now: request.now };
     let file = request.path.file();
     let settled = match (ManifestKind::of(file), origins.source(permit, file, request.now)?) {
-        (Some(kind), _) => Settled::here(manifest::rewritten(origins, permit, kind, &request).await?, &question),
+        (Some(kind), _) => Settled::here(manifest::rewritten(origins, permit, kind, &request).await?, &demand),
         (None, Source::Folder(folder)) => {
             let opened = folder.open_file(permit, file).await.map_err(|error| error.failure())?;
-            Settled::here(Found::in_folder(opened, request.now), &question)
+            Settled::here(Found::in_folder(opened, request.now), &demand)
         }
-        (None, Source::Remote(fetch)) => settle(origins, &fetch, &question).await?,
+        (None, Source::Remote(fetch)) => settle(origins, &fetch, &demand).await?,
     };
     respond(permit, &request, settled)
 }

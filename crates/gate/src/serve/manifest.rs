@@ -3,20 +3,22 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
-use vidpass_token::{MediaPath, Permit, UnixTime};
+use vidpass_token::{Chain, MediaPath, Permit, UnixTime};
 
+use super::conditional::Validators;
 use super::files::FileRequest;
 use crate::deny::Failure;
 use crate::manifest::{Homes, ManifestError, ManifestKind, Relocation, TokenParameter, rewrite};
-use crate::origin::{Found, NotWhole, Origins, WholeFile};
+use crate::origin::{Found, Head, Origins};
 
 /// The largest manifest that is served, in bytes. A day of two-second segments has about a megabyte for each rendition.
 const MAX_LENGTH: u64 = 16 << 20;
 
 /// The largest that is rewritten at once, in bytes: for longer than the millisecond that it takes, other viewers do not
-/// wait.
-const MAX_AT_ONCE: usize = 64 << 10;
+/// wait. As many as there are threads are in memory at once, and there is no need to wait for room.
+const MAX_AT_ONCE: u64 = 64 << 10;
 
 /// All that rewriting needs, so that it can be done elsewhere.
 struct Job {
@@ -27,6 +29,8 @@ struct Job {
     homes: Homes,
     parameter: Option<TokenParameter>,
     modified: Option<UnixTime>,
+    /// Held to the end, be the viewer there or not.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// The manifest that is asked for, with children that carry the viewer's credential.
@@ -37,34 +41,30 @@ pub(super) async fn rewritten(
     request: &FileRequest<'_>,
 ) -> Result<Found, Failure> {
     let file = request.path.file();
-    let whole = origins.whole(permit, file, MAX_LENGTH, request.now).await;
-    let WholeFile { bytes, modified } = whole.map_err(|error| match error {
-        NotWhole::Failed(failure) => failure,
-        NotWhole::TooLarge { length } => {
-            tracing::warn!(length, video.id = %permit.video(), path = %file, "a manifest is too large to be served");
-            Failure::ManifestTooLarge
-        }
-    })?;
+    let found = origins.find_whole(permit, file, request.now).await?;
+    let Head { length, validators: Validators { modified, .. } } = found.head.clone();
+    if length > MAX_LENGTH {
+        tracing::warn!(length, video.id = %permit.video(), path = %file, "a manifest is too large to be served");
+        return Err(Failure::ManifestTooLarge);
+    }
+    let _room = if length > MAX_AT_ONCE { Some(origins.room_for_large().await?) } else { None };
+    let text = found.read_whole().await?;
     let homes = Homes::new(permit.video(), origins.homes(permit)?);
     let path = format!("/{}/{}", permit.video(), file.as_str());
-    let job = Job { kind, text: bytes, path, homes, parameter: request.parameter.clone(), modified };
+    let job = Job { kind, text, path, homes, parameter: request.parameter.clone(), modified, _room };
     job.done().await?.map_err(|error| {
-        let cause = &error as &dyn std::error::Error;
-        tracing::warn!(error = cause, video.id = %permit.video(), path = %file, "a manifest is not served");
-        match error {
-            ManifestError::Dash(_) => Failure::ManifestUnreadable,
-            ManifestError::TooLarge { .. } => Failure::ManifestTooLarge,
-        }
+        tracing::warn!(error = %Chain(&error), video.id = %permit.video(), path = %file, "a manifest is not served");
+        if error.is_of_size() { Failure::ManifestTooLarge } else { Failure::ManifestUnreadable }
     })
 }
 
 impl Job {
     async fn done(self) -> Result<Result<Found, ManifestError>, Failure> {
-        if self.text.len() <= MAX_AT_ONCE {
+        if self.text.len() as u64 <= MAX_AT_ONCE {
             return Ok(self.run());
         }
         spawn_blocking(move || self.run()).await.map_err(|stopped| {
-            tracing::error!(error = &stopped as &dyn std::error::Error, "a manifest was not rewritten to its end");
+            tracing::error!(error = %Chain(&stopped), "a manifest was not rewritten to its end");
             Failure::OriginFailed
         })
     }

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::range::Spec;
-use super::reply::{Question, Reply};
+use super::reply::{Demand, Reply};
 use crate::deny::Failure;
-use crate::origin::{Fetch, Found, Got, Head, OriginError, Origins, Want};
+use crate::origin::{Fetch, FetchError, Found, Got, Head, Origins, Want};
 
 /// How often an origin is asked for one request: a part of a state that is gone, the length, the part, the whole.
 const MAX_QUESTIONS: usize = 4;
@@ -20,8 +20,8 @@ pub(super) struct Settled {
 
 impl Settled {
     /// Of something whose bytes are all here.
-    pub(super) fn here(found: Found, question: &Question<'_>) -> Self {
-        Self { reply: question.reply(&found.head), head: found.head.clone(), found: Some(found) }
+    pub(super) fn here(found: Found, demand: &Demand<'_>) -> Self {
+        Self { reply: demand.reply(&found.head), head: found.head.clone(), found: Some(found) }
     }
 }
 
@@ -32,21 +32,21 @@ enum Step {
 }
 
 /// Asks the cache, then the origin, until the reply is certain and its bytes are on their way.
-pub(super) async fn settle(origins: &Origins, fetch: &Fetch, question: &Question<'_>) -> Result<Settled, Failure> {
+pub(super) async fn settle(origins: &Origins, fetch: &Fetch, demand: &Demand<'_>) -> Result<Settled, Failure> {
     if let Some(found) = origins.cached(fetch).await {
-        return Ok(Settled::here(found, question));
+        return Ok(Settled::here(found, demand));
     }
-    let mut want = fetch.widen(question.want());
+    let mut want = fetch.widen(demand.want());
     for _ in 0..MAX_QUESTIONS {
-        match step(question, &want, origins.get(fetch, &want).await?)? {
+        match step(demand, &want, origins.get(fetch, &want).await?)? {
             Step::Done(settled) => return Ok(settled),
             Step::Ask(next) => want = next,
         }
     }
-    Err(fetch.failed(&OriginError::Undecided))
+    Err(fetch.failed(&FetchError::Undecided))
 }
 
-fn step(question: &Question<'_>, asked: &Want, got: Got) -> Result<Step, Failure> {
+fn step(demand: &Demand<'_>, asked: &Want, got: Got) -> Result<Step, Failure> {
     Ok(match got {
         Got::NotFound => return Err(Failure::NotFound),
         Got::PreconditionFailed => Step::Ask(Want::Whole),
@@ -54,23 +54,23 @@ fn step(question: &Question<'_>, asked: &Want, got: Got) -> Result<Step, Failure
         Got::NotModified(validators) => {
             // The length is not told, and does not matter where the reply has no bytes.
             let head = Head { length: 0, validators };
-            match question.reply(&head) {
+            match demand.reply(&head) {
                 reply @ (Reply::Unchanged | Reply::PreconditionFailed) => {
                     Step::Done(Settled { reply, head, found: None })
                 }
                 Reply::Part(_) | Reply::RangeNotSatisfiable | Reply::Whole => Step::Ask(Want::Whole),
             }
         }
-        Got::Found(found) => with_head(question, asked, found),
+        Got::Found(found) => with_head(demand, asked, found),
     })
 }
 
-fn with_head(question: &Question<'_>, asked: &Want, found: Found) -> Step {
+fn with_head(demand: &Demand<'_>, asked: &Want, found: Found) -> Step {
     let head = found.head.clone();
     let done = |reply, found| Step::Done(Settled { reply, head: head.clone(), found });
-    match question.reply(&head) {
+    match demand.reply(&head) {
         reply @ (Reply::Unchanged | Reply::PreconditionFailed | Reply::RangeNotSatisfiable) => done(reply, None),
-        reply @ (Reply::Whole | Reply::Part(_)) if question.wants_head() => done(reply, None),
+        reply @ (Reply::Whole | Reply::Part(_)) if demand.wants_head() => done(reply, None),
         Reply::Whole if found.is_whole() => done(Reply::Whole, Some(found)),
         Reply::Whole => Step::Ask(Want::Whole),
         Reply::Part(part) if found.has(&part) => done(Reply::Part(part), Some(found)),

@@ -12,7 +12,7 @@ use crate::origin::{Head, Want};
 
 /// What of a request a file is asked with.
 #[derive(Clone, Copy)]
-pub(super) struct Question<'a> {
+pub(super) struct Demand<'a> {
     pub(super) method: &'a Method,
     pub(super) headers: &'a HeaderMap,
     pub(super) now: UnixTime,
@@ -33,7 +33,7 @@ pub(super) enum Reply {
     Whole,
 }
 
-impl Question<'_> {
+impl Demand<'_> {
     /// Decides, in the order of RFC 9110, section 13.2.2.
     pub(super) fn reply(&self, head: &Head) -> Reply {
         match conditional::evaluate(self.headers, &head.validators) {
@@ -76,6 +76,7 @@ impl Question<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::map;
     use crate::serve::conditional::Validators;
 
     const ETAG: &str = "\"e\"";
@@ -120,27 +121,19 @@ mod tests {
         want("GET", &[("if-match", ETAG)], Want::Whole);
     }
 
-    fn map(headers: &[(&'static str, &str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(*name, value.parse().unwrap());
-        }
-        map
-    }
-
     #[track_caller]
     fn check(method: &str, headers: &[(&'static str, &str)], expected: Reply) {
         let now = UnixTime(1_800_000_000);
         let validators = Validators::of_answer(&map(&[("etag", ETAG), ("last-modified", DATE)]), now);
         let (method, map) = (method.parse().unwrap(), map(headers));
-        let question = Question { method: &method, headers: &map, now };
-        assert_eq!(question.reply(&Head { length: 10, validators }), expected, "{method} {headers:?}");
+        let demand = Demand { method: &method, headers: &map, now };
+        assert_eq!(demand.reply(&Head { length: 10, validators }), expected, "{method} {headers:?}");
     }
 
     #[track_caller]
     fn want(method: &str, headers: &[(&'static str, &str)], expected: Want) {
         let (method, map) = (method.parse().unwrap(), map(headers));
-        let question = Question { method: &method, headers: &map, now: UnixTime(1_800_000_000) };
-        assert_eq!(question.want(), expected, "{method} {headers:?}");
+        let demand = Demand { method: &method, headers: &map, now: UnixTime(1_800_000_000) };
+        assert_eq!(demand.want(), expected, "{method} {headers:?}");
     }
 }

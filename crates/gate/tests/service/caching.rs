@@ -1,7 +1,7 @@
 //! Files of remote origins that are kept on a disk.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
-use vidpass_gate::{CacheConfig, OriginLimits, Origins, OriginsConfig};
+use vidpass_gate::{CacheConfig, OriginLimits, Origins, OriginsConfig, OriginsError};
 
 use crate::site::{NOW, Site, limits, token};
 use crate::upstream::{CHANGED, Step, TAG, Upstream, answer, whole};
@@ -27,15 +27,24 @@ fn cached(origin: &Upstream, change: impl FnOnce(&mut CacheConfig)) -> (Site, Te
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path());
     change(&mut config);
-    (Site::start().with_origins(vec![("origin", origin.place())], limits(), Some(config)), folder)
+    (Site::start().with_origins(vec![("origin", origin.kind())], limits(), Some(config)), folder)
 }
 
-/// How many files there are, and how many bytes.
+/// The cache's files, without the one that is locked.
+fn files(cache: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| !path.ends_with("vidpass-cache.lock")).collect()
+}
+
+/// Those that are written to their end.
+fn finished(folder: &TempDir) -> Vec<PathBuf> {
+    let unfinished = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "part");
+    files(&folder.path().join("cache")).into_iter().filter(|path| !unfinished(path)).collect()
+}
+
+/// How many files there are, and how many bytes. One that goes while it is looked at is not there.
 fn kept(folder: &TempDir) -> (usize, u64) {
-    let sizes: Vec<u64> = fs::read_dir(folder.path().join("cache"))
-        .unwrap()
-        .map(|entry| entry.unwrap().metadata().unwrap().len())
-        .collect();
+    let sizes: Vec<u64> = finished(folder).iter().filter_map(|file| Some(file.metadata().ok()?.len())).collect();
     (sizes.len(), sizes.iter().sum())
 }
 
@@ -117,8 +126,8 @@ async fn one_video_is_never_taken_for_another() {
     let by_path = |head: &str| vec![Step::Send(answer(head, head.split(' ').nth(1).unwrap().as_bytes()))];
     let (origin, other) = (Upstream::start(by_path).await, Upstream::with_file("another origin").await);
     let folder = tempfile::tempdir().unwrap();
-    let places = vec![("origin", origin.place()), ("other", other.place())];
-    let site = Site::start().with_origins(places, limits(), Some(config(folder.path())));
+    let origins = vec![("origin", origin.kind()), ("other", other.kind())];
+    let site = Site::start().with_origins(origins, limits(), Some(config(folder.path())));
     site.name_origin("embedded", "origin");
     for (target, expected) in [
         ("/public/a/b.ts", "200 /owner/public/a/b.ts"),
@@ -151,7 +160,7 @@ async fn parts_and_what_is_too_large_are_not_kept() {
     let origin = Upstream::with_file("0123456789").await;
     let folder = tempfile::tempdir().unwrap();
     let limits = OriginLimits { max_object: 9, ..limits() };
-    let site = Site::start().with_origins(vec![("origin", origin.place())], limits, Some(config(folder.path())));
+    let site = Site::start().with_origins(vec![("origin", origin.kind())], limits, Some(config(folder.path())));
     assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789");
     assert_eq!(site.ask(Method::GET, SEGMENT, &[("range", "bytes=0-3")]).await.summary(), "206 0123");
     assert_eq!(site.ask(Method::HEAD, SEGMENT, &[]).await.summary(), "200 ");
@@ -161,12 +170,12 @@ async fn parts_and_what_is_too_large_are_not_kept() {
 #[tokio::test]
 async fn a_file_that_is_too_old_is_fetched_anew() {
     let origin = Upstream::with_file("0123456789").await;
-    let (site, folder) = cached(&origin, |config| config.max_age = Duration::from_millis(50));
-    for requests in 1..=3 {
+    let (site, folder) = cached(&origin, |config| config.max_age = Duration::from_secs(60));
+    for (now, requests) in [(0, 1), (59, 1), (60, 2), (119, 2), (120, 3), (0, 4)] {
+        site.set_clock(NOW + now);
         assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789");
+        assert_eq!(origin.asked().len(), requests, "{now}");
         wait_for_files(&folder, 1).await;
-        tokio::time::sleep(Duration::from_millis(60)).await;
-        assert_eq!(origin.asked().len(), requests);
     }
 }
 
@@ -237,17 +246,19 @@ async fn a_download_that_breaks_off_is_not_kept() {
 async fn a_disk_that_takes_nothing_costs_no_viewer() {
     let origin = Upstream::with_file("0123456789").await;
     let (site, folder) = cached(&origin, |_| {});
-    fs::remove_dir(folder.path().join("cache")).unwrap();
-    for requests in 1..=3 {
+    fs::remove_dir_all(folder.path().join("cache")).unwrap();
+    // Who comes before the disk has failed shares the download.
+    while origin.asked().len() < 3 {
         assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789");
-        assert_eq!(origin.asked().len(), requests);
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     fs::create_dir(folder.path().join("cache")).unwrap();
-    assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789");
+    while kept(&folder).0 == 0 {
+        assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789");
+    }
     wait_for_files(&folder, 1).await;
+    let asked = origin.asked().len();
     assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789");
-    assert_eq!(origin.asked().len(), 4, "the disk is back");
+    assert_eq!(origin.asked().len(), asked, "the disk is back");
 }
 
 #[tokio::test]
@@ -258,7 +269,7 @@ async fn a_file_that_somebody_took_or_cut_is_fetched_anew() {
         assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789", "{harm}");
         assert_eq!(origin.asked().len(), requests);
         wait_for_files(&folder, 1).await;
-        let file = fs::read_dir(folder.path().join("cache")).unwrap().next().unwrap().unwrap().path();
+        let file = finished(&folder).remove(0);
         match harm {
             "take" => fs::remove_file(file).unwrap(),
             _ => fs::write(file, "012").unwrap(),
@@ -266,27 +277,45 @@ async fn a_file_that_somebody_took_or_cut_is_fetched_anew() {
     }
 }
 
+/// Opens the cache of `folder` as a process does.
+fn open(folder: &TempDir) -> Result<Origins, OriginsError> {
+    let media = folder.path().to_owned();
+    let config = OriginsConfig { media, named: [].into(), limits: limits(), cache: Some(config(folder.path())) };
+    Origins::open(config, &mut Registry::default())
+}
+
+fn cause(error: &OriginsError) -> String {
+    std::error::Error::source(error).unwrap().to_string()
+}
+
 #[test]
 fn the_folder_is_the_caches_own() {
-    let (media, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let open = || {
-        let cache = Some(config(folder.path()));
-        let config = OriginsConfig { media: media.path().to_owned(), named: [].into(), limits: limits(), cache };
-        Origins::open(config, &mut Registry::default())
-    };
+    let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    drop(open().unwrap());
+    drop(open(&folder).unwrap());
     fs::write(cache.join("object-1"), "old").unwrap();
     fs::write(cache.join("object-22.part"), "old").unwrap();
-    drop(open().unwrap());
-    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0, "what an earlier process left");
+    drop(open(&folder).unwrap());
+    assert!(files(&cache).is_empty(), "what an earlier process left");
     for foreign in ["film.mp4", "object-", "object-1x", "object-1.part.part"] {
         fs::write(cache.join("object-3"), "old").unwrap();
         fs::write(cache.join(foreign), "precious").unwrap();
-        let error = open().unwrap_err();
-        let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(cause.contains(&format!("`{foreign}`")), "{cause}");
-        assert_eq!(fs::read_dir(&cache).unwrap().count(), 2, "nothing is deleted from a wrong folder");
+        let error = open(&folder).unwrap_err();
+        assert!(cause(&error).contains(&format!("`{foreign}`")), "{error:?}");
+        assert_eq!(files(&cache).len(), 2, "nothing is deleted from a wrong folder");
         fs::remove_file(cache.join(foreign)).unwrap();
     }
+}
+
+#[test]
+fn two_processes_do_not_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    let first = open(&folder).unwrap();
+    fs::write(cache.join("object-0"), "of the first").unwrap();
+    let error = open(&folder).unwrap_err();
+    assert!(cause(&error).ends_with("is the cache of another process; give each process a folder of its own"));
+    assert_eq!(fs::read_to_string(cache.join("object-0")).unwrap(), "of the first");
+    drop(first);
+    open(&folder).unwrap();
 }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use prometheus_client::registry::Registry;
-use vidpass_gate::{OriginConfig, OriginLimits, Origins, OriginsConfig, PathTemplate, Place};
+use vidpass_gate::{OriginConfig, OriginKind, OriginLimits, Origins, OriginsConfig, PathTemplate};
 use vidpass_token::VideoPolicy;
 
 use crate::site::{SECRET, Site};
@@ -118,7 +118,7 @@ fn a_folder_of_videos_must_be_a_folder() {
     let site = Site::start();
     let open = |media: &Path, other: &Path| {
         let origin = OriginConfig {
-            place: Place::Folder(other.to_owned()),
+            kind: OriginKind::Folder(other.to_owned()),
             path: PathTemplate::default(),
             known_as: Vec::new(),
         };
@@ -138,7 +138,7 @@ fn a_folder_of_videos_must_be_a_folder() {
 #[tokio::test]
 async fn a_video_may_have_another_folder() {
     let nas = tempfile::tempdir().unwrap();
-    let site = Site::start().with_origin(Place::Folder(nas.path().to_owned()));
+    let site = Site::start().with_origin(OriginKind::Folder(nas.path().to_owned()));
     check(&site, "hls/seg-1.m4s", "404 not_found").await;
     fs::create_dir_all(nas.path().join("owner/public/hls")).unwrap();
     fs::write(nas.path().join("owner/public/hls/seg-1.m4s"), "on the nas").unwrap();

@@ -3,12 +3,10 @@
 use std::time::{Duration, Instant};
 
 use http::Method;
-use vidpass_gate::{
-    Failure, KnownAs, NotWhole, OriginConfig, OriginLimits, Origins, OriginsConfig, PathTemplate, Place,
-};
-use vidpass_token::{MediaPath, UnixTime};
+use vidpass_gate::{OriginKind, OriginLimits};
 
-use crate::site::{NOW, PROXY, Site, limits, open, token};
+use crate::logs::written;
+use crate::site::{PROXY, Site, limits, token};
 use crate::upstream::{CHANGED, Step, TAG, Upstream, answer, whole};
 use crate::wire::exchange;
 
@@ -20,7 +18,7 @@ async fn only_what_is_allowed_comes_through() {
         location: http://elsewhere/\r\nserver: nginx\r\nalt-svc: h3=\":443\"\r\nstrict-transport-security: max-age=1\r\n\
         cache-control: public\r\naccess-control-allow-origin: https://a.example\r\nx-amz-meta-secret: x\r\n";
     let origin = Upstream::start(move |head| vec![Step::Send(whole(head, b"0123456789", headers))]).await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     let answer = site.get(SEGMENT).await;
     assert_eq!(answer.summary(), "200 0123456789");
     assert_eq!(
@@ -42,7 +40,7 @@ async fn only_what_is_allowed_comes_through() {
 #[tokio::test]
 async fn nothing_of_the_viewer_reaches_the_origin() {
     let origin = Upstream::with_file("0123456789").await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     site.name_origin("private", "origin");
     let credential = token("private", |_| {});
     let target = format!("/{credential}/hls/seg-1.m4s?token={credential}&x=/../y");
@@ -83,7 +81,7 @@ async fn a_redirect_is_not_followed() {
     for status in ["301 Moved", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"] {
         let to = format!("HTTP/1.1 {status}\r\nlocation: http://{}/x\r\ncontent-length: 0\r\n\r\n", elsewhere.address);
         let origin = Upstream::start(move |_| vec![Step::Send(to.clone().into())]).await;
-        let site = Site::start().with_origin(origin.place());
+        let site = Site::start().with_origin(origin.kind());
         assert_eq!(site.get(SEGMENT).await.summary(), "502 origin_failed", "{status}");
         assert_eq!(origin.asked().len(), 1);
     }
@@ -110,17 +108,20 @@ async fn what_makes_no_sense_is_a_bad_gateway() {
         ("", "502 origin_failed"),
     ] {
         let origin = Upstream::start(move |_| vec![Step::Send(text.into()), Step::Close]).await;
-        let site = Site::start().with_origin(origin.place());
+        let site = Site::start().with_origin(origin.kind());
         let answer = site.get(SEGMENT).await;
         assert_eq!((answer.summary().as_str(), answer.header("cache-control")), (expected, "no-store"), "{text:?}");
         assert_eq!((answer.header("set-cookie"), answer.header("location")), ("-", "-"));
+        let log = written();
+        assert!(!log.contains("\"level\":\"ERROR\""), "a viewer writes no error: {log}");
+        assert_eq!(log.contains("an origin gives no file"), expected != "404 not_found", "{log}");
     }
 }
 
 #[tokio::test]
 async fn an_origin_that_is_down_slow_or_endless_is_given_up_in_time() {
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    check_given_up(Place::Http(format!("http://{nobody}").parse().unwrap()), "502 origin_failed").await;
+    check_given_up(OriginKind::Http(format!("http://{nobody}").parse().unwrap()), "502 origin_failed").await;
     for (steps, expected) in [
         (Step::Hang, "504 origin_timeout"),
         (Step::Flood("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".to_owned()), "504 origin_timeout"),
@@ -129,26 +130,26 @@ async fn an_origin_that_is_down_slow_or_endless_is_given_up_in_time() {
     ] {
         let steps = std::sync::Mutex::new(Some(steps));
         let origin = Upstream::start(move |_| steps.lock().unwrap().take().into_iter().collect()).await;
-        check_given_up(origin.place(), expected).await;
+        check_given_up(origin.kind(), expected).await;
     }
     // 1 GB of headers would take longer than the limit; it is not waited for.
     let headers =
         |_: &str| vec![Step::Send(b"HTTP/1.1 200 OK\r\n".to_vec()), Step::Flood("x-header: value\r\n".repeat(4000))];
-    check_given_up(Upstream::start(headers).await.place(), "502 origin_failed").await;
+    check_given_up(Upstream::start(headers).await.kind(), "502 origin_failed").await;
     let one =
         |_: &str| vec![Step::Send(b"HTTP/1.1 200 OK\r\nx-header: ".to_vec()), Step::Flood("some value ".repeat(6000))];
-    check_given_up(Upstream::start(one).await.place(), "502 origin_failed").await;
+    check_given_up(Upstream::start(one).await.kind(), "502 origin_failed").await;
     let silent = |head: &str| vec![Step::Send(whole(&format!("HEAD {head}"), &[0; 10], "")), Step::Hang];
-    check_given_up(Upstream::start(silent).await.place(), "504 origin_timeout").await;
+    check_given_up(Upstream::start(silent).await.kind(), "504 origin_timeout").await;
 }
 
-async fn check_given_up(place: Place, expected: &str) {
+async fn check_given_up(kind: OriginKind, expected: &str) {
     // What is refused for its size is refused whatever the time; what says nothing, for the time.
     let limits = match expected {
         "504 origin_timeout" => OriginLimits { response_timeout: Duration::from_millis(300), ..limits() },
         _ => limits(),
     };
-    let site = Site::start().with_origins(vec![("origin", place)], limits, None);
+    let site = Site::start().with_origins(vec![("origin", kind)], limits, None);
     let started = Instant::now();
     assert_eq!(site.get(SEGMENT).await.summary(), expected);
     assert!(started.elapsed() < Duration::from_secs(10), "{expected}: {:?}", started.elapsed());
@@ -176,17 +177,21 @@ async fn a_body_that_breaks_off_cuts_the_connection() {
     ] {
         let origin = Upstream::start(script).await;
         let limits = OriginLimits { read_timeout: Duration::from_millis(300), ..limits() };
-        let site = Site::start().with_origins(vec![("origin", origin.place())], limits, None);
+        let site = Site::start().with_origins(vec![("origin", origin.kind())], limits, None);
         let started = Instant::now();
         let answer = exchange(&site, format!("GET {SEGMENT} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("content-length: 300000\r\n"), "{why}");
         assert!(answer.len() < 110_000, "{why}: {} bytes", answer.len());
         assert!(started.elapsed() < Duration::from_secs(10), "{why}: {:?}", started.elapsed());
-        assert_eq!(
-            site.metric("vidpass_gate_origin_requests_total{origin=\"origin\",outcome=\"broken_off\"}"),
-            1,
-            "{why}"
-        );
+        assert_eq!(site.metric("vidpass_gate_origin_broken_off_total{origin=\"origin\"}"), 1, "{why}");
+        let again = usize::from(why.contains("again"));
+        let outcomes = [("found", 1), ("not_resumed", again), ("resumed", 0)];
+        for (outcome, count) in outcomes {
+            let metric = format!("vidpass_gate_origin_requests_total{{origin=\"origin\",outcome=\"{outcome}\"}}");
+            assert_eq!(site.metric(&metric), i64::try_from(count).unwrap(), "{outcome}: {why}");
+        }
+        assert_eq!(origin.asked().len(), 1 + again, "each request has one outcome: {why}");
+        assert_eq!(written().contains("an origin does not give the rest of a file"), again == 1, "{why}");
     }
 }
 
@@ -202,7 +207,7 @@ async fn the_rest_of_the_same_file_is_asked_for_once() {
         vec![Step::Send(bytes), Step::Close]
     };
     let origin = Upstream::start(script).await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     assert!(site.get(SEGMENT).await.body == content);
     let asked = origin.asked_for();
     let (whole, rest) = (&asked[0], &asked[1]);
@@ -219,13 +224,13 @@ async fn a_connection_that_ended_without_an_answer_is_made_anew_once() {
         _ => vec![Step::Send(answer(head, b"0123456789"))],
     });
     let origin = origin.await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     for requests in [1, 3, 4] {
         assert_eq!(site.get(SEGMENT).await.summary(), "200 0123456789");
         assert_eq!(origin.asked().len(), requests);
     }
     let origin = Upstream::start(|_| vec![Step::Close]).await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     assert_eq!((site.get(SEGMENT).await.summary().as_str(), origin.asked().len()), ("502 origin_failed", 2));
 }
 
@@ -237,7 +242,7 @@ async fn an_origin_has_no_more_requests_than_it_may() {
     });
     let origin = origin.await;
     let limits = OriginLimits { max_requests: 1, ..limits() };
-    let site = Site::start().with_origins(vec![("origin", origin.place())], limits, None);
+    let site = Site::start().with_origins(vec![("origin", origin.kind())], limits, None);
     let slow = site.begin("/public/slow.m4s").await;
     let answer = site.ask(Method::GET, "/public/fast.m4s", &[("range", "bytes=0-")]).await;
     assert_eq!((answer.summary().as_str(), answer.header("retry-after")), ("503 origin_busy", "1"));
@@ -256,7 +261,7 @@ async fn ranges_and_conditions_are_the_same_everywhere() {
     let (ignorant, folder) = (ignorant.await, Site::start());
     folder.name_origin("public", "media");
     let etag = folder.get(SEGMENT).await.header("etag").to_owned();
-    let places = [correct.place(), ignorant.place()].map(|place| Site::start().with_origin(place));
+    let places = [correct.kind(), ignorant.kind()].map(|place| Site::start().with_origin(place));
     for (method, headers) in rows() {
         let by = |tag: &str| headers.iter().map(|(name, value)| (*name, value.replace("TAG", tag))).collect::<Vec<_>>();
         let expected = ask(&folder, &method, &by(&etag)).await.replace(&etag, "TAG");
@@ -330,7 +335,7 @@ fn rows() -> Vec<(Method, Vec<(&'static str, &'static str)>)> {
 #[tokio::test]
 async fn few_questions_are_asked() {
     let origin = Upstream::with_file("0123456789").await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     let mut before = 0;
     for (method, headers, expected) in [
         ("GET", vec![], "GET"),
@@ -354,7 +359,7 @@ async fn few_questions_are_asked() {
 #[tokio::test]
 async fn an_origin_without_ranges_sends_all() {
     let origin = Upstream::start(|head| vec![Step::Send(whole(head, b"0123456789", ""))]).await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     for (range, expected, content_range) in [
         ("bytes=1-2", "200 0123456789", "-"),
         ("bytes=-3", "200 0123456789", "-"),
@@ -374,7 +379,7 @@ async fn an_origin_that_contradicts_itself_is_asked_a_few_times_only() {
         vec![Step::Send(format!("HTTP/1.1 {status}\r\ncontent-length: 10\r\n\r\n").into()), Step::Close]
     });
     let origin = origin.await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     let answer = site.ask(Method::GET, SEGMENT, &[("range", "bytes=1-2")]).await;
     assert_eq!((answer.summary().as_str(), origin.asked().len()), ("502 origin_failed", 4));
 }
@@ -382,60 +387,11 @@ async fn an_origin_that_contradicts_itself_is_asked_a_few_times_only() {
 #[tokio::test]
 async fn an_empty_file() {
     let origin = Upstream::with_file("").await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     assert_eq!(site.get(SEGMENT).await.summary(), "200 ");
     for (range, expected) in
         [("bytes=0-", "416 range_not_satisfiable"), ("bytes=-5", "200 "), ("bytes=-0", "416 range_not_satisfiable")]
     {
         assert_eq!(site.ask(Method::GET, SEGMENT, &[("range", range)]).await.summary(), expected, "{range}");
     }
-}
-
-#[tokio::test]
-async fn a_whole_file_in_memory() {
-    let origin = Upstream::start(|head| match head.contains("nothing") {
-        true => vec![Step::Send(b"HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n".to_vec())],
-        false => vec![Step::Send(answer(head, b"#EXTM3U\n"))],
-    });
-    let (origin, site) = (origin.await, Site::start());
-    let origins = open(site.media_folder(), [("origin", origin.place())], limits(), None, &mut Default::default());
-    for from in ["origin", "media"] {
-        let (permit, path) = (Site::permit("public", from), MediaPath::parse("/public/manifest/video.m3u8").unwrap());
-        let read = async |max| origins.whole(&permit, path.file(), max, UnixTime(NOW)).await;
-        let file = read(8).await.unwrap();
-        assert_eq!((&file.bytes[..], file.modified), (&b"#EXTM3U\n"[..], Some(UnixTime(NOW - 3600))), "{from}");
-        assert_eq!(read(7).await.unwrap_err(), NotWhole::TooLarge { length: 8 });
-    }
-    for from in ["origin", "media"] {
-        let (permit, path) = (Site::permit("public", from), MediaPath::parse("/public/nothing.m3u8").unwrap());
-        let error = origins.whole(&permit, path.file(), 8, UnixTime(NOW)).await.unwrap_err();
-        assert_eq!(error, NotWhole::Failed(Failure::NotFound), "{from}");
-    }
-}
-
-#[tokio::test]
-async fn where_manifests_may_point() {
-    let site = Site::start();
-    let config = |place, path: &str, known_as: &[&str]| OriginConfig {
-        place,
-        path: path.parse().unwrap(),
-        known_as: known_as.iter().map(|url| url.parse::<KnownAs>().unwrap()).collect(),
-    };
-    let http = Place::Http("https://vod.internal:8443/base".parse().unwrap());
-    let named = [
-        ("old".parse().unwrap(), config(http, "{uid}", &["https://cdn.example.com/vod/{uid}/"])),
-        ("nas".parse().unwrap(), config(Place::Folder("/".into()), "x/{account}/{uid}", &["http://nas/{uid}"])),
-    ];
-    let media = site.media_folder().to_owned();
-    let config = OriginsConfig { media, named: named.into(), limits: limits(), cache: None };
-    let origins = Origins::open(config, &mut Default::default()).unwrap();
-    let homes = |origin: &str| {
-        let homes = origins.homes(&Site::permit("public", origin));
-        homes.map(|homes| homes.iter().map(ToString::to_string).collect::<Vec<_>>())
-    };
-    assert_eq!(homes("media").unwrap(), ["/owner/public/"]);
-    assert_eq!(homes("old").unwrap(), ["vod.internal:8443/base/public/", "cdn.example.com/vod/public/"]);
-    assert_eq!(homes("nas").unwrap(), ["/x/owner/public/", "nas/public/"]);
-    assert_eq!(homes("gone"), Err(Failure::OriginUnknown));
-    assert_eq!(PathTemplate::default().of(&Site::permit("public", "media")), "owner/public");
 }

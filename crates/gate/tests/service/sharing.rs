@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
 use vidpass_gate::{GateBody, OriginLimits};
 
+use crate::logs::written;
 use crate::site::{Site, limits};
 use crate::upstream::{Step, Upstream, whole};
 
@@ -32,7 +33,7 @@ async fn halting(go_on: &Arc<Semaphore>) -> Upstream {
 async fn fifty_viewers_are_one_request() {
     let go_on = Arc::new(Semaphore::new(0));
     let origin = halting(&go_on).await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     let viewers: Vec<_> = join_all((0..50).map(|_| site.begin(SEGMENT))).await;
     assert!(viewers.iter().all(|viewer| viewer.status() == 200));
     go_on.add_permits(1);
@@ -51,7 +52,7 @@ async fn fifty_viewers_are_one_request() {
 async fn who_leaves_takes_nothing_from_the_others() {
     let go_on = Arc::new(Semaphore::new(0));
     let origin = halting(&go_on).await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     let (first, mut second) = (site.begin(SEGMENT).await, site.begin(SEGMENT).await.into_body());
     drop(first);
     let start = second.frame().await.unwrap().unwrap().into_data().unwrap();
@@ -68,7 +69,7 @@ async fn who_leaves_takes_nothing_from_the_others() {
 async fn a_download_that_nobody_waits_for_stops() {
     let go_on = Arc::new(Semaphore::new(0));
     let origin = halting(&go_on).await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     let viewers = [site.begin(SEGMENT).await, site.begin(SEGMENT).await];
     drop(viewers);
     origin.somebody_left().await;
@@ -83,7 +84,7 @@ async fn a_viewer_who_leaves_before_the_answer_leaves_the_question_to_the_others
     let until = Arc::clone(&answer);
     let script = move |head: &str| vec![Step::Wait(Arc::clone(&until)), Step::Send(whole(head, b"0123456789", ""))];
     let origin = Upstream::start(script).await;
-    let site = Arc::new(Site::start().with_origin(origin.place()));
+    let site = Arc::new(Site::start().with_origin(origin.kind()));
     let viewer = || {
         let site = Arc::clone(&site);
         tokio::spawn(async move { site.get(SEGMENT).await.summary() })
@@ -107,7 +108,7 @@ async fn a_failure_is_shared_and_not_remembered() {
         vec![Step::Wait(Arc::clone(&until)), Step::Send(failure)]
     };
     let origin = Upstream::start(script).await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     let all = join_all((0..10).map(|_| site.get(SEGMENT)));
     let (answers, ()) = tokio::join!(all, async { answer.add_permits(1) });
     assert!(answers.iter().all(|answer| answer.summary() == "502 origin_failed"));
@@ -125,13 +126,21 @@ async fn a_shared_download_that_breaks_off_cuts_every_viewer() {
         vec![Step::Send(bytes), Step::Close]
     };
     let origin = Upstream::start(script).await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     for viewer in join_all((0..5).map(|_| site.begin(SEGMENT))).await {
         assert_eq!(viewer.status(), 200);
         let error = read(viewer.into_body()).await.unwrap_err();
         assert_eq!(error, "cannot fetch origin:owner/public/hls/seg-1.m4s");
     }
     assert_eq!(origin.asked().len(), 1);
+    let log = written();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("an origin broke off a file")).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains(r#""account.id":"owner","video.id":"public""#), "{log}");
+    assert!(
+        lines[0].contains("\"level\":\"WARN\"") && lines[0].contains("the connection to the origin failed: "),
+        "{log}"
+    );
 }
 
 async fn read(body: GateBody) -> Result<Bytes, String> {
@@ -147,7 +156,7 @@ async fn what_does_not_fit_is_not_shared() {
         (OriginLimits { max_object: 2_000_000, max_shared: 2 << 20, ..limits() }, 1),
     ] {
         let before = origin.asked().len();
-        let site = Site::start().with_origins(vec![("origin", origin.place())], limits, None);
+        let site = Site::start().with_origins(vec![("origin", origin.kind())], limits, None);
         for viewer in join_all((0..3).map(|_| site.begin(SEGMENT))).await {
             assert!(read(viewer.into_body()).await.unwrap() == *CONTENT);
         }
@@ -159,7 +168,7 @@ async fn what_does_not_fit_is_not_shared() {
 async fn memory_is_given_back() {
     let origin = Upstream::start(|head| vec![Step::Send(whole(head, &CONTENT, ""))]).await;
     let limits = OriginLimits { max_shared: 2 << 20, ..limits() };
-    let site = Site::start().with_origins(vec![("origin", origin.place())], limits, None);
+    let site = Site::start().with_origins(vec![("origin", origin.kind())], limits, None);
     for rounds in 1..=3 {
         let viewers = join_all((0..4).map(|_| site.begin(SEGMENT))).await;
         let alone = site.begin("/public/hls/seg-2.m4s").await;
@@ -176,7 +185,7 @@ async fn memory_is_given_back() {
 async fn parts_are_asked_for_apart() {
     let go_on = Arc::new(Semaphore::new(0));
     let origin = halting(&go_on).await;
-    let site = Site::start().with_origin(origin.place());
+    let site = Site::start().with_origin(origin.kind());
     let running = site.begin(SEGMENT).await;
     go_on.add_permits(2);
     let part = site.ask(Method::GET, SEGMENT, &[("range", "bytes=5-9")]).await;

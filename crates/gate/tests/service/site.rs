@@ -14,13 +14,10 @@ use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 use vidpass_gate::{
     AddressInLog, CacheConfig, Catalogue, CountrySource, CredentialPlace, ForwardedHeader, Gate, GateBody, GateConfig,
-    GateParts, GateService, Judge, OriginConfig, OriginLimits, Origins, OriginsConfig, PathTemplate, Place,
+    GateParts, GateService, Judge, OriginConfig, OriginKind, OriginLimits, Origins, OriginsConfig, PathTemplate,
     ViewerResolver,
 };
-use vidpass_token::{
-    AccountPolicy, Ask, Asset, Claims, Country, Limits, Permit, SigningKey, Terms, UnixTime, VideoPolicy, Viewer,
-    admit_without_token,
-};
+use vidpass_token::{Claims, SigningKey, UnixTime, VideoPolicy};
 
 /// The account that owns every video.
 const ACCOUNT: &str = "owner";
@@ -83,20 +80,29 @@ impl Site {
     }
 
     /// The same gate with `origin` under that name, where the files of `public` are from now on.
-    pub(crate) fn with_origin(self, place: Place) -> Self {
-        self.with_origins(vec![("origin", place)], limits(), None)
+    pub(crate) fn with_origin(self, kind: OriginKind) -> Self {
+        self.with_origins(vec![("origin", kind)], limits(), None)
     }
 
     /// The same gate with these origins. The files of `public` are in the one called `origin` from now on.
     pub(crate) fn with_origins(
         mut self,
-        places: Vec<(&str, Place)>,
+        origins: Vec<(&str, OriginKind)>,
         limits: OriginLimits,
         cache: Option<CacheConfig>,
     ) -> Self {
         self.registry = Registry::default();
-        let origins = open(self.folder.path(), places, limits, cache, &mut self.registry);
+        let origins = open(self.folder.path(), origins, limits, cache, &mut self.registry);
         self.service = service(&self.judge, origins);
+        self.name_origin("public", "origin");
+        self
+    }
+
+    /// The same gate with one origin, where the files of `public` are from now on.
+    pub(crate) fn with_config(mut self, config: OriginConfig) -> Self {
+        let named = [("origin".parse().unwrap(), config)].into();
+        let config = OriginsConfig { media: self.folder.path().to_owned(), named, limits: limits(), cache: None };
+        self.service = service(&self.judge, Origins::open(config, &mut Registry::default()).unwrap());
         self.name_origin("public", "origin");
         self
     }
@@ -116,19 +122,6 @@ impl Site {
         let text = self.metrics();
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.map_or(0, |value| value.parse().unwrap())
-    }
-
-    /// A permit for a video of the one account, whose files are in that origin.
-    pub(crate) fn permit(uid: &str, origin: &str) -> Permit {
-        let video = VideoPolicy {
-            require_signed_urls: false,
-            origin: Some(origin.parse().unwrap()),
-            ..VideoPolicy::private(ACCOUNT.parse().unwrap())
-        };
-        let viewer = Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, None);
-        let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: UnixTime(NOW) };
-        let terms = Terms { video: Some(&video), account: &AccountPolicy::default(), limits: &Limits::default() };
-        admit_without_token(&uid.parse().unwrap(), &terms, &ask).unwrap()
     }
 
     /// The same gate with tokens in another place.
@@ -238,17 +231,17 @@ fn sign(key: &SigningKey, video: &str, change: impl FnOnce(&mut Claims)) -> Stri
 }
 
 /// Origins of these names, which are ready to be asked.
-pub(crate) fn open<'a>(
+fn open<'a>(
     media: &Path,
-    places: impl IntoIterator<Item = (&'a str, Place)>,
+    origins: impl IntoIterator<Item = (&'a str, OriginKind)>,
     limits: OriginLimits,
     cache: Option<CacheConfig>,
     metrics: &mut Registry,
 ) -> Origins {
-    let origin = |(name, place): (&str, Place)| {
-        (name.parse().unwrap(), OriginConfig { place, path: PathTemplate::default(), known_as: Vec::new() })
+    let origin = |(name, kind): (&str, OriginKind)| {
+        (name.parse().unwrap(), OriginConfig { kind, path: PathTemplate::default(), known_as: Vec::new() })
     };
-    let named = places.into_iter().map(origin).collect();
+    let named = origins.into_iter().map(origin).collect();
     Origins::open(OriginsConfig { media: media.to_owned(), named, limits, cache }, metrics).unwrap()
 }
 

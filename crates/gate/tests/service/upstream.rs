@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use vidpass_gate::Place;
+use vidpass_gate::OriginKind;
 
 /// A server that does what its script says, and remembers what it was asked.
 pub(crate) struct Upstream {
@@ -53,8 +53,8 @@ impl Upstream {
         Self::start(move |head| vec![Step::Send(answer(head, content.as_bytes()))]).await
     }
 
-    pub(crate) fn place(&self) -> Place {
-        Place::Http(format!("http://{}", self.address).parse().unwrap())
+    pub(crate) fn kind(&self) -> OriginKind {
+        OriginKind::Http(format!("http://{}", self.address).parse().unwrap())
     }
 
     /// The heads of all requests so far.

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use vidpass_token::UnixTime;
+use vidpass_token::{Chain, UnixTime};
 
-use crate::error::{Chain, StoreError};
+use crate::error::StoreError;
 use crate::pool::on_tx;
 use crate::store::Store;
 

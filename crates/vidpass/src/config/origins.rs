@@ -21,7 +21,7 @@ const TAKEN: [(&str, &str); 2] = [
 #[derive(Debug)]
 pub(crate) struct OriginSettings {
     /// What it is, and where.
-    pub(crate) place: PlaceSettings,
+    pub(crate) kind: KindSettings,
     /// Where a video's files are below that.
     pub(crate) path: PathTemplate,
     /// Where manifests say that they are, beside the origin's own address.
@@ -30,7 +30,7 @@ pub(crate) struct OriginSettings {
 
 /// What an origin is, and where.
 #[derive(Debug)]
-pub(crate) enum PlaceSettings {
+pub(crate) enum KindSettings {
     /// A folder of this machine.
     Folder(PathBuf),
     /// An HTTP server.
@@ -120,11 +120,11 @@ pub(super) fn parse_origins(
 impl RawOrigin {
     fn parse(&self, name: &str, p: &mut Problems, folder: &Path) -> Option<OriginSettings> {
         let at = |setting: &str| format!("origins.{name}.{setting}");
-        let (place, path, known_as) = match self {
+        let (kind, path, known_as) = match self {
             Self::Folder { folder: own, path, known_as } => {
-                (Some(PlaceSettings::Folder(folder.join(own))), path, known_as)
+                (Some(KindSettings::Folder(folder.join(own))), path, known_as)
             }
-            Self::Http { url, path, known_as } => (p.parsed(at("url"), url).map(PlaceSettings::Http), path, known_as),
+            Self::Http { url, path, known_as } => (p.parsed(at("url"), url).map(KindSettings::Http), path, known_as),
             Self::S3 { bucket, region, endpoint, style, credentials_file, path, known_as } => {
                 let (bucket, region) = (p.parsed(at("bucket"), bucket), p.parsed(at("region"), region));
                 let endpoint = endpoint_of(endpoint.as_deref(), at("endpoint"), p);
@@ -139,12 +139,12 @@ impl RawOrigin {
                         credentials_file,
                     })
                 };
-                (settings().map(PlaceSettings::S3), path, known_as)
+                (settings().map(KindSettings::S3), path, known_as)
             }
         };
         let path = path.as_deref().map_or(Some(PathTemplate::default()), |text| p.parsed(at("path"), text));
         let known_as = known_as.iter().filter_map(|url| p.parsed(at("known_as"), url)).collect();
-        Some(OriginSettings { place: place?, path: path?, known_as })
+        Some(OriginSettings { kind: kind?, path: path?, known_as })
     }
 }
 

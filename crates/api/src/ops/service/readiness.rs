@@ -19,7 +19,7 @@ use crate::state::Api;
 )]
 pub(crate) async fn get_readiness(State(api): State<Api>) -> Answer<Readiness> {
     if let Err(error) = api.store.ping().await {
-        tracing::warn!(error = %vidpass_store::Chain(&error), "the database does not answer");
+        tracing::warn!(error = %vidpass_token::Chain(&error), "the database does not answer");
         return Err(ApiError::NotReady { what: "the database" });
     }
     if !api.ready.is_ready() {

@@ -2,24 +2,24 @@
 
 use std::borrow::Cow;
 
-use super::super::footing::Footing;
+use super::super::base_folder::BaseFolder;
 use super::super::relocation::Relocation;
 use super::outline::{LevelId, Outline};
 
 /// The base URLs in force, level by level. `None` stands for one that is not of the video: whatever starts from there is
 /// another host's, and so is what may start from there or elsewhere.
 pub(super) struct Bases {
-    manifest: Footing,
+    manifest: BaseFolder,
     parents: Vec<Option<LevelId>>,
     /// Of the level's own `BaseURL`s, or without one its parent's.
-    own: Vec<Option<Footing>>,
+    own: Vec<Option<BaseFolder>>,
     /// Of the innermost levels below, which use what stands further out.
-    innermost: Vec<Option<Footing>>,
+    innermost: Vec<Option<BaseFolder>>,
 }
 
 impl Bases {
     pub(super) fn of(outline: &Outline<'_>, relocation: &Relocation<'_>) -> Self {
-        let manifest = relocation.footing();
+        let manifest = relocation.base_folder();
         let parents: Vec<_> = outline.levels.iter().map(|level| level.parent).collect();
         let mut bases = Self { manifest, parents, own: Vec::new(), innermost: Vec::new() };
         for (id, level) in outline.levels.iter().enumerate() {
@@ -34,7 +34,7 @@ impl Bases {
         bases
     }
 
-    fn innermost_levels(&self) -> Vec<Option<Footing>> {
+    fn innermost_levels(&self) -> Vec<Option<BaseFolder>> {
         let mut innermost = self.own.clone();
         let mut has_children = vec![false; innermost.len()];
         // Children stand after their parent.
@@ -52,22 +52,22 @@ impl Bases {
     }
 
     /// Where the manifest is.
-    pub(super) fn manifest(&self) -> Option<Cow<'_, Footing>> {
+    pub(super) fn manifest(&self) -> Option<Cow<'_, BaseFolder>> {
         Some(Cow::Borrowed(&self.manifest))
     }
 
     /// Where the `BaseURL`s of a level start from.
-    pub(super) fn above(&self, level: LevelId) -> Option<Cow<'_, Footing>> {
+    pub(super) fn above(&self, level: LevelId) -> Option<Cow<'_, BaseFolder>> {
         self.parents[level].map_or_else(|| self.manifest(), |parent| self.own[parent].as_ref().map(Cow::Borrowed))
     }
 
     /// Where the segments that a level describes start from.
-    pub(super) fn below(&self, level: LevelId) -> Option<Cow<'_, Footing>> {
+    pub(super) fn below(&self, level: LevelId) -> Option<Cow<'_, BaseFolder>> {
         self.innermost[level].as_ref().map(Cow::Borrowed)
     }
 
     /// Where an `xlink:href` starts from: some players take the manifest's place, and others the base URL.
-    pub(super) fn of_link(&self, level: Option<LevelId>) -> Option<Cow<'_, Footing>> {
+    pub(super) fn of_link(&self, level: Option<LevelId>) -> Option<Cow<'_, BaseFolder>> {
         match level {
             Some(level) => Some(Cow::Owned(self.own[level].as_ref()?.or(&self.manifest))),
             None => self.manifest(),
@@ -75,6 +75,6 @@ impl Bases {
     }
 }
 
-fn either(one: Option<Footing>, other: Option<Footing>) -> Option<Footing> {
+fn either(one: Option<BaseFolder>, other: Option<BaseFolder>) -> Option<BaseFolder> {
     Some(one?.or(&other?))
 }

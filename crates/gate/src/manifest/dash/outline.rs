@@ -1,30 +1,26 @@
-//! What a DASH manifest says about URLs, read in one pass.
+//! What a DASH manifest says about URLs.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use quick_xml::Reader;
-use quick_xml::escape::{resolve_predefined_entity, unescape};
-use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
-
 use super::super::reference::Form;
+use super::error::DashError;
 
-/// How deep elements may lie in each other. DASH needs about ten.
-const MAX_DEPTH: usize = 64;
-
-/// The elements that may have a `BaseURL` of their own.
-const LEVELS: [&[u8]; 4] = [b"MPD", b"Period", b"AdaptationSet", b"Representation"];
+/// How many levels and URLs there may be: each takes hundreds of bytes of memory, and a few bytes of the manifest. A day
+/// of four-second segments, each with a URL of its own, in ten renditions comes to half of it.
+pub(super) const MAX_PARTS: usize = 400_000;
 
 /// A level's place in [`Outline::levels`].
 pub(super) type LevelId = usize;
 
 /// The URLs of a manifest in the order of the text, and the levels that they belong to.
+#[derive(Default)]
 pub(super) struct Outline<'a> {
     pub(super) levels: Vec<Level>,
     pub(super) urls: Vec<Url<'a>>,
 }
 
-/// One of [`LEVELS`].
+/// An element that may have a `BaseURL` of its own.
 pub(super) struct Level {
     pub(super) parent: Option<LevelId>,
     /// Its `BaseURL`s, by their places in [`Outline::urls`].
@@ -53,216 +49,21 @@ pub(super) enum Role {
     Place,
 }
 
-/// Why a text is not a DASH manifest that can be read without doubt.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DashError {
-    /// It has a document type, which may redefine everything.
-    #[error("it has a document type")]
-    DocumentType,
-    /// It has an element where there may be none.
-    #[error("it has an element within a URL, or elements at its end that are not closed")]
-    Element,
-    /// It is not in UTF-8, or does not say so.
-    #[error("it is not in UTF-8")]
-    Encoding,
-    /// It has an entity that XML does not know by itself.
-    #[error("it has an entity other than those of XML, before byte {at}")]
-    Entity {
-        /// Where.
-        at: usize,
-    },
-    /// Its root is not one `MPD`.
-    #[error("its root is not one `MPD`")]
-    Root,
-    /// Elements lie too deep in each other.
-    #[error("its elements lie more than {MAX_DEPTH} deep")]
-    TooDeep,
-    /// It is not well-formed XML.
-    #[error("it is not well-formed XML before byte {at}")]
-    Xml {
-        /// Where.
-        at: usize,
-        /// Why not.
-        source: quick_xml::Error,
-    },
-}
-
-/// An element that is not closed yet.
-#[derive(Clone, Copy)]
-struct Open {
-    /// The level that it is, or lies in.
-    level: Option<LevelId>,
-    /// Whether its text is a URL.
-    is_url: bool,
-}
-
-/// Reads the events of a manifest, first to last.
-struct Scan<'a> {
-    outline: Outline<'a>,
-    open: Vec<Open>,
-    /// The URL whose element is open.
-    url: Option<Url<'a>>,
-    text: &'a str,
-    /// How much of the text was read before the current event, and with it.
-    event: Range<usize>,
-}
-
 impl<'a> Outline<'a> {
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, DashError> {
-        let text = str::from_utf8(bytes).map_err(|_| DashError::Encoding)?;
-        let outline = Self { levels: Vec::new(), urls: Vec::new() };
-        let mut scan = Scan { outline, open: Vec::new(), url: None, text, event: 0..0 };
-        let mark = text.len() - text.trim_start_matches('\u{feff}').len();
-        let mut reader = Reader::from_str(&text[mark..]);
-        loop {
-            let event = reader.read_event();
-            let end = mark + usize::try_from(reader.buffer_position()).expect("a text lies in memory");
-            scan.event = scan.event.end.max(mark)..end;
-            let event = event.map_err(|source| DashError::Xml { at: end, source })?;
-            if matches!(event, Event::Eof) {
-                return scan.finish();
-            }
-            scan.read(event)?;
-        }
-    }
-}
-
-impl<'a> Scan<'a> {
-    fn read(&mut self, event: Event<'a>) -> Result<(), DashError> {
-        match event {
-            Event::Start(tag) => self.open(&tag),
-            Event::Empty(tag) => {
-                self.open(&tag)?;
-                self.close(self.event.end);
-                Ok(())
-            }
-            Event::End(_) => {
-                self.close(self.event.start);
-                Ok(())
-            }
-            Event::Text(text) => self.add(text.decode().map_err(|error| self.ill_formed(error))?),
-            Event::CData(text) => self.add(text.decode().map_err(|error| self.ill_formed(error))?),
-            Event::GeneralRef(entity) => {
-                let text = self.resolve(&entity)?;
-                self.add(text)
-            }
-            Event::Decl(declaration) => self.check_encoding(&declaration),
-            Event::DocType(_) => Err(DashError::DocumentType),
-            Event::Comment(_) | Event::PI(_) | Event::Eof => Ok(()),
-        }
+    pub(super) fn add_level(&mut self, parent: Option<LevelId>) -> Result<LevelId, DashError> {
+        self.check_room()?;
+        self.levels.push(Level { parent, bases: Vec::new() });
+        Ok(self.levels.len() - 1)
     }
 
-    fn finish(self) -> Result<Outline<'a>, DashError> {
-        match () {
-            () if self.outline.levels.is_empty() => Err(DashError::Root),
-            () if !self.open.is_empty() => Err(DashError::Element),
-            () => Ok(self.outline),
-        }
-    }
-
-    fn open(&mut self, tag: &BytesStart<'_>) -> Result<(), DashError> {
-        let name = tag.local_name();
-        let name = name.as_ref();
-        let outer = self.open.last().copied();
-        if outer.is_none() && (name != b"MPD" || !self.outline.levels.is_empty()) {
-            return Err(DashError::Root);
-        }
-        if self.open.len() == MAX_DEPTH {
-            return Err(DashError::TooDeep);
-        }
-        if outer.is_some_and(|outer| outer.is_url) {
-            return Err(DashError::Element);
-        }
-        let parent = outer.and_then(|outer| outer.level);
-        let level = if LEVELS.contains(&name) { Some(self.add_level(parent)) } else { parent };
-        self.add_attributes(tag, name, parent)?;
-        let role = level.and_then(|level| text_role(name, level));
-        let empty = || self.event.end..self.event.end;
-        self.url = role.map(|role| Url { at: empty(), text: Cow::Borrowed(""), role });
-        self.open.push(Open { level, is_url: role.is_some() });
+    pub(super) fn add_url(&mut self, url: Url<'a>) -> Result<(), DashError> {
+        self.check_room()?;
+        self.urls.push(url);
         Ok(())
     }
 
-    /// Ends the innermost element, whose content ends at `end`.
-    fn close(&mut self, end: usize) {
-        self.open.pop();
-        let Some(mut url) = self.url.take() else { return };
-        url.at.end = end;
-        trim(&mut url.text);
-        if let Role::Base { level } = url.role {
-            self.outline.levels[level].bases.push(self.outline.urls.len());
-        }
-        self.outline.urls.push(url);
-    }
-
-    /// Takes text into account that stands between tags.
-    fn add(&mut self, text: Cow<'a, str>) -> Result<(), DashError> {
-        match &mut self.url {
-            Some(url) if url.text.is_empty() => url.text = text,
-            Some(url) => url.text.to_mut().push_str(&text),
-            None if self.open.is_empty() && !text.trim_ascii().is_empty() => return Err(DashError::Root),
-            None => {}
-        }
-        Ok(())
-    }
-
-    fn add_level(&mut self, parent: Option<LevelId>) -> LevelId {
-        self.outline.levels.push(Level { parent, bases: Vec::new() });
-        self.outline.levels.len() - 1
-    }
-
-    /// The URLs of a tag that stands at `level`. A level's own tag stands further out: what it is linked to takes its
-    /// place.
-    fn add_attributes(
-        &mut self,
-        tag: &BytesStart<'_>,
-        element: &[u8],
-        level: Option<LevelId>,
-    ) -> Result<(), DashError> {
-        for attribute in tag.attributes() {
-            let attribute = attribute.map_err(|error| self.ill_formed(error))?;
-            let at = self.place_of(&attribute.value);
-            let text = unescape(&self.text[at.clone()]).map_err(|_| DashError::Entity { at: at.end })?;
-            let (name, prefix) = attribute.key.decompose();
-            let link = prefix.is_some() && name.as_ref() == b"href";
-            let leaf = level.zip(leaf_form(element, attribute.key.as_ref()));
-            let role = match leaf {
-                Some((level, form)) => Role::Leaf { level, form },
-                None if link => Role::Link { level },
-                None => continue,
-            };
-            let mut url = Url { at, text, role };
-            trim(&mut url.text);
-            self.outline.urls.push(url);
-        }
-        Ok(())
-    }
-
-    /// Where a part of the text is that the reader gave out.
-    fn place_of(&self, part: &[u8]) -> Range<usize> {
-        let start = part.as_ptr().addr() - self.text.as_ptr().addr();
-        start..start + part.len()
-    }
-
-    fn resolve(&self, entity: &BytesRef<'_>) -> Result<Cow<'a, str>, DashError> {
-        let unknown = DashError::Entity { at: self.event.end };
-        if let Some(character) = entity.resolve_char_ref().map_err(|_| unknown.clone())? {
-            return Ok(Cow::Owned(character.to_string()));
-        }
-        let name = entity.decode().map_err(|error| self.ill_formed(error))?;
-        resolve_predefined_entity(&name).map(Cow::Borrowed).ok_or(unknown)
-    }
-
-    fn check_encoding(&self, declaration: &BytesDecl<'_>) -> Result<(), DashError> {
-        let Some(encoding) = declaration.encoding() else { return Ok(()) };
-        let encoding = encoding.map_err(|error| self.ill_formed(error))?;
-        let known = [&b"utf-8"[..], b"us-ascii"].iter().any(|known| encoding.eq_ignore_ascii_case(known));
-        if known { Ok(()) } else { Err(DashError::Encoding) }
-    }
-
-    fn ill_formed(&self, error: impl Into<quick_xml::Error>) -> DashError {
-        DashError::Xml { at: self.event.end, source: error.into() }
+    fn check_room(&self) -> Result<(), DashError> {
+        if self.levels.len() + self.urls.len() == MAX_PARTS { Err(DashError::TooManyParts) } else { Ok(()) }
     }
 }
 
@@ -273,33 +74,5 @@ impl Role {
             Self::Leaf { form, .. } => form,
             Self::Link { .. } | Self::Place => Form::File,
         }
-    }
-}
-
-/// What the text of an element is for, where it is a URL.
-fn text_role(element: &[u8], level: LevelId) -> Option<Role> {
-    match element {
-        b"BaseURL" => Some(Role::Base { level }),
-        b"Location" | b"PatchLocation" => Some(Role::Place),
-        _ => None,
-    }
-}
-
-/// What an attribute may be, where it is a URL.
-fn leaf_form(element: &[u8], attribute: &[u8]) -> Option<Form> {
-    match (element, attribute) {
-        (b"SegmentTemplate", b"media" | b"initialization" | b"index" | b"bitstreamSwitching") => Some(Form::Template),
-        (b"SegmentURL", b"media" | b"index") => Some(Form::File),
-        (b"Initialization" | b"RepresentationIndex" | b"BitstreamSwitching", b"sourceURL") => Some(Form::File),
-        _ => None,
-    }
-}
-
-/// Without the space around it (XML Schema, `anyURI`).
-fn trim(text: &mut Cow<'_, str>) {
-    let space = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
-    match text {
-        Cow::Borrowed(text) => *text = text.trim_matches(space),
-        Cow::Owned(owned) => *owned = owned.trim_matches(space).to_owned(),
     }
 }

@@ -1,15 +1,13 @@
 //! The player's fixed files, which are carried inside the program: the same for everybody, and telling nothing.
 
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use aws_lc_rs::digest;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Method, Response};
 
 use crate::body::GateBody;
-use crate::headers;
+use crate::{hash, headers};
 
 /// Where the files are. No other path below it is taken from the videos.
 const FOLDER: &str = "/player/";
@@ -36,12 +34,7 @@ struct Asset {
 
 impl Asset {
     fn new(name: &'static str, media_type: &'static str, content: &'static [u8]) -> Self {
-        let hash = digest::digest(&digest::SHA256, content);
-        let mut version = String::new();
-        for byte in hash.as_ref().iter().take(VERSION_BYTES) {
-            write!(version, "{byte:02x}").expect("a text takes whatever is written to it");
-        }
-        Self { name, media_type, content, version }
+        Self { name, media_type, content, version: hash::hex::<VERSION_BYTES>(content) }
     }
 }
 

@@ -37,7 +37,7 @@ fn origins_are_read() {
     let names: Vec<&str> = config.origins.keys().map(OriginName::as_str).collect();
     assert_eq!(names, ["bucket", "nas", "old"]);
     let bucket = &config.origins[&"bucket".parse().unwrap()];
-    let PlaceSettings::S3(s3) = &bucket.place else { panic!("{bucket:?}") };
+    let KindSettings::S3(s3) = &bucket.kind else { panic!("{bucket:?}") };
     assert_eq!(s3.credentials_file.as_deref(), Some(Path::new("etc/s3-credentials.toml")));
     assert_eq!((bucket.path.to_string().as_str(), bucket.known_as.len()), ("vod/{account}/{uid}", 1));
     assert_eq!(config.origins[&"nas".parse().unwrap()].path.to_string(), "{account}/{uid}");

@@ -7,7 +7,7 @@ use std::rc::Rc;
 /// Of several only this is kept: the names that they all begin with, and how deep they lie. It is enough to see that a
 /// reference stays within the video, and grows neither with their number nor with their combinations.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Footing {
+pub(super) struct BaseFolder {
     /// The names with a `/` between them. Most levels of a manifest share their parent's.
     common: Rc<str>,
     /// How many they are.
@@ -16,7 +16,7 @@ pub(super) struct Footing {
     deepest: usize,
 }
 
-impl Footing {
+impl BaseFolder {
     /// The folder of these names below the video.
     pub(super) fn folder<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
         let names: Vec<&str> = names.into_iter().collect();
@@ -114,22 +114,22 @@ mod tests {
 
     #[test]
     fn a_walk_keeps_what_is_known() {
-        let walk = |folders, ups, down: &[&str]| footing(folders).walk(ups, down);
-        assert_eq!(walk("a/b", 1, &["c"]), footing("a/c"));
-        assert_eq!(walk("a/b|a/c", 1, &[]), footing("a"));
-        assert_eq!(walk("a/b|c/d", 0, &["e"]), footing("a/b/e|c/d/e"));
-        assert!(footing("a|a/b").has_above(1) && !footing("a|a/b").has_above(2));
-        assert!(footing("a|a/b").only().is_none());
+        let walk = |folders, ups, down: &[&str]| base_folder(folders).walk(ups, down);
+        assert_eq!(walk("a/b", 1, &["c"]), base_folder("a/c"));
+        assert_eq!(walk("a/b|a/c", 1, &[]), base_folder("a"));
+        assert_eq!(walk("a/b|c/d", 0, &["e"]), base_folder("a/b/e|c/d/e"));
+        assert!(base_folder("a|a/b").has_above(1) && !base_folder("a|a/b").has_above(2));
+        assert!(base_folder("a|a/b").only().is_none());
     }
 
-    fn footing(folders: &str) -> Footing {
-        let one = |folder: &str| Footing::folder(folder.split('/').filter(|name| !name.is_empty()));
+    fn base_folder(folders: &str) -> BaseFolder {
+        let one = |folder: &str| BaseFolder::folder(folder.split('/').filter(|name| !name.is_empty()));
         folders.split('|').map(one).reduce(|all, other| all.or(&other)).unwrap()
     }
 
     #[track_caller]
     fn check(folders: &str, target: &str, expected: Option<&str>) {
         let names: Vec<&str> = target.split('/').collect();
-        assert_eq!(footing(folders).to(&names).as_deref(), expected, "{folders} to {target}");
+        assert_eq!(base_folder(folders).to(&names).as_deref(), expected, "{folders} to {target}");
     }
 }
