@@ -50,6 +50,7 @@ async fn serves_a_good_token_and_refuses_others(example: &Example) {
     each_denial_arrives(example, &guarded, &proxy).await;
     the_viewer_is_whoever_is_connected(example, &guarded, &proxy).await;
     nothing_of_the_viewer_goes_on(&guarded, &proxy, &token).await;
+    ask_for_a_folder(&guarded, &proxy, &token).await;
     no_log_has_the_token(&guarded, &proxy, &token);
 }
 
@@ -62,6 +63,9 @@ async fn every_file_is_served(proxy: &Proxy, token: &str) {
         assert_eq!((answer.status, answer.body == expected), (200, true), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
         assert!(answer.header("cache-control").starts_with("private, max-age="), "{path}: {:?}", answer.headers);
+        // What the origin says of it is for nobody.
+        assert_eq!(answer.headers.get_all("cache-control").iter().count(), 1, "{path}: {:?}", answer.headers);
+        assert!(!answer.header("cache-control").contains("public"), "{path}: {:?}", answer.headers);
         let part = get(&url, &[("range", "bytes=3-6")]).await;
         assert_eq!((part.status, &part.body[..]), (206, &expected[3..7]), "{path}");
         let head = client().head(&url).send().await.unwrap();
@@ -151,6 +155,14 @@ async fn nothing_of_the_viewer_goes_on(guarded: &Guarded, proxy: &Proxy, token: 
     for part in token.split('.').chain(["viewers"]) {
         assert!(!log.contains(part), "{log}");
     }
+}
+
+/// Servers like to send whoever asks for a folder to its address with a slash at the end, and to log that.
+async fn ask_for_a_folder(guarded: &Guarded, proxy: &Proxy, token: &str) {
+    let folder = guarded.installed.media().join("owner/sample/folder");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("index.html"), "a page").unwrap();
+    get(&format!("{}/{token}/folder", proxy.url), &[]).await;
 }
 
 #[track_caller]

@@ -1,6 +1,7 @@
 //! What a server answers, with all its bytes.
 
 use reqwest::header::HeaderMap;
+use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +28,7 @@ impl Answer {
     }
 }
 
-/// A client that asks the server itself, whatever proxies the environment names.
+/// A client that asks the server itself, whatever proxies the environment names, and nobody whom the server names.
 pub(crate) fn client() -> Client {
-    Client::builder().no_proxy().build().unwrap()
+    Client::builder().no_proxy().redirect(Policy::none()).build().unwrap()
 }

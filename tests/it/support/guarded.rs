@@ -227,7 +227,7 @@ impl Origin {
              include /etc/nginx/mime.types; types {{ application/dash+xml mpd; video/iso.segment m4s; text/vtt vtt; }}\n\
              log_format all '$request | $http_referer | $http_cookie | $http_authorization';\n\
              access_log origin.log all;\n\
-             server {{ listen {address}; root {}; }}\n\
+             server {{ listen {address}; root {}; add_header Cache-Control \"public, max-age=31536000\"; }}\n\
              }}\n",
             media.display()
         );

@@ -10,6 +10,7 @@ use envoy_types::ext_authz::v3::pb::{
 };
 use envoy_types::ext_authz::v3::{CheckRequestExt as _, CheckResponseExt as _};
 use envoy_types::pb::envoy::config::core::v3::HeaderValue;
+use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderName};
 use http::{Method, Request, Response, StatusCode};
@@ -177,7 +178,9 @@ fn denied(response: Response<crate::body::GateBody>) -> CheckResponse {
     response
 }
 
+/// A header in the place of those that the viewer or the origin sent under its name.
 fn header(name: &str, value: String) -> HeaderValueOption {
     let header = HeaderValue { key: name.to_owned(), value, ..HeaderValue::default() };
-    HeaderValueOption { header: Some(header), ..HeaderValueOption::default() }
+    let append_action = HeaderAppendAction::OverwriteIfExistsOrAdd.into();
+    HeaderValueOption { header: Some(header), append_action, ..HeaderValueOption::default() }
 }
