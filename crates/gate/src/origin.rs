@@ -188,7 +188,8 @@ impl Origins {
     fn entry(&self, permit: &Permit) -> Result<&Entry, Failure> {
         let Some(name) = permit.origin().filter(|name| name.as_str() != MEDIA) else { return Ok(&self.media) };
         self.named.get(name).ok_or_else(|| {
-            tracing::error!(origin = %name, account.id = %permit.account(), video.id = %permit.video(), "the configuration has no such origin");
+            let (account, video) = (permit.account(), permit.video());
+            tracing::error!(origin = %name, account.id = %account, video.id = %video, "the configuration has no such origin");
             Failure::OriginUnknown
         })
     }
