@@ -50,6 +50,15 @@ function own(path) {
   return pair ? `${path}?${pair}` : path;
 }
 
+/**
+ * Throws for what is not of this video. The gate lets its own pages have every video, as it does not learn which video
+ * a page is for; so a manifest must not lead a page to one that other sites may not show.
+ */
+function requireOwn(url) {
+  const folder = new URL('.', location.href).href;
+  if (!new URL(url, location.href).href.startsWith(folder)) throw new Error('The manifest names a file that is not of this video.');
+}
+
 function setUpVideo() {
   Object.assign(video, { controls: options.controls, loop: options.loop, muted: options.muted, poster: own(options.poster) });
   const show = () => stage.classList.toggle('playing', !video.paused);
@@ -130,7 +139,11 @@ async function startHlsJs() {
   const { default: Hls } = await import(new URL(document.body.dataset.hls, document.baseURI).href);
   const { maxBufferLength, maxBufferSize } = Hls.DefaultConfig;
   const little = options.preload === 'auto' ? {} : { maxBufferLength: 1, maxBufferSize: 0 };
-  const hls = new Hls({ ...little, startPosition: options.startTime || -1 });
+  const hls = new Hls({
+    ...little,
+    startPosition: options.startTime || -1,
+    xhrSetup: (_, url) => requireOwn(url),
+  });
   let loaded = false;
   const load = () => {
     if (!loaded) hls.loadSource(own('manifest/video.m3u8'));

@@ -17,6 +17,7 @@ try {
   await optionsCount();
   await keyIsDeletedWhilePlaying();
   await pageIsRefused();
+  await manifestLeadsElsewhere();
   await embed('everywhere');
   await api('POST', `/stream/${site.video}`, { allowedOrigins: [new URL(friend.origin).host] });
   await embed('on its own site');
@@ -106,6 +107,24 @@ async function pageIsRefused() {
   const token = await issue({ accessRules: [{ type: 'any', action: 'block' }] });
   const { page } = await visit(`${site.gate}/${token}/watch`, WIDE);
   await saysWhy(page, 'page', 'The rules of this link do not let you watch this video.', 'rule_blocked');
+}
+
+/** Whoever writes the manifest of one video would get at others through its page, where only the gate's pages may show them. */
+async function manifestLeadsElsewhere() {
+  const token = await issue();
+  for (const child of ['/other/manifest/a.m3u8', '../../other/manifest/a.m3u8', '../%2e%2e/other/manifest/a.m3u8', `${site.gate}/other/manifest/a.m3u8`, '../own/a.m3u8']) {
+    const { page } = await visit('about:blank', WIDE);
+    const asked = [];
+    await page.route('**/*.m3u8', (route) => {
+      asked.push(new URL(route.request().url()).pathname.replace(token, 'token'));
+      return route.fulfill({ body: `#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n${child}\n` });
+    });
+    await page.goto(`${site.gate}/${token}/watch?preload=auto`);
+    await settle(page, () => !document.querySelector('.refusal').hidden);
+    const own = child.startsWith('../own') ? ['/token/own/a.m3u8'] : [];
+    check(`a page asks for ${child.replace(site.gate, '')}: ${own.length > 0}`, [...new Set(asked)], ['/token/manifest/video.m3u8', ...own]);
+    await page.close();
+  }
 }
 
 async function saysWhy(page, name, sentence, code) {
