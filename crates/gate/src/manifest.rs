@@ -3,7 +3,8 @@
 //! The token stands in the path, so whatever a manifest names by a relative reference gets it from the player's own
 //! resolution. [`rewrite`] turns the other names of the video's own files into relative references too. Its result
 //! holds no token and is the same for every viewer, unless a [`TokenParameter`] is to be added. What is not plainly a
-//! file of the video stays as it is.
+//! file of the video stays as it is. What would make players send the token elsewhere, such as a steering server, is taken
+//! out.
 //!
 //! Nothing here reads a file or knows who asks.
 
@@ -41,6 +42,9 @@ pub(crate) enum ManifestError {
     /// It is not a DASH manifest that can be read without doubt.
     #[error("it cannot be read as a DASH manifest")]
     Dash(#[source] DashError),
+    /// It asks players to put the token into other URLs, or could be read so.
+    #[error("it reads the token from its own URL (`EXT-X-DEFINE:QUERYPARAM`)")]
+    ReadsToken,
     /// Rewritten, it would have too many bytes.
     #[error("rewritten, it would have more than {limit} bytes")]
     TooLarge {
@@ -54,6 +58,7 @@ impl ManifestError {
     pub(crate) fn is_of_size(&self) -> bool {
         match self {
             Self::Dash(error) => error.is_of_size(),
+            Self::ReadsToken => false,
             Self::TooLarge { .. } => true,
         }
     }

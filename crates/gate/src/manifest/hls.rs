@@ -8,13 +8,20 @@ use super::reference::Form;
 use super::relocation::Relocation;
 use super::splice::Splice;
 
-/// The attributes that hold a URL, whatever the tag: of a key, a map, a rendition, a part, an interstitial (`X-ASSET-…`)
-/// or a steering server.
-const URL_ATTRIBUTES: [&[u8]; 4] = [b"URI", b"X-ASSET-URI", b"X-ASSET-LIST", b"SERVER-URI"];
+/// The attributes that hold a URL, whatever the tag: of a key, a map, a rendition, a part or an interstitial (`X-ASSET-…`).
+const URL_ATTRIBUTES: [&[u8]; 3] = [b"URI", b"X-ASSET-URI", b"X-ASSET-LIST"];
+
+/// What makes a player ask a server for other hosts to get the same paths from, and so send them the token. Without it
+/// players take the first pathway. Some find it in the middle of a line too.
+const STEERING: &[u8] = b"#EXT-X-CONTENT-STEERING";
+
+/// What puts a part of the playlist's own URL into those that it names.
+const DEFINITION: &[u8] = b"#EXT-X-DEFINE";
+const QUERY_PARAMETER: &[u8] = b"QUERYPARAM";
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Every byte that is not of such a URL stays as it is.
+/// Every byte that is not of such a URL, nor of a tag about steering, stays as it is.
 pub(super) fn rewrite<'a>(text: &'a [u8], relocation: &Relocation<'_>) -> Result<Cow<'a, [u8]>, ManifestError> {
     let from = relocation.base_folder();
     let mut splice = Splice::of(text);
@@ -23,7 +30,15 @@ pub(super) fn rewrite<'a>(text: &'a [u8], relocation: &Relocation<'_>) -> Result
         // Players ignore space around a line, so it hides neither a tag nor a URL.
         let start = at + line.len() - line.trim_ascii_start().len();
         at += line.len();
-        for url in urls(line.trim_ascii()) {
+        let line = line.trim_ascii();
+        if find(line, STEERING).is_some() {
+            splice.replace(start..start + line.len(), b"")?;
+            continue;
+        }
+        if relocation.parameter.is_some_and(|parameter| reads(line, parameter.name().as_bytes())) {
+            return Err(ManifestError::ReadsToken);
+        }
+        for url in urls(line) {
             let url = start + url.start..start + url.end;
             let new =
                 str::from_utf8(&text[url.clone()]).ok().and_then(|url| relocation.rewritten(url, Form::File, &from));
@@ -42,6 +57,32 @@ fn urls(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let attributes = list.map(|colon| Attributes { line, at: colon + 1 });
     let of_tag = attributes.into_iter().flatten().filter(|(name, _)| URL_ATTRIBUTES.contains(name));
     whole.into_iter().chain(of_tag.map(|(_, value)| value))
+}
+
+/// Whether a line defines a variable by the parameter `name` of the playlist's URL, or could be read so.
+fn reads(line: &[u8], name: &[u8]) -> bool {
+    let mut rest = find(line, DEFINITION).map_or(&b""[..], |at| &line[at..]);
+    while let Some(at) = find(rest, QUERY_PARAMETER) {
+        rest = &rest[at + QUERY_PARAMETER.len()..];
+        if quoted(rest).is_none_or(|value| value == name || !value.iter().all(|byte| is_of_variable(*byte))) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The value that follows an attribute's name, where it is plainly a quoted one.
+fn quoted(text: &[u8]) -> Option<&[u8]> {
+    let value = text.strip_prefix(b"=\"")?;
+    Some(&value[..value.iter().position(|byte| *byte == b'"')?])
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+fn is_of_variable(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_".contains(&byte)
 }
 
 /// The quoted attributes of a tag (section 4.2), each with its name and where its value is. It ends where the line is

@@ -21,6 +21,10 @@ impl TokenParameter {
         Some(Self { name: name.clone(), pair: pair.into() })
     }
 
+    pub(super) fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
     /// The query `?…`, or an empty one, with the token as its last parameter and no other of the name.
     pub(super) fn add_to(&self, query: &str) -> String {
         let others = query.strip_prefix('?').unwrap_or(query).split('&');

@@ -60,13 +60,13 @@ impl Relocation<'_> {
         Some(format!("{place}{query}{}", reference.fragment)).filter(|new| new != text)
     }
 
-    /// Where references start from below a base; `None` where that is not a folder of the video.
-    pub(super) fn base(&self, text: &str, from: &BaseFolder) -> Option<BaseFolder> {
+    /// Where references start from below a base, or below a file; `None` where that is not of the video.
+    pub(super) fn base(&self, text: &str, form: Form, from: &BaseFolder) -> Option<BaseFolder> {
         if text.is_empty() {
             return Some(from.clone());
         }
         let reference = Reference::parse(text)?;
-        let base = match self.target(&reference, Form::Base, from)? {
+        let base = match self.target(&reference, form, from)? {
             Target::Within(steps) => {
                 let folders = &steps.names[..steps.names.len().saturating_sub(1)];
                 from.walk(steps.ups, folders)

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::base_folder::BaseFolder;
+use super::super::reference::Form;
 use super::super::relocation::Relocation;
 use super::outline::{LevelId, Outline};
 
@@ -26,7 +27,7 @@ impl Bases {
             // A parent stands before its children.
             let above = bases.above(id).map(Cow::into_owned);
             let texts = level.bases.iter().map(|url| &*outline.urls[*url].text);
-            let of_base = |text: &str| above.as_ref().and_then(|above| relocation.base(text, above));
+            let of_base = |text: &str| above.as_ref().and_then(|above| relocation.base(text, Form::Base, above));
             let own = texts.map(of_base).reduce(either).unwrap_or_else(|| above.clone());
             bases.own.push(own);
         }

@@ -31,6 +31,8 @@ pub(super) struct Level {
 pub(super) struct Url<'a> {
     /// Where in the text; with space around it in an element's text.
     pub(super) at: Range<usize>,
+    /// The element whose text it is, with its tags; of an attribute the same as `at`.
+    pub(super) element: Range<usize>,
     /// What it says, without entities and space around it.
     pub(super) text: Cow<'a, str>,
     pub(super) role: Role,
@@ -45,8 +47,12 @@ pub(super) enum Role {
     Leaf { level: LevelId, form: Form },
     /// An `xlink:href` on something at `level`; `None` on the root.
     Link { level: Option<LevelId> },
-    /// Where the manifest, or a change of it, is to be had.
-    Place,
+    /// Where the manifest is to be had from now on.
+    Location,
+    /// Where changes of the manifest are to be had.
+    Patch,
+    /// No URL, but a whole element that makes players send the token elsewhere.
+    Forwarding,
 }
 
 impl<'a> Outline<'a> {
@@ -72,7 +78,7 @@ impl Role {
         match self {
             Self::Base { .. } => Form::Base,
             Self::Leaf { form, .. } => form,
-            Self::Link { .. } | Self::Place => Form::File,
+            Self::Link { .. } | Self::Location | Self::Patch | Self::Forwarding => Form::File,
         }
     }
 }

@@ -17,13 +17,27 @@ pub(super) const MAX_DEPTH: usize = 64;
 /// The elements that may have a `BaseURL` of their own.
 const LEVELS: [&[u8]; 4] = [b"MPD", b"Period", b"AdaptationSet", b"Representation"];
 
+/// The elements that make players send the token elsewhere: to a server that tells them which hosts to take (ETSI TS 103
+/// 998), to one that hears of their requests (section 5.9), or as part of the query in other URLs (annex I).
+const FORWARDING: [&[u8]; 4] = [b"ContentSteering", b"Metrics", b"UrlQueryInfo", b"ExtUrlQueryInfo"];
+
 /// An element that is not closed yet.
 #[derive(Clone, Copy)]
 struct Open {
     /// The level that it is, or lies in.
     level: Option<LevelId>,
-    /// Whether its text is a URL.
-    is_url: bool,
+    content: Content,
+}
+
+/// What an element holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Elements,
+    Url,
+    /// It is [`Role::Forwarding`].
+    Forwarding,
+    /// Nothing that counts: it lies in one that is.
+    Forwarded,
 }
 
 /// Reads the events of a manifest, first to last.
@@ -93,24 +107,45 @@ impl<'a> Scan<'a> {
         if self.open.len() == MAX_DEPTH {
             return Err(DashError::TooDeep);
         }
-        if outer.is_some_and(|outer| outer.is_url) {
-            return Err(DashError::ElementInUrl { at: self.event.end });
-        }
         let parent = outer.and_then(|outer| outer.level);
+        match outer.map_or(Content::Elements, |outer| outer.content) {
+            Content::Elements => {}
+            Content::Url => return Err(DashError::ElementInUrl { at: self.event.end }),
+            Content::Forwarding | Content::Forwarded => {
+                self.open.push(Open { level: parent, content: Content::Forwarded });
+                return Ok(());
+            }
+        }
+        if FORWARDING.contains(&name) {
+            self.begin_url(Role::Forwarding);
+            self.open.push(Open { level: parent, content: Content::Forwarding });
+            return Ok(());
+        }
         let level = if LEVELS.contains(&name) { Some(self.outline.add_level(parent)?) } else { parent };
         self.add_attributes(tag, name, parent)?;
         let role = level.and_then(|level| text_role(name, level));
-        let empty = || self.event.end..self.event.end;
-        self.url = role.map(|role| Url { at: empty(), text: Cow::Borrowed(""), role });
-        self.open.push(Open { level, is_url: role.is_some() });
+        let content = role.map_or(Content::Elements, |role| {
+            self.begin_url(role);
+            Content::Url
+        });
+        self.open.push(Open { level, content });
         Ok(())
+    }
+
+    /// The element that was opened just now is a URL.
+    fn begin_url(&mut self, role: Role) {
+        let (at, element) = (self.event.end..self.event.end, self.event.clone());
+        self.url = Some(Url { at, element, text: Cow::Borrowed(""), role });
     }
 
     /// Ends the innermost element, whose content ends at `end`.
     fn close(&mut self, end: usize) -> Result<(), DashError> {
-        self.open.pop();
+        if self.open.pop().is_some_and(|closed| closed.content == Content::Forwarded) {
+            return Ok(());
+        }
         let Some(mut url) = self.url.take() else { return Ok(()) };
         url.at.end = end;
+        url.element.end = self.event.end;
         trim(&mut url.text);
         if let Role::Base { level } = url.role {
             self.outline.levels[level].bases.push(self.outline.urls.len());
@@ -149,7 +184,7 @@ impl<'a> Scan<'a> {
                 None if link => Role::Link { level },
                 None => continue,
             };
-            let mut url = Url { at, text, role };
+            let mut url = Url { element: at.clone(), at, text, role };
             trim(&mut url.text);
             self.outline.add_url(url)?;
         }
@@ -189,7 +224,8 @@ impl<'a> Scan<'a> {
 fn text_role(element: &[u8], level: LevelId) -> Option<Role> {
     match element {
         b"BaseURL" => Some(Role::Base { level }),
-        b"Location" | b"PatchLocation" => Some(Role::Place),
+        b"Location" => Some(Role::Location),
+        b"PatchLocation" => Some(Role::Patch),
         _ => None,
     }
 }

@@ -8,7 +8,6 @@ fn every_place_of_a_url() {
         ("<BaseURL>(url)</BaseURL>", "../a/b"),
         ("<BaseURL serviceLocation='x'>\n  (url)\n</BaseURL>", "../a/b"),
         ("<BaseURL><![CDATA[(url)]]></BaseURL>", "../a/b"),
-        ("<Location>(url)</Location>", "../a/b"),
         ("<PatchLocation ttl='60'>(url)</PatchLocation>", "../a/b"),
         ("<Period xlink:href='(url)' xmlns:xlink='http://www.w3.org/1999/xlink'/>", "../a/b"),
         ("<Period><SegmentTemplate media='(url)'/></Period>", "../a/b"),
@@ -140,9 +139,63 @@ fn alternatives_each_become_relative() {
 #[test]
 fn a_location_starts_from_the_manifest() {
     check(
-        "<MPD><BaseURL>https://cdn.example.com/</BaseURL><Location>/vod/v1/x.mpd</Location></MPD>",
-        "<MPD><BaseURL>https://cdn.example.com/</BaseURL><Location>../x.mpd</Location></MPD>",
+        "<MPD><BaseURL>https://cdn.example.com/</BaseURL><Location>/vod/v1/manifest/x.mpd</Location></MPD>",
+        "<MPD><BaseURL>https://cdn.example.com/</BaseURL><Location>x.mpd</Location></MPD>",
     );
+}
+
+#[test]
+fn a_location_elsewhere_is_taken_out() {
+    // Some players start from where the manifest was, and others from where it says that it is.
+    let with = |location: &str, media: &str| {
+        format!(
+            "<MPD>{location}<PatchLocation>x.xml</PatchLocation><Period><SegmentTemplate media='{media}'/></Period></MPD>"
+        )
+    };
+    let location = |url: &str| format!("<Location>{url}</Location>");
+    for (kept, rewritten) in [
+        ("x.mpd", "x.mpd?token=h.p.s"),
+        ("./../manifest/x.mpd?a", "./../manifest/x.mpd?a&amp;token=h.p.s"),
+        ("https://vod.example.com/vod/v1/manifest/x.mpd", "x.mpd?token=h.p.s"),
+        ("", ""),
+    ] {
+        let new = rewrite_at("manifest/video.mpd", &HOMES, &with(&location(kept), "a.m4s"), Some(&parameter()));
+        let expected = with(&location(rewritten), "a.m4s?token=h.p.s").replace("x.xml", "x.xml?token=h.p.s");
+        assert_eq!(new, expected);
+    }
+    for elsewhere in [
+        "https://cdn.example.com/manifest/x.mpd",
+        "//vod.example.com/vod/v1/manifest/",
+        "/vod/v2/manifest/x.mpd",
+        "../../v2/manifest/x.mpd",
+        "https://vod.example.com/vod/v1/x.mpd",
+        "../dash/x.mpd",
+        "a%20b/x.mpd",
+        "<![CDATA[//cdn.example.com/x.mpd]]>",
+    ] {
+        check(&with(&location(elsewhere), "/vod/v1/a.m4s"), &with("", "../a.m4s"));
+        let [first, second] = [location(elsewhere), location("/vod/v1/manifest/x.mpd")];
+        check(&with(&(first + &second), "a"), &with(&location("x.mpd"), "a"));
+    }
+}
+
+#[test]
+fn what_sends_the_token_elsewhere_is_taken_out() {
+    for element in [
+        "<ContentSteering>https://cdn.example.com/steering</ContentSteering>",
+        "<ContentSteering defaultServiceLocation='a' queryBeforeStart='true'>/vod/v1/x</ContentSteering>",
+        "<Metrics metrics='HttpList'><Range/><Reporting x:reportingUrl='//cdn.example.com/'><BaseURL>/vod/v1/</BaseURL></Reporting></Metrics>",
+        "<up:UrlQueryInfo queryTemplate='$querypart$' useMPDUrlQuery='true'/>",
+        "<up:ExtUrlQueryInfo queryTemplate='$querypart$' useMPDUrlQuery='true' x:href='/vod/v1/x'></up:ExtUrlQueryInfo>",
+    ] {
+        let with = |element, media| {
+            format!(
+                "<MPD><Period><EssentialProperty>{element}</EssentialProperty><SegmentTemplate media='{media}'/></Period></MPD>"
+            )
+        };
+        assert_eq!(mpd(&with(element, "/vod/v1/a.m4s")), with("", "../a.m4s"), "{element}");
+    }
+    assert_eq!(mpd("<MPD><ContentSteering>x"), "error: it ends before its elements do");
 }
 
 #[test]
@@ -218,7 +271,7 @@ fn what_cannot_be_read_without_doubt_is_an_error() {
     for good in ["\u{feff}<?xml version='1.0' encoding='utf-8'?>\n<!-- & --><MPD/>\n", "<MPD>&amp;&#65;</MPD>"] {
         assert_eq!(relocation_of(good.as_bytes()).unwrap(), good.as_bytes());
     }
-    check("\u{feff}<MPD><Location>/v1/a</Location></MPD>", "\u{feff}<MPD><Location>../a</Location></MPD>");
+    check("\u{feff}<MPD><BaseURL>/v1/a</BaseURL></MPD>", "\u{feff}<MPD><BaseURL>../a</BaseURL></MPD>");
 }
 
 #[test]

@@ -92,7 +92,6 @@ fn every_tag_with_a_url() {
         r#"#EXT-X-PRELOAD-HINT:TYPE=PART,URI="(url)""#,
         r#"#EXT-X-RENDITION-REPORT:URI="(url)",LAST-MSN=1"#,
         r#"#EXT-X-SESSION-DATA:DATA-ID="a",URI="(url)""#,
-        r#"#EXT-X-CONTENT-STEERING:SERVER-URI="(url)",PATHWAY-ID="a""#,
         r#"#EXT-X-DATERANGE:ID="a",CLASS="com.apple.hls.interstitial",X-ASSET-URI="(url)""#,
         r#"#EXT-X-DATERANGE:ID="a",X-ASSET-LIST="(url)",X-RESUME-OFFSET=0"#,
         r#"#EXT-X-SOME-DAY:A=1,URI="(url)",B="x",URI="(url)""#,
@@ -165,6 +164,46 @@ fn a_token_goes_with_files_of_the_video_alone() {
         let new = rewrite_at("manifest/video.m3u8", &HOMES, reference, Some(&parameter()));
         assert_eq!(new, expected, "{reference}");
         assert_eq!(rewrite_at("manifest/video.m3u8", &HOMES, &new, Some(&parameter())), expected, "{reference}");
+    }
+}
+
+#[test]
+fn no_server_steers_players_and_their_tokens_to_other_hosts() {
+    for line in [
+        "#EXT-X-CONTENT-STEERING:SERVER-URI=\"steering.json\",PATHWAY-ID=\"a\"",
+        "#EXT-X-CONTENT-STEERING:SERVER-URI=\"https://cdn.example.com/steering\"",
+        " # a comment, for some #EXT-X-CONTENT-STEERING:SERVER-URI=\"/vod/v1/steering.json\"",
+        "#EXTINF:4\r#EXT-X-CONTENT-STEERING:SERVER-URI=\"x\"",
+        "a.ts#EXT-X-CONTENT-STEERING:SERVER-URI=\"x\"",
+    ] {
+        let with = |line| format!("#EXTM3U\r\n{line}\r\n#EXT-X-STREAM-INF:BANDWIDTH=1,PATHWAY-ID=\"a\"\r\na.m3u8\r\n");
+        let new = playlist(&with(line));
+        assert_eq!(new.replace(' ', ""), with("").replace(' ', ""), "{line}");
+    }
+}
+
+#[test]
+fn a_token_does_not_become_a_variable() {
+    for definition in [
+        "#EXT-X-DEFINE:QUERYPARAM=\"token\"",
+        "#EXT-X-DEFINE:NAME=\"a\",VALUE=\"QUERYPARAM\",QUERYPARAM=\"token\"",
+        "#EXT-X-DEFINE:QUERYPARAM=\"other\",QUERYPARAM=\"token\"",
+        "#EXT-X-DEFINE: QUERYPARAM =\"token\"",
+        "#EXT-X-DEFINE:QUERYPARAM=token",
+        "#EXT-X-DEFINE:QUERYPARAM=\"{$x}\"",
+        "#EXT-X-DEFINE:QUERYPARAM=\"%74oken\"",
+        "#EXT-X-DEFINE:QUERYPARAM=\"token",
+        "#EXTINF:1,#EXT-X-DEFINE:QUERYPARAM=\"token\"",
+        "#x\r#EXT-X-DEFINE:QUERYPARAM=\"token\"",
+    ] {
+        let text = format!("#EXTM3U\n{definition}\nhttps://cdn.example.com/{{$token}}.ts\n");
+        let new = rewrite_at("manifest/video.m3u8", &HOMES, &text, Some(&parameter()));
+        assert_eq!(new, "error: it reads the token from its own URL (`EXT-X-DEFINE:QUERYPARAM`)", "{definition}");
+        assert_eq!(playlist(&text), text, "no token in the query: {definition}");
+    }
+    for other in ["QUERYPARAM=\"tokens\"", "QUERYPARAM=\"\"", "NAME=\"token\",VALUE=\"x\"", "IMPORT=\"token\""] {
+        let text = format!("#EXTM3U\n#EXT-X-DEFINE:{other}\n#EXTINF:1,QUERYPARAM=\"token\"\n");
+        assert_eq!(rewrite_at("manifest/video.m3u8", &HOMES, &text, Some(&parameter())), text);
     }
 }
 

@@ -105,11 +105,16 @@ proptest! {
     }
 
     #[test]
-    fn no_other_host_gets_a_token_by_a_base(outer in anything(), inner in anything(), media in anything()) {
+    fn no_other_host_gets_a_token_by_a_base(
+        location in anything(),
+        outer in anything(),
+        inner in anything(),
+        media in anything(),
+    ) {
         let escaped = |text: &str| quick_xml::escape::escape(text).into_owned();
         let text = format!(
-            "<MPD><BaseURL>{}</BaseURL><Period><BaseURL>{}</BaseURL><SegmentTemplate media=\"{}\"/></Period></MPD>",
-            escaped(&outer), escaped(&inner), escaped(&media),
+            "<MPD><Location>{}</Location><BaseURL>{}</BaseURL><Period><BaseURL>{}</BaseURL><SegmentTemplate media=\"{}\"/></Period></MPD>",
+            escaped(&location), escaped(&outer), escaped(&inner), escaped(&media),
         );
         let new = rewrite_at("manifest/video.mpd", &HOMES, &text, Some(&parameter()));
         let part = |before: &str, after: &str, nth: usize| {
@@ -117,7 +122,8 @@ proptest! {
             quick_xml::escape::unescape(part).unwrap().into_owned()
         };
         let mut at = Url::parse(&format!("{HOST}/v1/manifest/video.mpd")).unwrap();
-        for part in [part("<BaseURL>", "<", 1), part("<BaseURL>", "<", 2), part("media=\"", "\"", 1)] {
+        let location = new.contains("<Location>").then(|| part("<Location>", "<", 1));
+        for part in location.into_iter().chain([part("<BaseURL>", "<", 1), part("<BaseURL>", "<", 2), part("media=\"", "\"", 1)]) {
             let Ok(next) = at.join(&part) else { return Ok(()) };
             at = next;
             if part.contains("h.p.s") {

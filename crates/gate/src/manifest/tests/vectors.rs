@@ -28,7 +28,8 @@ fn check(folder: &str, extension: &str, count: usize, changed: usize) {
     let all = HOSTS.map(|host| format!("{host}/"));
     let all = all.each_ref().map(String::as_str);
     for (name, text) in &files {
-        assert_eq!(rewrite_at(&place, &["unknown.example/unknown/", "/unknown/"], text, None), *text, "{name}");
+        let left = rewrite_at(&place, &["unknown.example/unknown/", "/unknown/"], text, None);
+        assert!(lines(&left).eq(lines(text)), "{name}: {left}");
         let new = rewrite_at(&place, &all, text, None);
         assert_eq!(HOSTS.map(|host| mentions(&new, host)), [0; HOSTS.len()], "{name}");
         assert_eq!(rewrite_at(&place, &all, &new, None), new, "{name}, twice");
@@ -50,7 +51,12 @@ fn check(folder: &str, extension: &str, count: usize, changed: usize) {
 fn mentions(text: &str, host: &str) -> usize {
     let url = format!("//{host}/");
     let files = |line: &&str| !line.starts_with("# ") && !line.contains("<UTCTiming");
-    text.lines().filter(files).map(|line| line.matches(&url).count()).sum()
+    lines(text).filter(files).map(|line| line.matches(&url).count()).sum()
+}
+
+/// The lines that stay: a `Location` is taken out.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim().is_empty() && !line.contains("<Location>"))
 }
 
 fn load(folder: &str, extension: &str) -> Option<Vec<(String, String)>> {
