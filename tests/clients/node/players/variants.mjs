@@ -1,5 +1,5 @@
 // The sample video, as packagers and sites write its manifests: children that are relative, from the root, on the origin's
-// host, by way of another folder; keys; parts of one file. Made by hand and with ffmpeg, below `variants` of the video's
+// host, by way of another folder; keys; parts of one file; and with what leads players to other hosts. Made by hand and with ffmpeg, below `variants` of the video's
 // folder.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -19,6 +19,9 @@ const FORMS = {
   'by way of above': (depth) => `${'../'.repeat(depth + 1)}${site.video}/`,
 };
 
+const STEERING = '#EXT-X-CONTENT-STEERING:SERVER-URI="https://elsewhere.example/steering.json"\n';
+const LOCATION = '<Location>https://elsewhere.example/variants/dash/video.mpd</Location>';
+
 /** Makes all variants below `folder`, the video's own; gives the name and the path of each manifest. */
 export function makeVariants(folder) {
   const variants = { hls: [{ name: 'byte ranges of one file', path: byteRanges(folder) }], dash: [] };
@@ -26,16 +29,19 @@ export function makeVariants(folder) {
     const name = form.replaceAll(' ', '-');
     variants.hls.push({ name: `HLS ${form}`, path: playlists(folder, name, own) });
     variants.dash.push({ name: `DASH ${form}`, path: mpd(folder, name, { before: `${own(2)}manifest/` }) });
-    variants.dash.push({ name: `DASH with a BaseURL ${form}`, path: mpd(folder, `${name}-base`, { base: `${own(2)}manifest/` }) });
+    variants.dash.push({ name: `DASH with a BaseURL ${form}`, path: mpd(folder, `${name}-base`, { first: `<BaseURL>${own(2)}manifest/</BaseURL>` }) });
   }
   for (const form of ['relative', 'by host']) {
     variants.hls.push({ name: `encrypted HLS ${form}`, path: encrypted(folder, form.replaceAll(' ', '-'), FORMS[form](2)) });
   }
+  const { relative } = FORMS;
+  variants.hls.push({ name: 'HLS that a server steers', path: playlists(folder, 'steered', relative, STEERING) });
+  variants.dash.push({ name: 'DASH with a Location elsewhere', path: mpd(folder, 'location', { before: `${relative(2)}manifest/`, first: LOCATION }) });
   return variants;
 }
 
-/** The sample's playlists with all that they name in one form. */
-function playlists(folder, name, own) {
+/** The sample's playlists with all that they name in one form, and `first` in the one that names the others. */
+function playlists(folder, name, own, first = '') {
   const there = `variants/hls-${name}`;
   cpSync(join(SAMPLE, 'manifest'), join(folder, there), { recursive: true });
   for (const playlist of PLAYLISTS) {
@@ -44,17 +50,18 @@ function playlists(folder, name, own) {
     const text = readFileSync(join(SAMPLE, 'manifest', playlist), 'utf8')
       .replace(/URI="([^"]+)"/g, (_, path) => `URI="${named(path)}"`)
       .replace(/^[^#\n].*$/gm, named);
-    writeFileSync(join(folder, there, playlist), text);
+    const full = playlist === 'video.m3u8' ? text.replace('\n', `\n${first}`) : text;
+    writeFileSync(join(folder, there, playlist), full);
   }
   return `${there}/video.m3u8`;
 }
 
-/** The sample's MPD with `before` each reference, or with a base URL. */
-function mpd(folder, name, { before = '', base }) {
+/** The sample's MPD with `before` each reference, and `first` before all else in it. */
+function mpd(folder, name, { before = '', first = '' }) {
   const path = `variants/dash/${name}.mpd`;
   const text = readFileSync(join(SAMPLE, 'manifest/video.mpd'), 'utf8')
     .replace(/(initialization|media)="|<BaseURL>/g, `$&${before}`)
-    .replace(/<MPD[^>]*>/, (tag) => (base ? `${tag}<BaseURL>${base}</BaseURL>` : tag));
+    .replace(/<MPD[^>]*>/, `$&${first}`);
   mkdirSync(join(folder, dirname(path)), { recursive: true });
   writeFileSync(join(folder, path), text);
   return path;
