@@ -4,16 +4,18 @@
 //! shows all that is wrong. Nothing of a token is told before its signature was found good.
 
 mod hints;
+mod rehearsal;
 
+pub use self::rehearsal::Rehearsal;
 use crate::access::{self, AccessRule};
 use crate::checks::{Case, Check, QUESTIONS};
 use crate::claims::SignedClaims;
-use crate::decision::{Ask, Asset};
+use crate::decision::Ask;
 use crate::denial::Denial;
 use crate::id::{AccountId, KeyId, VideoId};
 use crate::jws::{UnverifiedToken, VerifyError};
 use crate::key::PublicKey;
-use crate::path::{MediaPath, PathError};
+use crate::path::PathError;
 use crate::policy::Terms;
 use crate::time::UnixTime;
 use crate::viewer::{Country, Viewer};
@@ -38,17 +40,6 @@ pub struct Inspected<'t> {
     text: &'t str,
     findings: Vec<Finding>,
     claims: Option<(SignedClaims, AccountId)>,
-}
-
-/// A request that nobody makes, to see what would become of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Rehearsal<'a> {
-    /// The method.
-    pub method: &'a str,
-    /// The path of the file below the video, such as `manifest/video.m3u8`.
-    pub path: &'a str,
-    /// Who would ask.
-    pub viewer: &'a Viewer,
 }
 
 /// One check, and what it came to.
@@ -188,11 +179,7 @@ impl Inspected<'_> {
     /// [`Self::video`] and the account of the key.
     #[must_use]
     pub fn explain(mut self, terms: &Terms<'_>, rehearsal: Option<&Rehearsal<'_>>, now: UnixTime) -> Explanation {
-        let mut findings = request_findings(self.text, rehearsal);
-        let asset = match rehearsal.map(|rehearsal| target(self.text, rehearsal)) {
-            Some(target) => MediaPath::parse(&target).map_or(Asset::Media, |path| path.asset()),
-            None => Asset::Media,
-        };
+        let (mut findings, asset) = rehearsal::of(self.text, rehearsal);
         findings.append(&mut self.findings);
         let nobody = Viewer::new([0, 0, 0, 0].into(), Country::Unknown, None);
         let viewer = rehearsal.map_or(&nobody, |rehearsal| rehearsal.viewer);
@@ -243,28 +230,6 @@ impl Explanation {
     pub fn code(&self) -> Option<&'static str> {
         self.failure().map(Failure::code)
     }
-}
-
-/// The whole target of a rehearsed request: the token stands where the video's uid would.
-fn target(token: &str, rehearsal: &Rehearsal<'_>) -> String {
-    format!("/{token}/{}", rehearsal.path.strip_prefix('/').unwrap_or(rehearsal.path))
-}
-
-fn request_findings(token: &str, rehearsal: Option<&Rehearsal<'_>>) -> Vec<Finding> {
-    let Some(rehearsal) = rehearsal else {
-        let skipped = |check| Finding { check, outcome: Outcome::Skipped(NO_REQUEST) };
-        return [Check::Method, Check::Path].map(skipped).into();
-    };
-    let method = if ["GET", "HEAD"].contains(&rehearsal.method) {
-        Outcome::Passed
-    } else {
-        Outcome::Failed(Failure::Method(rehearsal.method.to_owned()))
-    };
-    let path = match MediaPath::parse(&target(token, rehearsal)) {
-        Ok(_) => Outcome::Passed,
-        Err(error) => Outcome::Failed(Failure::Path(error)),
-    };
-    vec![Finding { check: Check::Method, outcome: method }, Finding { check: Check::Path, outcome: path }]
 }
 
 fn finding(check: Check, result: Result<(), Denial>) -> Finding {
