@@ -126,15 +126,17 @@ impl Metrics {
         if let Some(label) = labels.get(account) {
             return Arc::clone(label);
         }
-        if labels.len() >= MAX_ACCOUNTS {
-            return OTHER_ACCOUNTS.into();
+        if labels.len() < MAX_ACCOUNTS {
+            self.accounts.rcu(|labels| {
+                let mut more = BTreeMap::clone(labels);
+                // Others may have come in between.
+                if more.len() < MAX_ACCOUNTS {
+                    more.insert(account.clone(), account.as_str().into());
+                }
+                more
+            });
         }
-        self.accounts.rcu(|labels| {
-            let mut more = BTreeMap::clone(labels);
-            more.insert(account.clone(), account.as_str().into());
-            more
-        });
-        account.as_str().into()
+        self.accounts.load().get(account).map_or_else(|| OTHER_ACCOUNTS.into(), Arc::clone)
     }
 
     pub(crate) fn bytes_sent(&self) -> Counter {
