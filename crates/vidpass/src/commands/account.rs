@@ -61,7 +61,7 @@ pub(crate) struct Edit {
     /// A name for people
     #[arg(long)]
     name: Option<String>,
-    /// Decide and record each request, but refuse nobody: see in log and metrics whom new rules would refuse
+    /// Decide and record each request, but refuse none whose video is certain: log and metrics say whom rules would refuse
     #[arg(long, value_name = "BOOL")]
     dry_run: Option<bool>,
     /// The origin of the configuration that has the files; `media` is the folder of that name

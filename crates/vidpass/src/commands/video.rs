@@ -55,7 +55,7 @@ pub(crate) struct Settings {
     /// Whether its MP4 is offered for download [default for a new video: false]
     #[arg(long, value_name = "BOOL")]
     downloads: Option<bool>,
-    /// Decide and record each request, but refuse nobody; `account` is as the account says
+    /// Decide and record each request, but refuse none whose video is certain; `account` is as the account says
     #[arg(long, value_name = "BOOL|account")]
     dry_run: Option<OrAccount<bool>>,
     /// The origin of the configuration that has the files; `account` is as the account says

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -120,11 +121,16 @@ fn print_for_people(text: &str) {
             line(&format!("  {title:8} {value}"));
         }
     }
-    if let (Some(address), Some(path), Some(at)) = (field("viewer.address"), field("path"), field("timestamp")) {
-        line(&format!(
-            "\nWith the token at hand, see every check:\n  vidpass token check - --ip {address} --path {path} --at {at}"
-        ));
+    if let Some(command) = to_try_again(field) {
+        line(&format!("\nWith the token at hand, see every check:\n  {command}"));
     }
+}
+
+/// The command for the same request; `None` where the log has an address that was cut or hashed, or a path cut short.
+fn to_try_again(field: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let address = field("viewer.address").filter(|address| address.parse::<IpAddr>().is_ok())?;
+    let path = field("path").filter(|path| !path.contains('…'))?;
+    Some(format!("vidpass token check - --ip {address} --path {path} --at {}", field("timestamp")?))
 }
 
 #[cfg(test)]
@@ -138,6 +144,25 @@ mod tests {
         assert_eq!(find("0123456789abcdef").as_deref(), Some("{\"decision.id\":\"0123456789abcdef\"}"));
         assert_eq!(find("0123456789abcdee").as_deref(), Some("ÿ 0123456789abcdee"));
         assert_eq!(find("ffffffffffffffff"), None);
+    }
+
+    #[test]
+    fn only_what_the_log_has_in_full_can_be_tried_again() {
+        let command = |address: &str, path: &str| {
+            to_try_again(|name| {
+                let fields = [("viewer.address", address), ("path", path), ("timestamp", "2026-01-02T03:04:05Z")];
+                fields.iter().find(|(field, _)| *field == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert_eq!(
+            command("192.0.2.7", "hls/1.ts").as_deref(),
+            Some("vidpass token check - --ip 192.0.2.7 --path hls/1.ts --at 2026-01-02T03:04:05Z")
+        );
+        for (address, path) in
+            [("192.0.2.0/24", "a"), ("9f86d081884c7d65", "a"), ("192.0.2.7", "…/a"), ("192.0.2.7", "a/…")]
+        {
+            assert_eq!(command(address, path), None, "{address} {path}");
+        }
     }
 
     #[test]
