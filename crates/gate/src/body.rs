@@ -1,25 +1,21 @@
 //! What an answer carries: nothing, a few bytes, or a file that is read as the connection takes it, from a disk or from
 //! an origin.
 
-use std::fs::File;
+mod file;
+mod remote;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::{io, mem};
 
 use bytes::Bytes;
-use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
-use prometheus_client::metrics::counter::Counter;
-use rustix::buffer::spare_capacity;
-use tokio::task::{JoinHandle, spawn_blocking};
-use vidpass_token::Chain;
 
+pub(crate) use self::file::FileBody;
+pub(crate) use self::remote::{Piece, RemoteBody};
 use crate::deny::Failure;
 use crate::origin::FetchError;
-
-/// How much of a file is read at once, in bytes. A connection holds about two of these.
-const CHUNK: u64 = 256 * 1024;
 
 /// The body of a gate's answer.
 pub struct GateBody(Kind);
@@ -72,30 +68,6 @@ impl BodyError {
     }
 }
 
-/// Part of an open file.
-///
-/// Each chunk is read on a blocking thread: a disk that is slow, or a network file system that hangs, must not hold up
-/// other viewers.
-pub(crate) struct FileBody {
-    /// Video and path within it, for errors.
-    name: Arc<str>,
-    file: Arc<File>,
-    position: u64,
-    end: u64,
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
-    sent: Counter,
-}
-
-/// Part of a file of a remote origin, as it comes.
-pub(crate) struct RemoteBody {
-    /// Origin, video and path within it, for errors.
-    name: Arc<str>,
-    chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Arc<FetchError>>> + Send>>,
-    /// How many bytes are still to come.
-    left: u64,
-    sent: Counter,
-}
-
 impl GateBody {
     pub(crate) fn empty() -> Self {
         Self(Kind::Bytes(Bytes::new()))
@@ -122,93 +94,6 @@ impl GateBody {
     }
 }
 
-impl RemoteBody {
-    /// `length` bytes; `sent` counts them.
-    pub(crate) fn new(
-        name: Arc<str>,
-        chunks: impl Stream<Item = Result<Bytes, Arc<FetchError>>> + Send + 'static,
-        length: u64,
-        sent: Counter,
-    ) -> Self {
-        Self { name, chunks: Box::pin(chunks), left: length, sent }
-    }
-
-    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        let chunk = ready!(self.chunks.as_mut().poll_next(context));
-        Poll::Ready(Some(match chunk.unwrap_or_else(|| Err(Arc::new(FetchError::Stopped))) {
-            Ok(chunk) => {
-                self.left = self.left.saturating_sub(chunk.len() as u64);
-                self.sent.inc_by(chunk.len() as u64);
-                Ok(chunk)
-            }
-            Err(source) => {
-                // It was logged where it happened, once for all viewers who share it.
-                self.left = 0;
-                Err(BodyError::Origin { file: Arc::clone(&self.name), source })
-            }
-        }))
-    }
-}
-
-impl FileBody {
-    /// The bytes of `file` from `start` up to, and without, `end`; `sent` counts them.
-    pub(crate) fn new(name: Arc<str>, file: File, start: u64, end: u64, sent: Counter) -> Self {
-        Self { name, file: Arc::new(file), position: start, end, reading: None, sent }
-    }
-
-    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        if self.position >= self.end {
-            return Poll::Ready(None);
-        }
-        let (file, position, end) = (&self.file, self.position, self.end);
-        let reading = self.reading.get_or_insert_with(|| {
-            let file = Arc::clone(file);
-            spawn_blocking(move || read_chunk(&file, position, end))
-        });
-        let read = ready!(Pin::new(reading).poll(context)).unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
-        self.reading = None;
-        Poll::Ready(Some(self.take(read)))
-    }
-
-    fn take(&mut self, read: io::Result<Bytes>) -> Result<Bytes, BodyError> {
-        let result = match read {
-            Ok(chunk) if chunk.is_empty() => {
-                Err(BodyError::Truncated { file: Arc::clone(&self.name), at: self.position, end: self.end })
-            }
-            Ok(chunk) => {
-                self.position += chunk.len() as u64;
-                self.sent.inc_by(chunk.len() as u64);
-                Ok(chunk)
-            }
-            Err(source) => Err(BodyError::Read { file: Arc::clone(&self.name), source }),
-        };
-        if let Err(error) = &result {
-            tracing::error!(file = %self.name, error = %Chain(error), "a file could not be sent whole");
-            self.end = self.position;
-        }
-        result
-    }
-}
-
-/// Reads up to a chunk; fewer bytes only where the file ends, and none where it ended before `position`.
-fn read_chunk(file: &File, position: u64, end: u64) -> io::Result<Bytes> {
-    let length = usize::try_from(CHUNK.min(end - position)).expect("a chunk fits into memory");
-    let mut chunk = Vec::with_capacity(length);
-    while chunk.len() < length {
-        let at = position + chunk.len() as u64;
-        let read = rustix::io::retry_on_intr(|| rustix::io::pread(file, spare_capacity(&mut chunk), at))?;
-        if read == 0 {
-            break;
-        }
-    }
-    // A file may have grown, and a vector may have room to spare: never more than was promised.
-    chunk.truncate(length);
-    Ok(chunk.into())
-}
-
 impl Body for GateBody {
     type Data = Bytes;
     type Error = BodyError;
@@ -221,7 +106,15 @@ impl Body for GateBody {
             Kind::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(mem::take(bytes))))),
             Kind::File(file) => file.poll_chunk(context).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
-            Kind::Remote(remote) => remote.poll_chunk(context).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
+            Kind::Remote(remote) => match ready!(remote.poll_piece(context)) {
+                Some(Ok(Piece::Bytes(bytes))) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Ok(Piece::Rest(file, range))) => {
+                    self.0 = Kind::File(remote.rest(file, range));
+                    self.poll_frame(context)
+                }
+                Some(Err(error)) => Poll::Ready(Some(Err(error))),
+                None => Poll::Ready(None),
+            },
         }
     }
 
@@ -232,8 +125,8 @@ impl Body for GateBody {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(match &self.0 {
             Kind::Bytes(bytes) => bytes.len() as u64,
-            Kind::File(file) => file.end - file.position,
-            Kind::Remote(remote) => remote.left,
+            Kind::File(file) => file.left(),
+            Kind::Remote(remote) => remote.left(),
         })
     }
 }
@@ -246,7 +139,9 @@ impl std::fmt::Debug for GateBody {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::stream;
     use http_body_util::BodyExt as _;
+    use prometheus_client::metrics::counter::Counter;
 
     use super::*;
 
@@ -269,10 +164,27 @@ mod tests {
         assert!(body.frame().await.is_none());
     }
 
+    #[tokio::test]
+    async fn a_file_that_is_kept_meanwhile_is_read_on_from_there() {
+        let content: Vec<u8> = (0..600_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+        let start = Piece::Bytes(Bytes::copy_from_slice(&content[17..100]));
+        let pieces = stream::iter([Ok(start), Ok(Piece::Rest(file(&content), 100..599_999))]);
+        let sent = Counter::default();
+        let mut body = GateBody::remote(RemoteBody::new("v/x".into(), pieces, 599_982, sent.clone()));
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), content[17..100]);
+        assert_eq!(body.size_hint().exact(), Some(599_899));
+        assert!(body.collect().await.unwrap().to_bytes() == content[100..599_999]);
+        assert_eq!(sent.get(), 599_982);
+    }
+
     fn body(content: &[u8], start: u64, end: u64) -> (GateBody, Counter) {
+        let sent = Counter::default();
+        (GateBody::file(FileBody::new("v/x".into(), file(content), start..end, sent.clone())), sent)
+    }
+
+    fn file(content: &[u8]) -> Arc<std::fs::File> {
         let mut file = tempfile::tempfile().unwrap();
         io::Write::write_all(&mut file, content).unwrap();
-        let sent = Counter::default();
-        (GateBody::file(FileBody::new("v/x".into(), file, start, end, sent.clone())), sent)
+        Arc::new(file)
     }
 }

@@ -134,44 +134,48 @@ impl DiskCache {
         Some(Found { head, content: Content::File { file, name } })
     }
 
-    /// Keeps a file that was asked for at `now`. Where the disk does not take it, it is not kept.
-    pub(super) async fn keep(&self, target: &Target, head: Head, chunks: Vec<Bytes>, now: UnixTime) {
+    /// Keeps a file that was asked for at `now`, and gives it to be read. Where the disk does not take it, it is not
+    /// kept, and there is none.
+    pub(super) async fn keep(&self, target: &Target, head: Head, chunks: Vec<Bytes>, now: UnixTime) -> Option<File> {
         let (inner, key, name) = (Arc::clone(&self.0), target.key.clone(), Arc::clone(&target.name));
         let keeping = move || match inner.write(head, &chunks, now) {
-            Ok(kept) => inner.index.insert(key, Arc::new(kept)),
+            Ok((kept, file)) => {
+                inner.index.insert(key, Arc::new(kept));
+                Some(file)
+            }
             Err(error) => {
                 tracing::warn!(file = %name, error = %Chain(&error), "a file is not kept in the cache");
+                None
             }
         };
-        drop(spawn_blocking(keeping).await);
+        spawn_blocking(keeping).await.ok().flatten()
     }
 }
 
 impl Inner {
     /// Writes a file under a name that nobody looks for, and gives it its own once all of it is there.
-    fn write(&self, head: Head, chunks: &[Bytes], since: UnixTime) -> io::Result<Kept> {
+    fn write(&self, head: Head, chunks: &[Bytes], since: UnixTime) -> io::Result<(Kept, File)> {
         let path = self.folder.join(format!("{PREFIX}{}", self.next.fetch_add(1, Ordering::Relaxed)));
         let unfinished = path.with_extension(&UNFINISHED[1..]);
-        let written = write_new(&unfinished, chunks).and_then(|length| {
+        let written = write_new(&unfinished, chunks).and_then(|(file, length)| {
             if length != head.length {
                 return Err(io::Error::other(format!("it has {length} bytes and not {}", head.length)));
             }
-            std::fs::rename(&unfinished, &path)
+            std::fs::rename(&unfinished, &path)?;
+            Ok(file)
         });
-        if let Err(error) = written {
-            drop(std::fs::remove_file(&unfinished));
-            return Err(error);
-        }
+        let file = written.inspect_err(|_| drop(std::fs::remove_file(&unfinished)))?;
         self.metrics.bytes.inc_by(gauge(head.length));
         let (metrics, lock) = (self.metrics.clone(), Arc::clone(&self.lock));
-        Ok(Kept { path, head, since, metrics, _lock: lock })
+        Ok((Kept { path, head, since, metrics, _lock: lock }, file))
     }
 }
 
-fn write_new(path: &Path, chunks: &[Bytes]) -> io::Result<u64> {
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+fn write_new(path: &Path, chunks: &[Bytes]) -> io::Result<(File, u64)> {
+    let mut file = File::options().read(true).write(true).create_new(true).mode(0o600).open(path)?;
     chunks.iter().try_for_each(|chunk| file.write_all(chunk))?;
-    Ok(file.metadata()?.len())
+    let length = file.metadata()?.len();
+    Ok((file, length))
 }
 
 fn names(folder: &Path) -> io::Result<Vec<String>> {

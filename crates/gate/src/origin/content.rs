@@ -14,7 +14,7 @@ use super::download::Reader;
 use super::folder::OpenFile;
 use super::head::Head;
 use super::transfer::Transfer;
-use crate::body::{FileBody, GateBody, RemoteBody};
+use crate::body::{FileBody, GateBody, Piece, RemoteBody};
 use crate::serve::conditional::Validators;
 
 /// A file of a permitted video.
@@ -68,7 +68,7 @@ impl Found {
     /// The bytes of `range`, which [`Self::has`]; `sent` counts them.
     pub(crate) fn into_body(self, range: Range<u64>, sent: Counter) -> GateBody {
         match self.content {
-            Content::File { file, name } => GateBody::file(FileBody::new(name, file, range.start, range.end, sent)),
+            Content::File { file, name } => GateBody::file(FileBody::new(name, Arc::new(file), range, sent)),
             Content::Memory(bytes) => {
                 let place = |at: u64| usize::try_from(at).expect("it lies in memory");
                 sent.inc_by(range.end - range.start);
@@ -76,18 +76,18 @@ impl Found {
             }
             Content::Nothing => GateBody::empty(),
             Content::Shared { reader, name } => {
-                let chunks = stream::try_unfold(reader.of(range.clone()), async |mut reader| {
-                    Ok(reader.chunk().await?.map(|chunk| (chunk, reader)))
+                let pieces = stream::try_unfold(reader.of(range.clone()), async |mut reader| {
+                    Ok(reader.piece().await?.map(|piece| (piece, reader)))
                 });
-                GateBody::remote(RemoteBody::new(name, chunks, range.end - range.start, sent))
+                GateBody::remote(RemoteBody::new(name, pieces, range.end - range.start, sent))
             }
             Content::Stream { transfer, .. } => {
                 let name = transfer.name();
-                let chunks = stream::try_unfold(transfer, async |mut transfer| {
+                let pieces = stream::try_unfold(transfer, async |mut transfer| {
                     let chunk = transfer.chunk().await.map_err(Arc::new)?;
-                    Ok(chunk.map(|chunk| (chunk, transfer)))
+                    Ok(chunk.map(|chunk| (Piece::Bytes(chunk), transfer)))
                 });
-                GateBody::remote(RemoteBody::new(name, chunks, range.end - range.start, sent))
+                GateBody::remote(RemoteBody::new(name, pieces, range.end - range.start, sent))
             }
         }
     }

@@ -1,9 +1,11 @@
 //! Downloads that viewers share: however many ask for one file at once, its origin is asked once.
 //!
 //! A download is a task of its own. It puts what comes into memory, where each viewer reads at their own speed; one that
-//! leaves takes nothing from the others. When nobody is left and nobody keeps the file, it stops.
+//! leaves takes nothing from the others. When nobody is left and nobody keeps the file, it stops. Once the file is kept,
+//! viewers read on from there, so that a slow one holds no memory.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::future::Future;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,16 +18,21 @@ use super::content::Found;
 use super::error::FetchError;
 use super::head::Head;
 use super::transfer::Transfer;
+use crate::body::Piece;
 use crate::deny::Failure;
 
 /// Memory is counted in these, so that a number of 32 bits says it.
 const UNIT: u64 = 1024;
 
+/// How many files that nobody keeps there is room for at least: a few slow viewers are not to hold all of it.
+const FEWEST: u64 = 16;
+
 /// The downloads that are running.
 pub(super) struct Downloads {
     running: Mutex<HashMap<Box<str>, Arc<Download>>>,
     memory: Arc<Semaphore>,
-    max_object: u64,
+    max_kept: u64,
+    max_unkept: u64,
 }
 
 /// One of them. Its viewers are the receivers.
@@ -53,6 +60,8 @@ enum Stage {
     Running,
     /// All bytes are there.
     Ended,
+    /// All bytes are there, and on a disk.
+    Kept(Arc<File>),
     /// No more bytes will come, although some are missing.
     BrokenOff(Arc<FetchError>),
 }
@@ -86,7 +95,8 @@ impl Downloads {
     /// Shares files of up to `max_object` bytes while they use no more than `max_shared` bytes of memory together.
     pub(super) fn new(max_shared: u64, max_object: u64) -> Self {
         let units = usize::try_from(max_shared / UNIT).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { running: Mutex::default(), memory: Arc::new(Semaphore::new(units)), max_object }
+        let (running, memory) = (Mutex::default(), Arc::new(Semaphore::new(units)));
+        Self { running, memory, max_kept: max_object, max_unkept: max_object.min(max_shared / FEWEST) }
     }
 
     /// The running download of `key`, or a new one, which `start` makes a task of. Whether it is new is told too.
@@ -130,9 +140,18 @@ impl Downloads {
         }
     }
 
-    /// Memory for `head`'s file, where it is small enough and there is room.
+    /// Memory for `head`'s file for as long as its slowest viewer reads, where it is small enough and there is room.
     pub(super) fn reserve(&self, head: &Head) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(head.length.div_ceil(UNIT)).ok().filter(|_| head.length <= self.max_object)?;
+        self.memory(head.length, self.max_unkept)
+    }
+
+    /// The same until the file is kept. That takes no longer than its origin sends, so it may be larger.
+    pub(super) fn reserve_until_kept(&self, head: &Head) -> Option<OwnedSemaphorePermit> {
+        self.memory(head.length, self.max_kept)
+    }
+
+    fn memory(&self, length: u64, max: u64) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(length.div_ceil(UNIT)).ok().filter(|_| length <= max)?;
         Arc::clone(&self.memory).try_acquire_many_owned(units).ok()
     }
 
@@ -153,7 +172,7 @@ impl Drop for Joinable<'_> {
 impl Download {
     fn may_end_well(&self) -> bool {
         match self.0.borrow().stage {
-            Stage::Asking | Stage::Alone(_) | Stage::Running | Stage::Ended => true,
+            Stage::Asking | Stage::Alone(_) | Stage::Running | Stage::Ended | Stage::Kept(_) => true,
             Stage::Failed(_) | Stage::BrokenOff(_) => false,
         }
     }
@@ -192,6 +211,15 @@ impl Download {
         });
         Some(all)
     }
+
+    /// Lets go of the memory: all bytes are in `file`, where viewers read on.
+    pub(super) fn read_on_from(&self, file: File) {
+        self.0.send_modify(|state| {
+            state.stage = Stage::Kept(Arc::new(file));
+            state.blocks = Blocks::default();
+            state._memory = None;
+        });
+    }
 }
 
 /// Waits until the origin has answered.
@@ -203,8 +231,10 @@ pub(super) async fn share(mut viewer: watch::Receiver<State>) -> Share {
                 let found = found.lock().unwrap_or_else(PoisonError::into_inner).take();
                 return found.map_or(Share::AskAlone, Share::Mine);
             }
-            (Stage::Running | Stage::Ended | Stage::BrokenOff(_), Some(head)) => head.clone(),
-            (Stage::Asking | Stage::Running | Stage::Ended | Stage::BrokenOff(_), _) => return Share::AskAlone,
+            (Stage::Running | Stage::Ended | Stage::Kept(_) | Stage::BrokenOff(_), Some(head)) => head.clone(),
+            (Stage::Asking | Stage::Running | Stage::Ended | Stage::Kept(_) | Stage::BrokenOff(_), _) => {
+                return Share::AskAlone;
+            }
         },
         Err(_) => return Share::AskAlone,
     };
@@ -218,25 +248,28 @@ impl Reader {
         Self { range, ..self }
     }
 
-    /// The next bytes; `None` after the last ones.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Arc<FetchError>> {
+    /// What comes next; `None` after the last bytes.
+    pub(crate) async fn piece(&mut self) -> Result<Option<Piece>, Arc<FetchError>> {
         if self.range.is_empty() {
             return Ok(None);
         }
-        let mut chunk = self.next().await?;
-        chunk.truncate(in_memory(self.range.end - self.range.start));
-        self.range.start += chunk.len() as u64;
-        Ok(Some(chunk))
+        let mut piece = self.next().await?;
+        if let Piece::Bytes(bytes) = &mut piece {
+            bytes.truncate(in_memory(self.range.end - self.range.start));
+            self.range.start += bytes.len() as u64;
+        }
+        Ok(Some(piece))
     }
 
-    async fn next(&mut self) -> Result<Bytes, Arc<FetchError>> {
-        let position = self.range.start;
-        let more = |state: &State| !matches!(state.stage, Stage::Running) || state.blocks.has(position);
+    async fn next(&mut self) -> Result<Piece, Arc<FetchError>> {
+        let Range { start, end } = self.range;
+        let more = |state: &State| !matches!(state.stage, Stage::Running) || state.blocks.has(start);
         let state = self.state.wait_for(more).await.map_err(|_| Arc::new(FetchError::Stopped))?;
-        match (state.blocks.from(position), &state.stage) {
-            (Some(bytes), _) => Ok(bytes),
-            (None, Stage::BrokenOff(error)) => Err(Arc::clone(error)),
-            (None, Stage::Asking | Stage::Failed(_) | Stage::Alone(_) | Stage::Running | Stage::Ended) => {
+        match (&state.stage, state.blocks.from(start)) {
+            (Stage::Kept(file), _) => Ok(Piece::Rest(Arc::clone(file), start..end)),
+            (_, Some(bytes)) => Ok(Piece::Bytes(bytes)),
+            (Stage::BrokenOff(error), None) => Err(Arc::clone(error)),
+            (Stage::Asking | Stage::Failed(_) | Stage::Alone(_) | Stage::Running | Stage::Ended, None) => {
                 Err(Arc::new(FetchError::Stopped))
             }
         }

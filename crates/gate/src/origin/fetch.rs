@@ -1,5 +1,6 @@
 //! Files of remote origins: from the cache, from a download that is running, or from the origin.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use vidpass_token::{FilePath, UnixTime};
@@ -97,19 +98,25 @@ impl Fetcher {
             }
             Err(failure) => return download.fail(failure),
         };
-        match (self.downloads.reserve(&found.head), found) {
+        let memory = if fetch.keep {
+            self.downloads.reserve_until_kept(&found.head)
+        } else {
+            self.downloads.reserve(&found.head)
+        };
+        match (memory, found) {
             (Some(memory), Found { head, content: Content::Stream { transfer, .. } }) => {
                 let chunks = download.run(head.clone(), *transfer, memory).await;
-                self.keep(fetch, head, chunks).await;
+                if let Some(file) = self.kept(fetch, head, chunks).await {
+                    download.read_on_from(file);
+                }
             }
             (_, found) => download.hand_over(found),
         }
     }
 
-    async fn keep(&self, fetch: &Fetch, head: Head, chunks: Option<Vec<bytes::Bytes>>) {
-        if let (Some(cache), Some(chunks), true) = (&self.cache, chunks, fetch.keep) {
-            cache.keep(&fetch.target, head, chunks, fetch.now).await;
-        }
+    async fn kept(&self, fetch: &Fetch, head: Head, chunks: Option<Vec<bytes::Bytes>>) -> Option<File> {
+        let cache = self.cache.as_ref().filter(|_| fetch.keep)?;
+        cache.keep(&fetch.target, head, chunks?, fetch.now).await
     }
 }
 

@@ -14,7 +14,8 @@ pub struct OriginLimits {
     pub read_timeout: Duration,
     /// How many requests an origin may have at once, from their start to the last byte.
     pub max_requests: usize,
-    /// How much memory downloads that viewers share may use together, in bytes. Beyond it each viewer has their own.
+    /// How much memory downloads that viewers share may use together, in bytes. Beyond it each viewer has their own. A file
+    /// that no cache keeps may take a sixteenth of it.
     pub max_shared: u64,
     /// The largest file whose download is shared, and that is kept in the cache, in bytes.
     pub max_object: u64,

@@ -209,6 +209,55 @@ async fn the_cache_is_bounded_and_a_reader_outlives_eviction() {
     assert!([start, rest].concat() == content.as_bytes());
 }
 
+/// Long enough not to fit into the buffers on the way.
+fn long() -> Vec<u8> {
+    (0..2_000_000_u32).map(|n| n.to_le_bytes()[1]).collect()
+}
+
+#[tokio::test]
+async fn slow_readers_of_kept_files_hold_no_shared_memory() {
+    let origin = Upstream::start(|head| vec![Step::Send(whole(head, &long(), ""))]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let limits = OriginLimits { max_shared: 4 << 21, max_object: 2_000_000, ..limits() };
+    let origins = vec![("origin", origin.kind())];
+    let site = Site::start().with_origins(origins, limits, Some(config(folder.path())));
+    let mut slow = Vec::new();
+    for number in 0..4 {
+        let mut reading = site.begin(&format!("/public/{number}.ts")).await.into_body();
+        slow.push((reading.frame().await.unwrap().unwrap().into_data().unwrap(), reading));
+    }
+    wait_for_files(&folder, 4).await;
+    for viewer in join_all((0..3).map(|_| site.begin(SEGMENT))).await {
+        assert!(viewer.into_body().collect().await.unwrap().to_bytes() == long());
+    }
+    assert_eq!(origin.asked().len(), 5, "there is room to share another one");
+    wait_for_files(&folder, 5).await;
+    finished(&folder).iter().for_each(|file| fs::remove_file(file).unwrap());
+    for (start, rest) in slow {
+        let rest = rest.collect().await.unwrap().to_bytes();
+        assert!(start.len() < 1_000_000 && [start, rest].concat() == long(), "as it was when it was opened");
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_a_shared_download_is_read_on_from_the_kept_file() {
+    let script = |head: &str| match head.contains("range:") {
+        true => vec![Step::Send(b"HTTP/1.1 412 Precondition Failed\r\ncontent-length: 0\r\n\r\n".to_vec())],
+        false => vec![Step::Send(whole(head, &long(), "etag: \"a\"\r\n"))],
+    };
+    let origin = Upstream::start(script).await;
+    let (site, folder) = cached(&origin, |_| {});
+    let range = [("range", "bytes=70000-1900000"), ("if-range", "\"a\"")];
+    let mut part = site.begin_with(SEGMENT, &range).await;
+    assert_eq!(part.status(), 206);
+    let start = part.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
+    wait_for_files(&folder, 1).await;
+    let rest = part.into_body().collect().await.unwrap().to_bytes();
+    assert!(start.len() < 1_000_000 && [start, rest].concat() == long()[70_000..=1_900_000]);
+    let whole = "GET /owner/public/hls/seg-1.m4s";
+    assert_eq!(origin.asked_for()[1..], [whole]);
+}
+
 #[tokio::test]
 async fn a_file_is_kept_although_its_viewers_left() {
     let go_on = Arc::new(Semaphore::new(0));

@@ -169,7 +169,12 @@ impl Site {
 
     /// Asks for a file and reads nothing of it yet.
     pub(crate) async fn begin(&self, target: &str) -> http::Response<GateBody> {
-        let request = Request::get(target).body(Full::<Bytes>::default()).unwrap();
+        self.begin_with(target, &[]).await
+    }
+
+    pub(crate) async fn begin_with(&self, target: &str, headers: &[(&str, &str)]) -> http::Response<GateBody> {
+        let request = headers.iter().fold(Request::get(target), |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Full::<Bytes>::default()).unwrap();
         self.service.handle(request, "192.0.2.7:50000".parse().unwrap()).await
     }
 

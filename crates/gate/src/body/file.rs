@@ -1,0 +1,94 @@
+//! A file that is read as the connection takes it, from a disk.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
+use rustix::buffer::spare_capacity;
+use tokio::task::{JoinHandle, spawn_blocking};
+use vidpass_token::Chain;
+
+use super::BodyError;
+
+/// How much of a file is read at once, in bytes. A connection holds about two of these.
+const CHUNK: u64 = 256 * 1024;
+
+/// Part of an open file.
+///
+/// Each chunk is read on a blocking thread: a disk that is slow, or a network file system that hangs, must not hold up
+/// other viewers.
+pub(crate) struct FileBody {
+    /// Video and path within it, for errors.
+    name: Arc<str>,
+    file: Arc<File>,
+    position: u64,
+    end: u64,
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
+    sent: Counter,
+}
+
+impl FileBody {
+    /// The bytes of `range`; `sent` counts them.
+    pub(crate) fn new(name: Arc<str>, file: Arc<File>, range: Range<u64>, sent: Counter) -> Self {
+        Self { name, file, position: range.start, end: range.end, reading: None, sent }
+    }
+
+    /// How many bytes are still to come.
+    pub(super) fn left(&self) -> u64 {
+        self.end - self.position
+    }
+
+    pub(super) fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if self.position >= self.end {
+            return Poll::Ready(None);
+        }
+        let (file, position, end) = (&self.file, self.position, self.end);
+        let reading = self.reading.get_or_insert_with(|| {
+            let file = Arc::clone(file);
+            spawn_blocking(move || read_chunk(&file, position, end))
+        });
+        let read = ready!(Pin::new(reading).poll(context)).unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
+        self.reading = None;
+        Poll::Ready(Some(self.take(read)))
+    }
+
+    fn take(&mut self, read: io::Result<Bytes>) -> Result<Bytes, BodyError> {
+        let result = match read {
+            Ok(chunk) if chunk.is_empty() => {
+                Err(BodyError::Truncated { file: Arc::clone(&self.name), at: self.position, end: self.end })
+            }
+            Ok(chunk) => {
+                self.position += chunk.len() as u64;
+                self.sent.inc_by(chunk.len() as u64);
+                Ok(chunk)
+            }
+            Err(source) => Err(BodyError::Read { file: Arc::clone(&self.name), source }),
+        };
+        if let Err(error) = &result {
+            tracing::error!(file = %self.name, error = %Chain(error), "a file could not be sent whole");
+            self.end = self.position;
+        }
+        result
+    }
+}
+
+/// Reads up to a chunk; fewer bytes only where the file ends, and none where it ended before `position`.
+fn read_chunk(file: &File, position: u64, end: u64) -> io::Result<Bytes> {
+    let length = usize::try_from(CHUNK.min(end - position)).expect("a chunk fits into memory");
+    let mut chunk = Vec::with_capacity(length);
+    while chunk.len() < length {
+        let at = position + chunk.len() as u64;
+        let read = rustix::io::retry_on_intr(|| rustix::io::pread(file, spare_capacity(&mut chunk), at))?;
+        if read == 0 {
+            break;
+        }
+    }
+    // A file may have grown, and a vector may have room to spare: never more than was promised.
+    chunk.truncate(length);
+    Ok(chunk.into())
+}
