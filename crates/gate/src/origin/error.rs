@@ -36,6 +36,9 @@ pub enum FetchError {
     /// The answer has no usable `Content-Length`.
     #[error("the origin does not say how long the file is")]
     LengthMissing,
+    /// The answer has both `Content-Length` and `Transfer-Encoding`.
+    #[error("the origin says in two ways how long its answer is")]
+    LengthUnclear,
     /// The answer has another range than was asked for.
     #[error("the origin sent another part than it was asked for: `{given}`")]
     RangeUnexpected {
@@ -90,6 +93,7 @@ impl FetchError {
             | Self::Connection(_)
             | Self::Encoded { .. }
             | Self::LengthMissing
+            | Self::LengthUnclear
             | Self::RangeUnexpected { .. }
             // AWS answers 403 for what is not there, so that anybody can ask for it.
             | Self::Status { .. }
@@ -111,6 +115,7 @@ impl FetchError {
             | Self::Credentials(_)
             | Self::Encoded { .. }
             | Self::LengthMissing
+            | Self::LengthUnclear
             | Self::RangeUnexpected { .. }
             | Self::Status { .. }
             | Self::Stopped

@@ -100,6 +100,10 @@ async fn what_makes_no_sense_is_a_bad_gateway() {
         ("HTTP/1.1 304 Not Modified\r\n\r\n", "502 origin_failed"),
         ("HTTP/1.1 206 Partial\r\ncontent-range: bytes 0-0/1\r\ncontent-length: 1\r\n\r\nx", "502 origin_failed"),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", "502 origin_failed"),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+            "502 origin_failed",
+        ),
         ("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx", "502 origin_failed"),
         ("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx", "502 origin_failed"),
         ("HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", "502 origin_failed"),
