@@ -16,6 +16,7 @@ mod folder;
 mod head;
 mod known_as;
 mod limits;
+mod memory;
 mod metrics;
 mod remote;
 mod s3;
@@ -44,6 +45,7 @@ use self::folder::FolderOrigin;
 pub(crate) use self::head::{Head, Want};
 pub use self::known_as::{KnownAs, KnownAsError};
 pub use self::limits::{CacheConfig, OriginLimits};
+use self::memory::Memory;
 use self::metrics::OriginMetrics;
 pub(crate) use self::remote::Got;
 use self::remote::Remote;
@@ -61,6 +63,8 @@ pub struct Origins {
     fetcher: Arc<Fetcher>,
     /// See [`Self::room_for_large`].
     large: Arc<Semaphore>,
+    /// See [`Self::hold`].
+    manifests: Memory,
 }
 
 /// What [`Origins`] are made of.
@@ -180,6 +184,7 @@ impl Origins {
             named: named.collect::<Result<_, OriginsError>>()?,
             fetcher: Arc::new(Fetcher { downloads, cache, metrics }),
             large: Arc::new(Semaphore::new(whole::MAX_LARGE)),
+            manifests: Memory::of(limits.max_manifests),
         })
     }
 

@@ -11,18 +11,16 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::blocks::{Blocks, in_memory};
 use super::content::Found;
 use super::error::FetchError;
 use super::head::Head;
+use super::memory::Memory;
 use super::transfer::Transfer;
 use crate::body::Piece;
 use crate::deny::Failure;
-
-/// Memory is counted in these, so that a number of 32 bits says it.
-const UNIT: u64 = 1024;
 
 /// How many files that nobody keeps there is room for at least: a few slow viewers are not to hold all of it.
 const FEWEST: u64 = 16;
@@ -30,7 +28,7 @@ const FEWEST: u64 = 16;
 /// The downloads that are running.
 pub(super) struct Downloads {
     running: Mutex<HashMap<Box<str>, Arc<Download>>>,
-    memory: Arc<Semaphore>,
+    memory: Memory,
     max_kept: u64,
     max_unkept: u64,
 }
@@ -94,8 +92,7 @@ pub(crate) struct Reader {
 impl Downloads {
     /// Shares files of up to `max_object` bytes while they use no more than `max_shared` bytes of memory together.
     pub(super) fn new(max_shared: u64, max_object: u64) -> Self {
-        let units = usize::try_from(max_shared / UNIT).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        let (running, memory) = (Mutex::default(), Arc::new(Semaphore::new(units)));
+        let (running, memory) = (Mutex::default(), Memory::of(max_shared));
         Self { running, memory, max_kept: max_object, max_unkept: max_object.min(max_shared / FEWEST) }
     }
 
@@ -142,17 +139,12 @@ impl Downloads {
 
     /// Memory for `head`'s file for as long as its slowest viewer reads, where it is small enough and there is room.
     pub(super) fn reserve(&self, head: &Head) -> Option<OwnedSemaphorePermit> {
-        self.memory(head.length, self.max_unkept)
+        self.memory.take(head.length).filter(|_| head.length <= self.max_unkept)
     }
 
     /// The same until the file is kept. That takes no longer than its origin sends, so it may be larger.
     pub(super) fn reserve_until_kept(&self, head: &Head) -> Option<OwnedSemaphorePermit> {
-        self.memory(head.length, self.max_kept)
-    }
-
-    fn memory(&self, length: u64, max: u64) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(length.div_ceil(UNIT)).ok().filter(|_| length <= max)?;
-        Arc::clone(&self.memory).try_acquire_many_owned(units).ok()
+        self.memory.take(head.length).filter(|_| head.length <= self.max_kept)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Download>>> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What remote origins may take, of time and of memory.
+/// What origins may take, of time and of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OriginLimits {
     /// For a connection to be made.
@@ -17,6 +17,8 @@ pub struct OriginLimits {
     /// How much memory downloads that viewers share may use together, in bytes. Beyond it each viewer has their own. A file
     /// that no cache keeps may take a sixteenth of it.
     pub max_shared: u64,
+    /// How much memory manifests that are being sent may take together, in bytes. Small ones do not count.
+    pub max_manifests: u64,
     /// The largest file whose download is shared, and that is kept in the cache, in bytes.
     pub max_object: u64,
 }
@@ -32,6 +34,11 @@ pub struct CacheConfig {
     pub max_age: Duration,
 }
 
+impl OriginLimits {
+    /// What one manifest may take: with less, the largest ones would never be served.
+    pub const MIN_MANIFESTS: u64 = 80 << 20;
+}
+
 impl Default for OriginLimits {
     fn default() -> Self {
         Self {
@@ -40,6 +47,7 @@ impl Default for OriginLimits {
             read_timeout: Duration::from_secs(30),
             max_requests: 1000,
             max_shared: 256 << 20,
+            max_manifests: 256 << 20,
             max_object: 64 << 20,
         }
     }

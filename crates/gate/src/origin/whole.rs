@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use vidpass_token::{FilePath, Permit, UnixTime};
 
-use super::content::Found;
+use super::content::{Content, Found};
 use super::head::Want;
 use super::known_as;
 use super::remote::Got;
@@ -23,6 +23,9 @@ use crate::manifest::Home;
 
 /// How many large files are in memory at once, be it that they are read or that something is made of them.
 pub(super) const MAX_LARGE: usize = 8;
+
+/// The largest manifest that is not counted while it is sent, in bytes: most are small, and served whoever is slow.
+const MAX_UNCOUNTED: usize = 64 << 10;
 
 /// How long a viewer waits for room for a large one.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
@@ -53,14 +56,33 @@ impl Origins {
         }
     }
 
-    /// Room in memory for a large file and for what is made of it. To be had before the file is read: who waits holds
-    /// none of its bytes.
-    pub(crate) async fn room_for_large(&self) -> Result<OwnedSemaphorePermit, Failure> {
+    /// Room in memory for a large file and for the work on what is made of it. To be had before the file is read: who
+    /// waits holds none of its bytes.
+    pub(crate) async fn room_for_large(&self, length: u64) -> Result<OwnedSemaphorePermit, Failure> {
         let room = timeout(SHORT_WAIT, Arc::clone(&self.large).acquire_owned()).await;
-        room.ok().and_then(Result::ok).ok_or_else(|| {
+        let room = room.ok().and_then(Result::ok).ok_or_else(|| {
             tracing::warn!(max_large = MAX_LARGE, "too many large manifests are asked for at once");
             Failure::OriginBusy
-        })
+        })?;
+        // What is made of it is hardly ever shorter, and would not find room afterwards.
+        if self.manifests.has(length) { Ok(room) } else { Err(full()) }
+    }
+
+    /// What was made of a file. Unless it is small, it counts until it is sent or given up: viewers who are slow to take
+    /// it hold no more memory together than `max_manifests`.
+    pub(crate) fn hold(&self, made: Found) -> Result<Found, Failure> {
+        let Found { head, content } = made;
+        let content = match content {
+            Content::Memory(bytes) if bytes.len() > MAX_UNCOUNTED => {
+                Content::Memory(self.manifests.count(bytes).ok_or_else(full)?)
+            }
+            Content::File { .. }
+            | Content::Memory(_)
+            | Content::Nothing
+            | Content::Shared { .. }
+            | Content::Stream { .. } => content,
+        };
+        Ok(Found { head, content })
     }
 
     /// The places below which URLs name files of the permitted video: those of its origin, and what that is known as.
@@ -83,8 +105,14 @@ impl Found {
     }
 }
 
+fn full() -> Failure {
+    tracing::warn!("manifests that are being sent have all the memory that they may have");
+    Failure::OriginBusy
+}
+
 async fn read_to_end(mut body: GateBody) -> Result<Bytes, BodyError> {
-    let mut bytes = BytesMut::new();
+    let length = usize::try_from(body.size_hint().lower()).unwrap_or_default();
+    let mut bytes = BytesMut::with_capacity(length);
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         if let Some(data) = frame?.data_ref() {
             bytes.extend_from_slice(data);

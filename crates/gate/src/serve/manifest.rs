@@ -30,7 +30,7 @@ struct Job {
     parameter: Option<TokenParameter>,
     modified: Option<UnixTime>,
     /// Held to the end, be the viewer there or not.
-    _room: Option<OwnedSemaphorePermit>,
+    room: Option<OwnedSemaphorePermit>,
 }
 
 /// The manifest that is asked for, with children that carry the viewer's credential.
@@ -47,23 +47,26 @@ pub(super) async fn rewritten(
         tracing::warn!(length, video.id = %permit.video(), path = %file, "a manifest is too large to be served");
         return Err(Failure::ManifestTooLarge);
     }
-    let _room = if length > MAX_AT_ONCE { Some(origins.room_for_large().await?) } else { None };
+    let room = if length > MAX_AT_ONCE { Some(origins.room_for_large(length).await?) } else { None };
     let text = found.read_whole().await?;
     let homes = Homes::new(permit.video(), origins.homes(permit)?);
     let path = format!("/{}/{}", permit.video(), file.as_str());
-    let job = Job { kind, text, path, homes, parameter: request.parameter.clone(), modified, _room };
-    job.done().await?.map_err(|error| {
+    let job = Job { kind, text, path, homes, parameter: request.parameter.clone(), modified, room };
+    let (made, _room) = job.done().await?;
+    let made = made.map_err(|error| {
         tracing::warn!(error = %Chain(&error), video.id = %permit.video(), path = %file, "a manifest is not served");
         if error.is_of_size() { Failure::ManifestTooLarge } else { Failure::ManifestUnreadable }
-    })
+    })?;
+    origins.hold(made)
 }
 
 impl Job {
-    async fn done(self) -> Result<Result<Found, ManifestError>, Failure> {
+    /// What became of it, and the room, which is to be held until that is counted.
+    async fn done(self) -> Result<(Result<Found, ManifestError>, Option<OwnedSemaphorePermit>), Failure> {
         if self.text.len() as u64 <= MAX_AT_ONCE {
-            return Ok(self.run());
+            return Ok((self.run(), self.room));
         }
-        spawn_blocking(move || self.run()).await.map_err(|stopped| {
+        spawn_blocking(move || (self.run(), self.room)).await.map_err(|stopped| {
             tracing::error!(error = %Chain(&stopped), "a manifest was not rewritten to its end");
             Failure::OriginFailed
         })
@@ -74,7 +77,7 @@ impl Job {
         let relocation = Relocation { manifest: path.file(), homes: &self.homes, parameter: self.parameter.as_ref() };
         let bytes = match rewrite(self.kind, &self.text, &relocation)? {
             Cow::Borrowed(_) => self.text.clone(),
-            Cow::Owned(new) => new.into(),
+            Cow::Owned(new) => new.into_boxed_slice().into(),
         };
         Ok(Found::in_memory(bytes, self.modified))
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use http::Method;
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
 use vidpass_gate::{OriginConfig, OriginKind, OriginLimits};
 
@@ -222,6 +224,39 @@ async fn no_more_large_ones_are_in_memory_than_there_is_room_for() {
         assert_eq!(answer.unwrap(), format!("200 {}", "\n".repeat(100_000)));
     }
     assert_eq!(get("large".to_owned()).await.unwrap().len(), 100_004, "there is room again");
+}
+
+#[tokio::test]
+async fn viewers_who_do_not_take_large_ones_hold_no_more_than_there_is_memory_for() {
+    let script = |head: &str| {
+        let lines = if head.contains("small") { 65_536 } else { 100_000 };
+        vec![Step::Send(whole(head, &b"\n".repeat(lines), ""))]
+    };
+    let origin = Upstream::start(script).await;
+    let limits = OriginLimits { max_manifests: 300 << 10, ..limits() };
+    let site = Site::start().with_origins(vec![("origin", origin.kind())], limits, None);
+    let large = "/public/large.m3u8";
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        waiting.push(site.begin(large).await.into_body());
+    }
+    let busy = site.get(large).await;
+    assert_eq!((&busy.summary()[..15], busy.header("retry-after")), ("503 origin_busy", "1"));
+    assert_eq!(site.ask(Method::HEAD, large, &[]).await.status, 503, "it would be made in memory too");
+    assert_eq!(site.get("/public/small.m3u8").await.body.len(), 65_536, "small ones are served all the same");
+
+    let sending = waiting[0].frame().await.unwrap().unwrap().into_data().unwrap();
+    drop(waiting.remove(0));
+    assert_eq!(site.get(large).await.status, 503, "a connection has the bytes, and has not sent them");
+    drop(sending);
+    for _ in 0..3 {
+        assert_eq!(site.get(large).await.body.len(), 100_000, "sent, it makes room again");
+    }
+    waiting.clear();
+    for _ in 0..3 {
+        waiting.push(site.begin(large).await.into_body());
+    }
+    assert!(waiting.iter().all(|body| body.size_hint().exact() == Some(100_000)), "given up, it makes room again");
 }
 
 fn with(path: &str, content: &str) -> Site {

@@ -89,6 +89,7 @@ pub(super) struct RawOriginLimits {
     read_timeout: Option<String>,
     max_requests: Option<usize>,
     max_shared: Option<String>,
+    max_manifests: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -180,6 +181,7 @@ impl RawOriginLimits {
         }
         let max_shared = p.size("origin_limits.max_shared", self.max_shared.as_deref().unwrap_or("256 MiB"));
         let max_object = p.size("cache.max_object", cache.max_object.as_deref().unwrap_or("64 MiB"));
+        let max_manifests = self.max_manifests(p);
         let (max_shared, max_object) = (max_shared?, max_object?);
         if max_object > max_shared {
             let value = cache.max_object.as_deref().unwrap_or("64 MiB");
@@ -191,8 +193,18 @@ impl RawOriginLimits {
             read_timeout: read?,
             max_requests,
             max_shared,
+            max_manifests: max_manifests?,
             max_object,
         })
+    }
+
+    fn max_manifests(&self, p: &mut Problems) -> Option<u64> {
+        let text = self.max_manifests.as_deref().unwrap_or("256 MiB");
+        let size = p.size("origin_limits.max_manifests", text)?;
+        if size < OriginLimits::MIN_MANIFESTS {
+            p.add("origin_limits.max_manifests", text, "must be at least 80 MiB, which one manifest may take");
+        }
+        Some(size)
     }
 }
 

@@ -97,6 +97,7 @@ fn all_problems_of_origins_are_reported_at_once() {
         [origin_limits]
         connect_timeout = "0s"
         max_requests = 0
+        max_manifests = "79 MiB"
         [cache]
         max_size = "1 GiB"
         max_object = "2 GiB"
@@ -115,6 +116,7 @@ fn all_problems_of_origins_are_reported_at_once() {
         "origins.b.style = \"host\"",
         "origin_limits.connect_timeout = \"0s\"",
         "origin_limits.max_requests = \"0\"",
+        "origin_limits.max_manifests = \"79 MiB\"",
         "cache.max_object = \"2 GiB\"",
     ] {
         assert!(error.contains(setting), "{setting} is not in:\n{error}");
