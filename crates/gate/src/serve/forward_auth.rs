@@ -130,17 +130,19 @@ fn redirect(headers: &mut HeaderMap, prefix: &AccelPrefix, permitted: &Permitted
 }
 
 /// What the proxy may need for serving, caching and logging without the token.
-fn facts(permitted: &Permitted<'_>, judged: &Judged<'_>) -> impl Iterator<Item = (HeaderName, String)> {
+///
+/// All of them, always: of what a proxy is not told, it could take the viewer's own word.
+fn facts(permitted: &Permitted<'_>, judged: &Judged<'_>) -> [(HeaderName, String); 6] {
     let Permitted { permit, path, same_for_all, .. } = permitted;
     let cache = cache_control(permit, *same_for_all, judged.now);
-    let facts = [
+    [
         (X_VIDPASS_PATH, format!("/{}", below_media(permit, path))),
         (X_VIDPASS_ACCOUNT, permit.account().to_string()),
         (X_VIDPASS_VIDEO, permit.video().to_string()),
         (X_VIDPASS_VIEWER, judged.line.viewer_address().to_string()),
+        (X_VIDPASS_KEY, permit.key_id().map(ToString::to_string).unwrap_or_default()),
         (X_VIDPASS_CACHE_CONTROL, cache.to_str().unwrap_or("no-store").to_owned()),
-    ];
-    facts.into_iter().chain(permit.key_id().map(|key| (X_VIDPASS_KEY, key.to_string())))
+    ]
 }
 
 /// `<account>/<uid>/<file>`, made anew from what was parsed.

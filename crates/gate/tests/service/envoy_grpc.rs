@@ -7,6 +7,7 @@ use envoy_types::ext_authz::v3::pb::{CheckRequest, CheckResponse, HttpResponse};
 use envoy_types::pb::envoy::config::core::v3::{Address, SocketAddress, address};
 use envoy_types::pb::envoy::service::auth::v3::AttributeContext;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Peer, Request as Asked};
+use envoy_types::pb::google::protobuf::value::Kind;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use prost::Message as _;
@@ -21,14 +22,40 @@ async fn a_good_token_gets_the_path_without_it() {
     let site = Site::start();
     let good = token("private", |_| {});
     let answer = ask(&site, ENVOY, question(&format!("/{good}/hls/seg-1.m4s"), "GET", "203.0.113.9", "")).await;
-    let Some(HttpResponse::OkResponse(ok)) = answer.unwrap().http_response else { panic!("refused") };
+    let answer = answer.unwrap();
+    let path = answer.dynamic_metadata.as_ref().and_then(|metadata| metadata.fields["path"].kind.clone());
+    assert_eq!(path, Some(Kind::StringValue("/owner/private/hls/seg-1.m4s".to_owned())), "for the log");
+    let Some(HttpResponse::OkResponse(ok)) = answer.http_response else { panic!("refused") };
     let set = |name: &str| {
         let header = ok.headers.iter().filter_map(|option| option.header.as_ref()).find(|header| header.key == name);
         header.map(|header| header.value.clone()).unwrap_or_default()
     };
     assert_eq!(set(":path"), "/owner/private/hls/seg-1.m4s");
     assert_eq!((set("x-vidpass-video"), set("x-vidpass-viewer")), ("private".into(), "203.0.113.9".into()));
+    assert_eq!(set("x-vidpass-key"), "key-1");
     assert_eq!(ok.response_headers_to_add.len(), 1, "how long it may be kept");
+}
+
+/// Envoy keeps what the viewer sent of each header that the answer does not name.
+#[tokio::test]
+async fn no_fact_is_left_to_the_viewer() {
+    let site = Site::start();
+    let answer = ask(&site, ENVOY, question("/public/hls/seg-1.m4s", "GET", "203.0.113.9", "")).await;
+    let Some(HttpResponse::OkResponse(ok)) = answer.unwrap().http_response else { panic!("refused") };
+    let headers: Vec<_> = ok.headers.into_iter().filter_map(|option| option.header).collect();
+    let told: Vec<_> = headers.iter().map(|header| (header.key.as_str(), header.value.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (":path", "/owner/public/hls/seg-1.m4s"),
+            ("x-vidpass-path", "/owner/public/hls/seg-1.m4s"),
+            ("x-vidpass-account", "owner"),
+            ("x-vidpass-video", "public"),
+            ("x-vidpass-viewer", "203.0.113.9"),
+            ("x-vidpass-key", ""),
+            ("x-vidpass-cache-control", "public, max-age=300"),
+        ]
+    );
 }
 
 #[tokio::test]

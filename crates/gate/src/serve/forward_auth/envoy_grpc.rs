@@ -12,6 +12,7 @@ use envoy_types::ext_authz::v3::{CheckRequestExt as _, CheckResponseExt as _};
 use envoy_types::pb::envoy::config::core::v3::HeaderValue;
 use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
+use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderName};
 use http::{Method, Request, Response, StatusCode};
 use tokio::time::timeout;
@@ -144,12 +145,14 @@ fn headers(http: Option<&HttpRequest>) -> HeaderMap {
     pairs.filter_map(|(name, value)| Some((name.parse::<HeaderName>().ok()?, value.parse().ok()?))).collect()
 }
 
-/// Lets Envoy go on, with the path without the token in place of the one that the viewer sent.
+/// Lets Envoy go on, with the path without the token in place of the one that the viewer sent. The path is metadata too:
+/// for a log, where a header could be the viewer's of a request that Envoy refuses without a question.
 fn allowed(permitted: &Permitted<'_>, judged: &Judged<'_>) -> CheckResponse {
-    let (mut upstream, mut downstream) = (Vec::new(), Vec::new());
+    let (mut upstream, mut downstream, mut for_the_log) = (Vec::new(), Vec::new(), Struct::default());
     for (name, value) in facts(permitted, judged) {
         if name == X_VIDPASS_PATH {
             upstream.push(header(PATH, value.clone()));
+            for_the_log.fields.insert("path".to_owned(), Value { kind: Some(Kind::StringValue(value.clone())) });
         }
         if name == X_VIDPASS_CACHE_CONTROL {
             downstream.push(header(CACHE_CONTROL.as_str(), value.clone()));
@@ -159,6 +162,7 @@ fn allowed(permitted: &Permitted<'_>, judged: &Judged<'_>) -> CheckResponse {
     downstream.extend(permitted.dry_run.map(|decision| header(X_VIDPASS_DECISION.as_str(), decision.to_string())));
     judged.line.served(StatusCode::OK);
     let mut response = CheckResponse::with_status(Status::new(Code::Ok, ""));
+    response.set_dynamic_metadata(Some(for_the_log));
     let ok = OkHttpResponse { headers: upstream, response_headers_to_add: downstream, ..OkHttpResponse::default() };
     response.set_http_response(ok);
     response
