@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 use tracing::{error, info, warn};
 use vidpass_api::{ApiConfig, CountryLookup, PublicUrl, Readiness};
-use vidpass_gate::{CountrySource, Gate, GateParts, GateService, Judge, Reload, ViewerResolver};
+use vidpass_gate::{CountrySource, ForwardedHeader, Gate, GateParts, GateService, Judge, Reload, ViewerResolver};
 use vidpass_store::Store;
 use vidpass_token::{AccountId, Chain, Clock, VideoId};
 
@@ -83,11 +83,14 @@ impl Server {
             address_in_log: config.log.viewer_address.clone(),
             clock: clock.clone(),
         });
-        let viewers = ViewerResolver::new(config.viewer.trusted_proxies.clone(), config.viewer.forwarded_header);
+        let viewers = |header| ViewerResolver::new(config.viewer.trusted_proxies.clone(), header);
+        // Whatever the gate's own viewers come through: each proxy that asks appends to this header, and to no other.
+        let asked_for = viewers(ForwardedHeader::XForwardedFor);
         let mut forward_auth = Vec::new();
         for config in &config.forward_auth {
-            forward_auth.push(ForwardAuthListener::bind(config, &judge, &viewers).await?);
+            forward_auth.push(ForwardAuthListener::bind(config, &judge, &asked_for).await?);
         }
+        let viewers = viewers(config.viewer.forwarded_header);
         let service = GateService::new(GateParts { judge, viewers, origins });
         let mut tasks = JoinSet::new();
         tasks.spawn(follow::follow(store.clone(), gate, follower, seq, (heard, clock.clone())));
