@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use vidpass_token::{Claims, SigningKey, UnixTime};
 
-use super::{Installed, Process, copy_all, repository};
+use super::{Installed, Process, copy_all, files_below, repository};
 
 /// What only the neighbour's file contains.
 pub(crate) const SECRET: &str = "the neighbour's secret";
@@ -23,6 +23,8 @@ pub(crate) struct Guarded {
     pub(crate) api_token: String,
     pub(crate) key: SigningKey,
     origin: Origin,
+    /// Where proxies fetch files.
+    pub(crate) origin_address: String,
 }
 
 /// nginx with a folder of videos and nothing else: what guards nothing by itself.
@@ -33,7 +35,7 @@ pub(crate) struct Origin {
 }
 
 impl Guarded {
-    /// Account `owner` has the videos `sample`, with downloads, and `neighbour`.
+    /// Account `owner` has the videos `sample`, with downloads, and `neighbour`, and `open`, which needs no token.
     pub(crate) fn start(name: &str) -> Self {
         Self::start_with(name, "")
     }
@@ -44,6 +46,7 @@ impl Guarded {
         installed.json(&["account", "create", "--name", "Owner", "--id", "owner"]);
         installed.json(&["video", "create", "--uid", "sample", "--downloads", "true"]);
         installed.json(&["video", "create", "--uid", "neighbour"]);
+        installed.json(&["video", "create", "--uid", "open", "--require-signed-urls", "false"]);
         let api_token = installed.json(&["api-token", "create", "--name", "Tests"]);
         let key = installed.json(&["key", "create"]);
         let media = installed.media().join("owner");
@@ -60,6 +63,7 @@ impl Guarded {
             api_token: api_token["token"].as_str().unwrap().to_owned(),
             key: SigningKey::from_jwk(None, key["jwk"].as_str().unwrap()).unwrap(),
             installed,
+            origin_address: origin.address.clone(),
             origin,
         }
     }
@@ -140,22 +144,27 @@ impl Proxy {
         proxy
     }
 
+    /// Everything that the proxy wrote, once it has written `line`.
+    #[track_caller]
+    pub(crate) fn logs_with(&mut self, line: &str) -> String {
+        let Self { process, folder, .. } = self;
+        process.wait_for(|process| Some(logs(process, folder.path())).filter(|text| text.contains(line)))
+    }
+
     /// Everything that the proxy wrote, wherever that is.
     pub(crate) fn all_logs(&self) -> String {
-        let mut text = self.process.log() + &self.process.printed();
-        let mut folders = vec![self.folder.path().to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if path.extension().is_some_and(|extension| extension == "log") {
-                    text += &String::from_utf8_lossy(&std::fs::read(path).unwrap());
-                }
-            }
-        }
-        text
+        logs(&self.process, self.folder.path())
     }
+}
+
+fn logs(process: &Process, folder: &Path) -> String {
+    let mut text = process.log() + &process.printed();
+    for path in files_below(folder) {
+        if path.extension().is_some_and(|extension| extension == "log") {
+            text += &String::from_utf8_lossy(&std::fs::read(folder.join(path)).unwrap());
+        }
+    }
+    text
 }
 
 /// The text of an example in this test's place. What it replaces must be there: an example that drifts is noticed.
@@ -165,10 +174,10 @@ fn adapted(text: &str, example: &Example, own: u16, asked: &str, guarded: &Guard
     let text = text
         .replace("127.0.0.1:9191", asked)
         .replace("address: 127.0.0.1, port_value: 9191", &format!("address: 127.0.0.1, port_value: {}", port_of(asked)))
-        .replace("127.0.0.1:8081", &guarded.origin.address)
+        .replace("127.0.0.1:8081", &guarded.origin_address)
         .replace(
             "address: 127.0.0.1, port_value: 8081",
-            &format!("address: 127.0.0.1, port_value: {}", port_of(&guarded.origin.address)),
+            &format!("address: 127.0.0.1, port_value: {}", port_of(&guarded.origin_address)),
         )
         .replace("user www-data;", "user root;\ndaemon off;")
         .replace("worker_processes auto;", "worker_processes 1;")
@@ -212,7 +221,9 @@ fn haproxy(file: &Path) -> Command {
 
 fn envoy(file: &Path) -> Command {
     let mut command = Command::new(repository().join("tests/clients/python/.venv/bin/envoy"));
-    command.args(["--disable-hot-restart", "--concurrency", "1", "-l", "warning", "-c"]).arg(file);
+    // By itself it writes its access log every ten seconds.
+    command.args(["--disable-hot-restart", "--concurrency", "1", "--file-flush-interval-msec", "1"]);
+    command.args(["-l", "warning", "-c"]).arg(file);
     command
 }
 

@@ -6,6 +6,7 @@ mod files;
 mod guarded;
 mod installed;
 mod process;
+mod recorder;
 mod site;
 
 pub(crate) use answer::{Answer, client};
@@ -14,4 +15,5 @@ pub(crate) use files::{copy_all, files_below};
 pub(crate) use guarded::{EXAMPLES, Example, Guarded, Origin, Proxy, SECRET, free_port, now};
 pub(crate) use installed::Installed;
 pub(crate) use process::{Process, repository, run, vidpass};
+pub(crate) use recorder::Recorder;
 pub(crate) use site::Demo;
