@@ -1,17 +1,13 @@
 //! Every example of `deploy/`, started with nothing but its package: it serves whom vidpass lets in, and nobody else.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::process::Command;
-use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 use vidpass_token::json::Json;
 use vidpass_token::{Claims, SigningKey, UnixTime, parse_rules};
 
-use crate::corpus::{hostile_targets, ordinary_paths};
-use crate::support::{Answer, Example, Guarded, Proxy, SECRET, client, files_below, now, repository, run};
+use crate::support::{Answer, Example, Guarded, Proxy, client, files_below, now, repository, run};
 
 const MANIFEST: &str = "manifest/video.m3u8";
 
@@ -44,13 +40,13 @@ macro_rules! for_each_example {
 }
 
 mod answers;
+mod hostile;
 
 for_each_example!(
     serves_a_good_token_and_refuses_others,
     answers_others_as_vidpass_does,
     reads_the_token_where_it_is_set,
     reads_one_header_for_the_address,
-    opens_no_hostile_path,
     serves_nothing_without_vidpass,
     plays_with_ffmpeg_and_in_chromium,
 );
@@ -266,33 +262,6 @@ async fn reads_one_header_for_the_address(example: &Example) {
     }
 }
 
-async fn opens_no_hostile_path(example: &Example) {
-    let guarded = Guarded::start(&format!("hostile-{}", example.name));
-    let proxy = Proxy::start(example, &guarded, "hostile");
-    let token = guarded.token(|_| {});
-    let own = guarded.token(|claims| claims.video = "neighbour".parse().unwrap());
-    let answer = raw(&proxy, &format!("/{own}/secret.m3u8"));
-    assert!(answer.contains(SECRET), "its owner's path opens it: {answer}");
-
-    let targets = hostile_targets(&token, 11);
-    assert!(targets.len() >= 3_000, "{} paths", targets.len());
-    for target in &targets {
-        let answer = raw(&proxy, target);
-        assert!(!answer.contains(SECRET), "{target:?}: {answer}");
-    }
-    let ordinary = ordinary_paths();
-    assert!(ordinary.len() >= 30);
-    let sample = guarded.installed.media().join("owner/sample");
-    for path in ordinary {
-        let file = sample.join(&path);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, "mine").unwrap();
-        let answer = raw(&proxy, &format!("/{token}/{path}"));
-        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("mine"), "{path}: {answer}");
-    }
-    no_log_has_the_token(&guarded, &proxy, &token);
-}
-
 async fn serves_nothing_without_vidpass(example: &Example) {
     let mut guarded = Guarded::start(&format!("stopped-{}", example.name));
     let proxy = Proxy::start(example, &guarded, "stopped");
@@ -331,29 +300,4 @@ fn block(claims: &mut Claims, rules: &str) {
 
 async fn get(url: &str, headers: &[(&str, &str)]) -> Answer {
     Answer::to(client().get(url), headers).await
-}
-
-/// The answer to a request of which every byte of the target goes out as it is: all of it, or as much as comes before the
-/// proxy falls silent, for it need not close a connection on which it understood nothing.
-fn raw(proxy: &Proxy, target: &str) -> String {
-    let mut stream = TcpStream::connect(&proxy.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-    let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let (mut answer, mut chunk) = (Vec::new(), [0; 16 * 1024]);
-    while !is_whole(&answer) {
-        match stream.read(&mut chunk) {
-            Ok(0) | Err(_) => break,
-            Ok(length) => answer.extend_from_slice(&chunk[..length]),
-        }
-    }
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-/// Whether an answer has as many bytes as its head says.
-fn is_whole(answer: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(answer).to_ascii_lowercase();
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
-    length.is_some_and(|length| body.len() >= length)
 }

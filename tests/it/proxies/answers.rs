@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
-use super::{Answer, Example, Guarded, MANIFEST, Proxy, SECRET, client, get, raw, repository, run};
-use crate::support::{EXAMPLES, Recorder, free_port};
+use super::hostile::raw;
+use super::{Answer, Example, Guarded, MANIFEST, Proxy, client, get, repository, run};
+use crate::support::{EXAMPLES, Recorder, SECRET, free_port};
 
 for_each_example!(only_files_may_be_kept, pages_run_nothing);
 for_each_example!(of a folder: links_lead_nowhere);
