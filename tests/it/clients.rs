@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use vidpass_store::{ApiSecret, MasterKey, NewAccount, NewVideo, Store};
-use vidpass_token::{SigningKey, UnixTime};
+use vidpass_token::{Algorithm, SigningKey, UnixTime};
 
 use crate::support::{Demo, Installed, repository, run};
 
@@ -69,7 +69,7 @@ fn the_python_sdks_own_tests() {
         store.create_account(&NewAccount { id: Some(account), name: "SDK".to_owned() }, now).await.unwrap();
         let (account, secret) = (ID.parse().unwrap(), "144c9defac04969c7bfad8efaa8ea194".parse::<ApiSecret>().unwrap());
         store.create_api_key(&account, "user@example.com", Some(secret), now).await.unwrap();
-        let signing = SigningKey::generate(ID.parse().unwrap()).unwrap();
+        let signing = SigningKey::generate(Algorithm::Rs256, ID.parse().unwrap()).unwrap();
         store.add_signing_key(&account, signing.public(), signing.id().clone(), now).await.unwrap();
         let video = NewVideo::private(Some("ea95132c15732412d22c1476fa83f27a".parse().unwrap()));
         store.register_video(&account, video, now).await.unwrap();

@@ -5,7 +5,7 @@ use std::process::Command;
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 use vidpass_token::json::Json;
-use vidpass_token::{Claims, SigningKey, UnixTime, parse_rules};
+use vidpass_token::{Algorithm, Claims, SigningKey, UnixTime, parse_rules};
 
 use crate::support::{Answer, Example, Guarded, Proxy, client, files_below, now, repository, run};
 
@@ -89,8 +89,8 @@ async fn every_file_is_served(proxy: &Proxy, token: &str) {
 }
 
 async fn each_denial_arrives(example: &Example, guarded: &Guarded, proxy: &Proxy) {
-    let stranger = SigningKey::generate("stranger".parse().unwrap()).unwrap();
-    let impostor = SigningKey::generate(guarded.key.id().clone()).unwrap();
+    let stranger = SigningKey::generate(Algorithm::Rs256, "stranger".parse().unwrap()).unwrap();
+    let impostor = SigningKey::generate(Algorithm::Rs256, guarded.key.id().clone()).unwrap();
     let claims = Claims::new("sample".parse().unwrap(), UnixTime(now() + 600));
     let signed = |key: &SigningKey| key.sign(&claims).unwrap().as_str().to_owned();
     let only_nginx = |status| if example.preset == "nginx" { 403 } else { status };

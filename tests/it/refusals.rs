@@ -1,7 +1,7 @@
 //! What the running gate answers to good and bad tokens.
 
 use serde_json::json;
-use vidpass_token::{Claims, SigningKey, UnixTime};
+use vidpass_token::{Algorithm, Claims, SigningKey, UnixTime};
 
 use crate::support::{Demo, now};
 
@@ -48,8 +48,8 @@ async fn each_refusal_has_its_code() {
     let mut changed_signature = good.clone();
     changed_signature
         .replace_range(good.len() - 9..good.len() - 8, if good.as_bytes()[good.len() - 9] == b'A' { "B" } else { "A" });
-    let stranger = SigningKey::generate("stranger".parse().unwrap()).unwrap();
-    let impostor = SigningKey::generate(key.id.parse().unwrap()).unwrap();
+    let stranger = SigningKey::generate(Algorithm::Rs256, "stranger".parse().unwrap()).unwrap();
+    let impostor = SigningKey::generate(Algorithm::Rs256, key.id.parse().unwrap()).unwrap();
 
     for (what, credential, expected) in [
         ("good", good.clone(), "200"),

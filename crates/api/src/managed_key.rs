@@ -6,7 +6,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use vidpass_store::{MAX_SIGNING_KEYS, Store, StoreError};
-use vidpass_token::{AccountId, KeyId, SigningKey, UnixTime};
+use vidpass_token::{AccountId, Algorithm, KeyId, SigningKey, UnixTime};
 
 use crate::error::ApiError;
 
@@ -115,7 +115,7 @@ async fn require_room(store: &Store, account: &AccountId) -> Result<(), ApiError
 }
 
 async fn generate(turn: OwnedSemaphorePermit) -> Result<(SigningKey, OwnedSemaphorePermit), ApiError> {
-    let (made, turn) = work(turn, || SigningKey::generate(KeyId::random())).await?;
+    let (made, turn) = work(turn, || SigningKey::generate(Algorithm::Rs256, KeyId::random())).await?;
     Ok((made.map_err(ApiError::KeyGeneration)?, turn))
 }
 
@@ -144,7 +144,7 @@ mod tests {
         let store = Store::create_or_open(&url, &MasterKey::generate().unwrap()).await.unwrap();
         let now = UnixTime(1_800_000_000);
         let account = store.create_account(&NewAccount { id: None, name: "full".to_owned() }, now).await.unwrap().id;
-        let key = SigningKey::generate(KeyId::random()).unwrap();
+        let key = SigningKey::generate(Algorithm::Rs256, KeyId::random()).unwrap();
         for _ in 0..MAX_SIGNING_KEYS {
             store.add_signing_key(&account, key.public(), KeyId::random(), now).await.unwrap();
         }

@@ -60,13 +60,13 @@ impl Weighter<Box<str>, Arc<Verified>> for ByBytes {
 
 #[cfg(test)]
 mod tests {
-    use vidpass_token::{Claims, SigningKey, UnixTime, UnverifiedToken};
+    use vidpass_token::{Algorithm, Claims, SigningKey, UnixTime, UnverifiedToken};
 
     use super::*;
 
     #[test]
     fn memory_is_bounded_and_the_exact_text_counts() {
-        let key = SigningKey::generate("k".parse().unwrap()).unwrap();
+        let key = SigningKey::generate(Algorithm::Rs256, "k".parse().unwrap()).unwrap();
         let token = key.sign(&Claims::new("v".parse().unwrap(), UnixTime(2_000_000_000))).unwrap();
         let unverified = UnverifiedToken::parse(token.as_str()).unwrap();
         let fingerprint = unverified.fingerprint();

@@ -11,7 +11,7 @@ use crate::access::RuleProblem;
 use crate::claims::{self, Claims, SignedClaims};
 use crate::id::KeyId;
 use crate::json::{Json, JsonError};
-use crate::key::{ALGORITHM, PublicKey, SigningKey};
+use crate::key::{PublicKey, SigningKey};
 use crate::time::UnixTime;
 
 /// The longest token that is read, in bytes.
@@ -167,14 +167,14 @@ pub enum SignError {
 }
 
 impl SigningKey {
-    /// Signs `claims` and checks the signature before it is given out: a fault in an RSA computation would otherwise
-    /// give the private key away.
+    /// Signs `claims` and checks the signature before it is given out: a fault in the computation could
+    /// otherwise give the private key away.
     ///
     /// # Errors
     /// [`SignError`]
     pub fn sign(&self, claims: &Claims) -> Result<Token, SignError> {
         claims.check_times()?;
-        let header = serde_json::json!({ "alg": ALGORITHM, "kid": self.id().as_str() }).to_string();
+        let header = serde_json::json!({ "alg": self.algorithm().name(), "kid": self.id().as_str() }).to_string();
         let payload = claims.to_payload(self.id()).expect("claims have only text keys");
         let mut token = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload));
         let signature = self.sign_message(token.as_bytes()).map_err(|_| SignError::Faulty)?;
@@ -229,7 +229,7 @@ impl<'a> UnverifiedToken<'a> {
     /// [`VerifyError::SignatureInvalid`] or [`VerifyError::KidMismatch`].
     pub fn verify(self, key: &PublicKey) -> Result<SignedClaims, VerifyError> {
         let signed = || key.verifies(self.signing_input.as_bytes(), &self.signature);
-        if self.algorithm != ALGORITHM || !signed() {
+        if self.algorithm != key.algorithm().name() || !signed() {
             return Err(VerifyError::SignatureInvalid { key: self.kid.any });
         }
         match self.kid {

@@ -6,12 +6,12 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use vidpass_token::{
+//! use vidpass_token::{Algorithm,
 //!     AccountPolicy, Ask, Asset, Claims, Country, Limits, SigningKey, Terms, UnixTime, UnverifiedToken, VideoPolicy, Viewer,
 //! };
 //!
 //! let now = UnixTime(1_800_000_000);
-//! let key = SigningKey::generate("key-1".parse()?)?;
+//! let key = SigningKey::generate(Algorithm::Rs256, "key-1".parse()?)?;
 //! let token = key.sign(&Claims::new("video-1".parse()?, now.plus(Duration::from_secs(3600))))?;
 //!
 //! let unverified = UnverifiedToken::parse(token.as_str())?;
@@ -58,7 +58,7 @@ pub use denial::{Denial, HeaderProblem};
 pub use explain::{Explanation, Failure, Finding, Inspected, Inspection, KnownKey, MatchedRule, Outcome, Rehearsal};
 pub use id::{AccountId, IdError, KeyId, OriginName, TokenId, VideoId};
 pub use jws::{MAX_TOKEN_LENGTH, MalformedToken, SignError, Token, TokenFingerprint, UnverifiedToken, VerifyError};
-pub use key::{KeyError, PublicKey, SigningKey};
+pub use key::{Algorithm, AlgorithmError, KeyError, PublicKey, SigningKey, Weakness};
 pub use origin::{AllowedOrigin, OriginError, RequestOrigin, RequestOriginError, host_and_port};
 pub use path::{Credential, FilePath, MAX_PATH_LENGTH, MAX_QUERY_LENGTH, MediaPath, PathError, is_segment};
 pub use policy::{AccountPolicy, Limits, Terms, VideoPolicy};

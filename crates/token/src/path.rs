@@ -13,7 +13,7 @@ pub const MAX_PATH_LENGTH: usize = 8 * 1024;
 /// The longest query that is tolerated, in bytes. It never decides who may watch.
 pub const MAX_QUERY_LENGTH: usize = 8 * 1024;
 
-/// The longest segment that stands in a log, in bytes. The shortest RS256 signature alone has 342.
+/// The longest segment that stands in a log, in bytes. The shortest token has more.
 const MAX_LOGGED_SEGMENT: usize = 128;
 
 /// How many segments stand in a log, after the first.

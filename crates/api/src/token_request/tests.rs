@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use vidpass_token::json::Json;
-use vidpass_token::{KeyId, SigningKey, UnixTime};
+use vidpass_token::{Algorithm, KeyId, SigningKey, UnixTime};
 
 use super::TokenRequest;
 use crate::config::ApiConfig;
@@ -10,7 +10,7 @@ use crate::problem::Problem;
 const NOW: UnixTime = UnixTime(1_800_000_000);
 
 static PEM: LazyLock<String> =
-    LazyLock::new(|| SigningKey::generate(KeyId::random()).unwrap().to_pem_base64().to_string());
+    LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, KeyId::random()).unwrap().to_pem_base64().to_string());
 
 #[test]
 fn times_have_defaults_and_limits() {

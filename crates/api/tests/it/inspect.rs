@@ -9,15 +9,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use vidpass_store::NewVideo;
-use vidpass_token::SigningKey;
+use vidpass_token::{Algorithm, SigningKey};
 
 use crate::site::{ACCOUNT, NOW, Site};
 
 const INSPECT: &str = "/stream/tokens/inspect";
 const HEADER: &str = r#"{"alg":"RS256","kid":"key-1"}"#;
 
-static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("key-1".parse().unwrap()).unwrap());
-static OTHER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("key-1".parse().unwrap()).unwrap());
+static KEY: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, "key-1".parse().unwrap()).unwrap());
+static OTHER: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, "key-1".parse().unwrap()).unwrap());
 
 #[tokio::test]
 async fn a_good_token_is_admitted() {

@@ -1,7 +1,7 @@
 //! Signing keys: made, listed, deleted.
 
 use serde_json::{Value, json};
-use vidpass_token::SigningKey;
+use vidpass_token::{Algorithm, SigningKey};
 
 use crate::site::{ACCOUNT, NOW, Site, VIDEO};
 
@@ -68,7 +68,7 @@ async fn the_managed_key_is_not_listed() {
 async fn a_key_of_another_account_is_unknown() {
     let site = Site::start().await;
     site.other_account("other").await;
-    let key = SigningKey::generate("theirs".parse().unwrap()).unwrap();
+    let key = SigningKey::generate(Algorithm::Rs256, "theirs".parse().unwrap()).unwrap();
     let other = "other".parse().unwrap();
     site.store.add_signing_key(&other, key.public(), "theirs".parse().unwrap(), NOW).await.unwrap();
     assert_eq!(site.delete("/stream/keys/theirs").await.reasons(), ["key_unknown"]);
@@ -78,7 +78,7 @@ async fn a_key_of_another_account_is_unknown() {
 #[tokio::test]
 async fn an_account_has_a_thousand_keys_at_most() {
     let site = Site::start().await;
-    let key = SigningKey::generate("k".parse().unwrap()).unwrap();
+    let key = SigningKey::generate(Algorithm::Rs256, "k".parse().unwrap()).unwrap();
     let account = ACCOUNT.parse().unwrap();
     for n in 0..1000 {
         site.store.add_signing_key(&account, key.public(), format!("key-{n}").parse().unwrap(), NOW).await.unwrap();

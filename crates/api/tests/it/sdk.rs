@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use serde_json::json;
-use vidpass_token::{KeyId, SigningKey};
+use vidpass_token::{Algorithm, KeyId, SigningKey};
 
 use crate::site::{ACCOUNT, API_KEY, Answer, EMAIL, Site, VIDEO, payload};
 
@@ -10,7 +10,7 @@ use crate::site::{ACCOUNT, API_KEY, Answer, EMAIL, Site, VIDEO, payload};
 #[tokio::test]
 async fn a_token_with_every_option() {
     let site = Site::start().await;
-    let pem = SigningKey::generate(KeyId::random()).unwrap().to_pem_base64();
+    let pem = SigningKey::generate(Algorithm::Rs256, KeyId::random()).unwrap().to_pem_base64();
     let rules = r#"[{"action":"block","country":["US","MX"],"ip":["string"],"type":"ip.geoip.country"},{"action":"allow","country":["string"],"ip":["93.184.216.0/24","2400:cb00::/32"],"type":"ip.src"},{"action":"block","country":["string"],"ip":["string"],"type":"any"}]"#;
     let typescript_and_python = format!(
         r#"{{"id":"ab0d4ef71g4425f8dcba9041231813000","accessRules":{rules},"downloadable":true,"exp":0,"flags":{{"original":true}},"nbf":0,"pem":"{}"}}"#,

@@ -5,12 +5,14 @@ use std::sync::LazyLock;
 use axum::body::Body;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use vidpass_token::{KeyId, SigningKey};
+use vidpass_token::{Algorithm, KeyId, SigningKey};
 
 use crate::site::{ACCOUNT, NOW, Site, VIDEO, payload, verified};
 
-static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("own-key".parse().unwrap()).unwrap());
-static OTHER_KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(KeyId::random()).unwrap());
+static KEY: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, "own-key".parse().unwrap()).unwrap());
+static OTHER_KEY: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, KeyId::random()).unwrap());
 
 #[tokio::test]
 async fn no_body_an_empty_one_and_an_empty_object_ask_for_the_defaults() {
@@ -165,7 +167,7 @@ async fn half_a_key_and_broken_keys_are_refused() {
     ");
     assert_snapshot!(site.token(&with_key("own-key", &KEY.public().to_pem())).await.refusal(), @"
     400
-    10005 pem_invalid /pem | pem: not a private key that can be used: a PEM block `PUBLIC KEY` cannot be used here; give an RSA private key, PKCS#1 or PKCS#8, without a passphrase
+    10005 pem_invalid /pem | pem: not a private key that can be used: a PEM block `PUBLIC KEY` cannot be used here; give a private key, PKCS#8, PKCS#1 or SEC 1, without a passphrase
     ");
 }
 

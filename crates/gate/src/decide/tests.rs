@@ -1,14 +1,14 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use vidpass_token::{AccountPolicy, Claims, Country, SigningKey, Token, VideoPolicy};
+use vidpass_token::{AccountPolicy, Algorithm, Claims, Country, SigningKey, Token, VideoPolicy};
 
 use super::*;
 
 const NOW: UnixTime = UnixTime(1_800_000_000);
 
-static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(id("key-1")).unwrap());
-static OTHER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(id("key-1")).unwrap());
+static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, id("key-1")).unwrap());
+static OTHER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, id("key-1")).unwrap());
 
 #[test]
 fn a_gate_without_a_catalogue_refuses_everybody() {

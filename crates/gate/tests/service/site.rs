@@ -17,7 +17,7 @@ use vidpass_gate::{
     GateParts, GateService, Judge, OriginConfig, OriginKind, OriginLimits, Origins, OriginsConfig, PathTemplate,
     ViewerResolver,
 };
-use vidpass_token::{Claims, SigningKey, UnixTime, VideoPolicy};
+use vidpass_token::{Algorithm, Claims, SigningKey, UnixTime, VideoPolicy};
 
 /// The account that owns every video.
 const ACCOUNT: &str = "owner";
@@ -34,7 +34,8 @@ pub(crate) const SECRET: &str = "the neighbour's secret";
 /// Trusted to say who the viewer is.
 pub(crate) const PROXY: &str = "10.0.0.1:50000";
 
-static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("key-1".parse().unwrap()).unwrap());
+static KEY: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, "key-1".parse().unwrap()).unwrap());
 
 pub(crate) struct Site {
     pub(crate) gate: Arc<Gate>,
@@ -221,7 +222,8 @@ pub(crate) fn token(video: &str, change: impl FnOnce(&mut Claims)) -> String {
 
 /// Signed by a key that nobody registered, under the id of one that is.
 pub(crate) fn forged(video: &str) -> String {
-    static OTHER: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate("key-1".parse().unwrap()).unwrap());
+    static OTHER: LazyLock<SigningKey> =
+        LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, "key-1".parse().unwrap()).unwrap());
     sign(&OTHER, video, |_| {})
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, Store, StoreError};
-use vidpass_token::{AccountId, KeyId, SigningKey, UnixTime};
+use vidpass_token::{AccountId, Algorithm, KeyId, SigningKey, UnixTime};
 
 use crate::postgres_server::postgres_server;
 
@@ -14,9 +14,11 @@ use crate::postgres_server::postgres_server;
 pub(crate) const NOW: UnixTime = UnixTime(1_800_000_000);
 
 /// A key pair that all tests share, since making one takes long.
-pub(crate) static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(id("key-1")).unwrap());
+pub(crate) static KEY: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, id("key-1")).unwrap());
 /// Another one.
-pub(crate) static OTHER_KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(id("key-2")).unwrap());
+pub(crate) static OTHER_KEY: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, id("key-2")).unwrap());
 
 /// A place for one database, gone with its value.
 pub(crate) struct Home {

@@ -60,7 +60,7 @@ fn for_denial(denial: &Denial, claims: Option<&SignedClaims>, terms: &Terms<'_>,
         }
         Denial::KidMismatch { .. } => "Write the same `kid` into header and payload, or into one of them alone.",
         Denial::SignatureInvalid { .. } => {
-            "Sign with the private key that is registered under this `kid`, with RS256; and do not change the token \
+            "Sign with the private key that is registered under this `kid`, with its algorithm; and do not change the token \
              afterwards."
         }
         Denial::TokenExpired { .. } => "Issue a new token; where viewers watch for long, with a later `exp`.",

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use vidpass_store::{Deletion, SigningKeyRecord};
-use vidpass_token::{AccountId, KeyId, SigningKey};
+use vidpass_token::{AccountId, Algorithm, KeyId, SigningKey};
 
 use super::{master_key, store};
 use crate::cli::OfAccount;
@@ -66,7 +66,7 @@ impl Key {
 impl Create {
     async fn run(self) -> anyhow::Result<()> {
         let (store, account) = store::open_account(&self.of).await?;
-        let key = tokio::task::spawn_blocking(|| SigningKey::generate(KeyId::random())).await??;
+        let key = tokio::task::spawn_blocking(|| SigningKey::generate(Algorithm::Rs256, KeyId::random())).await??;
         // The file first: a key whose private part is lost would only be a riddle in the list.
         if let Some(file) = &self.out {
             master_key::write_secret(file, &key.to_pem())?;
