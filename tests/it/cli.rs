@@ -96,6 +96,41 @@ fn a_token_is_signed_inspected_and_rehearsed_offline() {
     check(at, None, token, "192.0.2.7 --country SE", "key_unknown");
 }
 
+/// The private half is made elsewhere and stays there.
+#[test]
+fn a_key_of_ones_own_is_imported_and_its_tokens_are_good() {
+    let installed = Installed::new("cli-import");
+    let at = installed.folder();
+    ok(site(at).args(["account", "create", "--name", "A"]));
+    ok(site(at).args(["video", "create", "--uid", "v1"]));
+    let openssl = |arguments: &[&str]| {
+        let output = Command::new("openssl").args(arguments).current_dir(at).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+    };
+    for (algorithm, make) in [
+        ("ES256", &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"][..]),
+        ("EdDSA", &["-algorithm", "ED25519"]),
+        ("RS256", &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
+    ] {
+        openssl(&[&["genpkey", "-out", "private.pem"], make].concat());
+        openssl(&["pkey", "-in", "private.pem", "-pubout", "-out", "public.pem"]);
+        let import = ["key", "import", "--json", "--kid", algorithm, "public.pem"];
+        let imported = json(site(at).args(import).current_dir(at));
+        assert_eq!((&imported["id"], &imported["alg"]), (&algorithm.into(), &algorithm.into()));
+        let sign = ["token", "sign", "--video", "v1", "--kid", algorithm, "--key", "private.pem"];
+        let token = ok(vidpass().args(sign).current_dir(at));
+        check(at, None, token.trim(), "192.0.2.7", "admitted");
+        assert!(failed(site(at).args(import).current_dir(at)).contains(algorithm), "an id is taken once");
+    }
+    std::fs::write(
+        at.join("known.jwk"),
+        r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+    )
+    .unwrap();
+    let refused = failed(site(at).args(["key", "import", "known.jwk"]).current_dir(at));
+    assert!(refused.contains("it was published"), "{refused}");
+}
+
 #[test]
 fn a_rule_that_is_none_is_explained() {
     let installed = Installed::new("cli");

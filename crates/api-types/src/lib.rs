@@ -15,7 +15,7 @@ mod video;
 pub use download::{Download, Downloads};
 pub use envelope::{Envelope, Failure, Item, Source};
 pub use inspection::{InspectToken, InspectedCheck, InspectedClaims, InspectedRule, RehearsedRequest, TokenInspection};
-pub use key::{CreatedKey, ListedKey};
+pub use key::{CreateKey, CreatedKey, ListedKey};
 pub use reason::{Reason, UnknownReason};
 pub use service::{Health, Readiness, VerifiedCredential};
 pub use token::{IssueToken, IssuedToken, Rule, TokenFlags};

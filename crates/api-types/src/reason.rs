@@ -43,6 +43,10 @@ macro_rules! reasons {
 reasons! {
     /// The caller's credentials are good, and for another account than the one in the path.
     AccountForeign = "account_foreign", 10000;
+    /// `alg` is none of the algorithms that keys may have.
+    AlgInvalid = "alg_invalid", 10005;
+    /// `alg` is not the algorithm of the key that came with it.
+    AlgMismatch = "alg_mismatch", 10005;
     /// The body ended before it was whole.
     BodyInterrupted = "body_interrupted", 10005;
     /// The body is not JSON.
@@ -79,16 +83,26 @@ reasons! {
     InternalError = "internal_error", 10001;
     /// A text is not an IP address.
     IpInvalid = "ip_invalid", 10005;
+    /// `jwk` is not a key that can be used.
+    JwkInvalid = "jwk_invalid", 10005;
     /// The signing key was deleted.
     KeyDeleted = "key_deleted", 10005;
     /// `id` is not an id.
     KeyIdInvalid = "key_id_invalid", 10005;
+    /// A key of this id exists, or did.
+    KeyIdTaken = "key_id_taken", 10005;
+    /// The parts of the key contradict one another.
+    KeyInconsistent = "key_inconsistent", 10005;
     /// `pem` is not the key that was registered under `id`.
     KeyMismatch = "key_mismatch", 10005;
     /// A note: no key is registered here under `id`.
     KeyNotRegistered = "key_not_registered", 10100;
+    /// The private half of the key is known to everybody.
+    KeyPublished = "key_published", 10005;
     /// The account never had such a key.
     KeyUnknown = "key_unknown", 10003;
+    /// Others can find the private half of the key.
+    KeyWeak = "key_weak", 10005;
     /// The account has as many keys as it may have.
     KeysTooMany = "keys_too_many", 10005;
     /// A member that must be there is not.
@@ -109,7 +123,7 @@ reasons! {
     OriginInvalid = "origin_invalid", 10005;
     /// There are more origins than a video may have.
     OriginsTooMany = "origins_too_many", 10005;
-    /// `pem` is not a private key that can be used.
+    /// `pem` is not a key that can be used.
     PemInvalid = "pem_invalid", 10005;
     /// `id` came without `pem`.
     PemMissing = "pem_missing", 10005;

@@ -9,6 +9,7 @@ mod config;
 mod envelope;
 mod error;
 mod inspect_request;
+mod key_request;
 mod managed_key;
 mod metrics;
 mod observe;

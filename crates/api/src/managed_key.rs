@@ -32,13 +32,19 @@ impl KeyRing {
     }
 
     /// Makes a key of the account's own, and adds its public half to the store.
-    pub(crate) async fn make(&self, store: &Store, account: &AccountId, now: UnixTime) -> Result<SigningKey, ApiError> {
+    pub(crate) async fn make(
+        &self,
+        store: &Store,
+        account: &AccountId,
+        algorithm: Algorithm,
+        now: UnixTime,
+    ) -> Result<SigningKey, ApiError> {
         // An account that has all the keys it may have must not make the others wait.
         require_room(store, account).await?;
         let turn = self.turn().await;
         // Its own requests that waited before this one may have filled it.
         require_room(store, account).await?;
-        let (key, _turn) = generate(turn).await?;
+        let (key, _turn) = generate(algorithm, turn).await?;
         match store.add_signing_key(account, key.public(), key.id().clone(), now).await {
             Ok(()) => Ok(key),
             // The private half is shown this once: a refusal would leave a key that nobody can sign with.
@@ -91,7 +97,7 @@ impl KeyRing {
         if let Some(id) = store.managed_key(account).await? {
             return Ok(id);
         }
-        let (key, _turn) = generate(turn).await?;
+        let (key, _turn) = generate(Algorithm::Rs256, turn).await?;
         match store.add_managed_key(account, &key, now).await {
             Ok(()) => {
                 tracing::info!(account.id = %account, key.id = %key.id(), "a managed key was made");
@@ -114,8 +120,11 @@ async fn require_room(store: &Store, account: &AccountId) -> Result<(), ApiError
     Err(StoreError::TooManyKeys { account: account.clone() }.into())
 }
 
-async fn generate(turn: OwnedSemaphorePermit) -> Result<(SigningKey, OwnedSemaphorePermit), ApiError> {
-    let (made, turn) = work(turn, || SigningKey::generate(Algorithm::Rs256, KeyId::random())).await?;
+async fn generate(
+    algorithm: Algorithm,
+    turn: OwnedSemaphorePermit,
+) -> Result<(SigningKey, OwnedSemaphorePermit), ApiError> {
+    let (made, turn) = work(turn, move || SigningKey::generate(algorithm, KeyId::random())).await?;
     Ok((made.map_err(ApiError::KeyGeneration)?, turn))
 }
 
@@ -150,7 +159,8 @@ mod tests {
         }
         let ring = KeyRing::new();
         let _turn = ring.turn().await;
-        let refused = timeout(Duration::from_secs(30), ring.make(&store, &account, now)).await.unwrap();
+        let refused =
+            timeout(Duration::from_secs(30), ring.make(&store, &account, Algorithm::Rs256, now)).await.unwrap();
         assert!(matches!(refused, Err(ApiError::Invalid(_))));
     }
 

@@ -2,8 +2,8 @@
 
 use vidpass_api_types::{Item, Reason, Source};
 use vidpass_token::{
-    CountryError, IdError, KeyError, KeyId, OriginError, RequestOriginError, RuleProblem, RuleProblemKind, UnixTime,
-    VideoId,
+    Algorithm, AlgorithmError, CountryError, IdError, KeyError, KeyId, OriginError, RequestOriginError, RuleProblem,
+    RuleProblemKind, UnixTime, VideoId, Weakness,
 };
 
 /// How many problems of one request are reported: a small body can hold thousands.
@@ -20,6 +20,10 @@ pub(crate) struct Problem {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProblemKind {
     #[error(transparent)]
+    Algorithm(AlgorithmError),
+    #[error("`alg` is {given}, and the key is one of {key}")]
+    AlgorithmMismatch { given: Algorithm, key: Algorithm },
+    #[error(transparent)]
     Country(#[from] CountryError),
     #[error("must be in the future")]
     DeletionInPast,
@@ -31,16 +35,28 @@ pub(crate) enum ProblemKind {
     ExpTooFar { latest: UnixTime },
     #[error("`id` and `pem` come together, and `id` is missing")]
     IdMissing,
+    #[error("a new key gets its id from the server; `id` comes with `pem` or `jwk`")]
+    IdWithoutKey,
     #[error("the identifier in the path is not one: {0}")]
     Identifier(IdError),
     #[error("`{}` is not an IP address such as `203.0.113.9` or `2001:db8::9`", .0.escape_debug())]
     Ip(String),
+    #[error("not a key that can be used: {0}")]
+    Jwk(KeyError),
     #[error("key `{id}` was deleted, so its tokens are refused")]
     KeyDeleted { id: KeyId },
     #[error("not the id of a key: {0}")]
     KeyId(IdError),
+    #[error("the id `{id}` is taken, or was")]
+    KeyIdTaken { id: KeyId },
+    #[error("the parts of the key do not fit together")]
+    KeyInconsistent,
     #[error("the key in `pem` is not the one that is registered as `{id}`")]
     KeyMismatch { id: KeyId },
+    #[error("`pem` and `jwk` do not come together")]
+    KeyTwice,
+    #[error("others can sign with this key: {0}")]
+    KeyWeak(Weakness),
     #[error("the account has as many signing keys as it may have ({max}); delete one first")]
     KeysTooMany { max: u64 },
     #[error("must be there")]
@@ -59,7 +75,7 @@ pub(crate) enum ProblemKind {
     OriginsTooMany { count: usize, max: usize },
     #[error("an identifier in the path is not UTF-8")]
     PathNotUtf8,
-    #[error("not a private key that can be used: {0}")]
+    #[error("not a key that can be used: {0}")]
     Pem(KeyError),
     #[error("`id` and `pem` come together, and `pem` is missing")]
     PemMissing,
@@ -98,17 +114,26 @@ fn did_you_mean(suggestion: Option<&'static str>) -> String {
 impl ProblemKind {
     pub(crate) fn reason(&self) -> Reason {
         match self {
+            Self::Algorithm(_) => Reason::AlgInvalid,
+            Self::AlgorithmMismatch { .. } => Reason::AlgMismatch,
             Self::Country(_) => Reason::CountryInvalid,
             Self::DeletionInPast => Reason::DeletionInPast,
             Self::ExpInPast { .. } => Reason::ExpInPast,
             Self::ExpNotAfterNbf { .. } => Reason::ExpNotAfterNbf,
             Self::ExpTooFar { .. } => Reason::ExpTooFar,
             Self::IdMissing => Reason::IdMissing,
+            Self::IdWithoutKey => Reason::PemMissing,
             Self::Identifier(_) | Self::PathNotUtf8 => Reason::IdentifierInvalid,
             Self::Ip(_) => Reason::IpInvalid,
+            Self::Jwk(_) => Reason::JwkInvalid,
             Self::KeyDeleted { .. } => Reason::KeyDeleted,
             Self::KeyId(_) => Reason::KeyIdInvalid,
+            Self::KeyIdTaken { .. } => Reason::KeyIdTaken,
+            Self::KeyInconsistent => Reason::KeyInconsistent,
             Self::KeyMismatch { .. } => Reason::KeyMismatch,
+            Self::KeyTwice => Reason::JwkInvalid,
+            Self::KeyWeak(Weakness::Published) => Reason::KeyPublished,
+            Self::KeyWeak(_) => Reason::KeyWeak,
             Self::KeysTooMany { .. } => Reason::KeysTooMany,
             Self::MemberMissing => Reason::MemberMissing,
             Self::MemberUnknown { .. } => Reason::MemberUnknown,

@@ -8,6 +8,7 @@ pub(crate) mod completion;
 pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod key;
+mod key_file;
 mod master_key;
 pub(crate) mod serve;
 mod store;

@@ -99,7 +99,7 @@ fn what_is_no_private_key_is_refused_without_repeating_it() {
     {
         let problems = problems(&format!(r#"{{"id":"k","pem":"{pem}"}}"#));
         assert_eq!(problems.len(), 1, "{pem}");
-        assert!(problems[0].starts_with("/pem pem_invalid: pem: not a private key that can be used: "), "{problems:?}");
+        assert!(problems[0].starts_with("/pem pem_invalid: pem: not a key that can be used: "), "{problems:?}");
         assert!(!problems[0].contains("S3CRET") && !problems[0].contains("UzND"), "{problems:?}");
     }
 }

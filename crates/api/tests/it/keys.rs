@@ -10,7 +10,7 @@ async fn a_key_is_shown_once_and_only_its_public_half_is_kept() {
     let site = Site::start().await;
     let created = site.post("/stream/keys", "{}").await.result();
     let members: Vec<&String> = created.as_object().unwrap().keys().collect();
-    assert_eq!(members, ["id", "pem", "jwk", "created"]);
+    assert_eq!(members, ["id", "pem", "jwk", "created", "alg"]);
     assert_eq!(created["created"], "2027-01-15T08:00:00Z");
     let id = text(&created["id"]);
     assert_eq!(id.len(), 32);
@@ -21,7 +21,7 @@ async fn a_key_is_shown_once_and_only_its_public_half_is_kept() {
     assert_eq!(from_jwk.id().as_str(), id);
 
     let listed = site.get("/stream/keys").await;
-    assert_eq!(listed.result(), json!([{ "id": id, "key_id": id, "created": "2027-01-15T08:00:00Z" }]));
+    assert_eq!(listed.result(), json!([{ "id": id, "key_id": id, "created": "2027-01-15T08:00:00Z", "alg": "RS256" }]));
     let kept = site.store.signing_key(&ACCOUNT.parse().unwrap(), &id.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((kept.public, kept.managed), (from_pem.public().clone(), false));
 
@@ -32,13 +32,98 @@ async fn a_key_is_shown_once_and_only_its_public_half_is_kept() {
 }
 
 #[tokio::test]
-async fn any_body_makes_a_key() {
+async fn a_key_is_made_without_a_body() {
     let site = Site::start().await;
-    for body in ["", "{}", "not json"] {
-        assert!(site.post("/stream/keys", body).await.result()["pem"].is_string());
+    for body in ["", " ", "{}"] {
+        assert_eq!(site.post("/stream/keys", body).await.result()["alg"], "RS256");
     }
     let keys = site.get("/stream/keys").await.result();
     assert_eq!(keys.as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_key_of_each_algorithm_is_made_and_signs() {
+    let site = Site::start().await;
+    for algorithm in Algorithm::ALL {
+        let created = site.post("/stream/keys", &json!({ "alg": algorithm.name() }).to_string()).await.result();
+        assert_eq!(created["alg"], algorithm.name());
+        let key = SigningKey::from_jwk(None, text(&created["jwk"])).unwrap();
+        assert_eq!((key.algorithm(), key.id().as_str()), (algorithm, text(&created["id"])));
+        let body = json!({ "id": created["id"], "pem": created["pem"] }).to_string();
+        let token = site.token(&body).await.token();
+        vidpass_token::UnverifiedToken::parse(&token).unwrap().verify(key.public()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_brought_along_and_its_private_half_stays_away() {
+    let site = Site::start().await;
+    for (number, algorithm) in Algorithm::ALL.into_iter().enumerate() {
+        let id = |form: &str| format!("own-{number}-{form}").parse::<vidpass_token::KeyId>().unwrap();
+        let key = SigningKey::generate(algorithm, id("jwk")).unwrap();
+        let public_jwk = key.public().to_jwk(&id("jwk")).to_string();
+        for (form, body) in [
+            ("public", json!({ "pem": key.public().to_pem() })),
+            ("jwk", json!({ "jwk": public_jwk, "alg": algorithm.name() })),
+            ("pair", json!({ "pem": &*key.to_pem() })),
+            ("pair-jwk", json!({ "jwk": &*key.to_jwk_base64() })),
+        ] {
+            let mut body = body;
+            body["id"] = json!(id(form).as_str());
+            let answer = site.post("/stream/keys", &body.to_string()).await.result();
+            let expected =
+                json!({ "id": id(form).as_str(), "created": "2027-01-15T08:00:00Z", "alg": algorithm.name() });
+            assert_eq!(answer, expected, "{form}");
+            let kept = site.store.signing_key(&ACCOUNT.parse().unwrap(), &id(form)).await.unwrap().unwrap();
+            assert_eq!((&kept.public, kept.managed), (key.public(), false));
+        }
+    }
+    let key = SigningKey::generate(Algorithm::Es256, "k".parse().unwrap()).unwrap();
+    let answer = site.post("/stream/keys", &json!({ "pem": key.public().to_pem() }).to_string()).await.result();
+    assert_eq!(text(&answer["id"]).len(), 32, "the server chooses an id");
+}
+
+#[tokio::test]
+async fn keys_that_are_of_no_use_are_refused_with_a_reason_each() {
+    let site = Site::start().await;
+    let jwk = |key: &SigningKey| key.public().to_jwk(key.id()).to_string();
+    let key = SigningKey::generate(Algorithm::Es256, "k1".parse().unwrap()).unwrap();
+    let other = SigningKey::generate(Algorithm::Es256, "k2".parse().unwrap()).unwrap();
+    site.post("/stream/keys", &json!({ "id": "k1", "jwk": jwk(&key) }).to_string()).await.result();
+    // The private half of one key, and the public half of another.
+    let mut mixed: Value = serde_json::from_str(&jwk(&key)).unwrap();
+    let base64 = &other.to_jwk_base64();
+    mixed["d"] = private_member(base64, "d");
+    let published =
+        json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }).to_string();
+    let small_order = json!({ "kty": "OKP", "crv": "Ed25519", "x": "A".repeat(43) }).to_string();
+    for (body, reasons) in [
+        (json!({ "alg": "HS256" }), vec!["alg_invalid"]),
+        (json!({ "alg": 7 }), vec!["member_wrong_type"]),
+        (json!({ "algorithm": "ES256" }), vec!["member_unknown"]),
+        (json!([]), vec!["member_wrong_type"]),
+        (json!({ "id": "k3" }), vec!["pem_missing"]),
+        (json!({ "id": "k 3", "jwk": jwk(&other) }), vec!["key_id_invalid"]),
+        (json!({ "id": "k1", "jwk": jwk(&other) }), vec!["key_id_taken"]),
+        (json!({ "alg": "RS256", "jwk": jwk(&other) }), vec!["alg_mismatch"]),
+        (json!({ "pem": key.public().to_pem(), "jwk": jwk(&key) }), vec!["jwk_invalid"]),
+        (json!({ "pem": "no key" }), vec!["pem_invalid"]),
+        (json!({ "jwk": "{}" }), vec!["jwk_invalid"]),
+        (json!({ "jwk": mixed.to_string() }), vec!["key_inconsistent"]),
+        (json!({ "jwk": published }), vec!["key_published"]),
+        (json!({ "jwk": small_order }), vec!["key_weak"]),
+        (json!({ "alg": "x", "id": "", "pem": "y" }), vec!["alg_invalid", "key_id_invalid", "pem_invalid"]),
+    ] {
+        assert_eq!(site.post("/stream/keys", &body.to_string()).await.reasons(), reasons, "{body}");
+    }
+    assert_eq!(site.post("/stream/keys", "not json").await.reasons(), ["body_not_json"]);
+    assert_eq!(site.get("/stream/keys").await.result().as_array().unwrap().len(), 1);
+}
+
+fn private_member(base64: &str, name: &str) -> Value {
+    use base64::Engine as _;
+    let json = base64::engine::general_purpose::STANDARD.decode(base64).unwrap();
+    serde_json::from_slice::<Value>(&json).unwrap()[name].clone()
 }
 
 #[tokio::test]

@@ -163,11 +163,11 @@ async fn half_a_key_and_broken_keys_are_refused() {
     ");
     assert_snapshot!(site.token(&with_key("own-key", "bm90IGEga2V5")).await.refusal(), @"
     400
-    10005 pem_invalid /pem | pem: not a private key that can be used: not a PEM text, nor one in base64
+    10005 pem_invalid /pem | pem: not a key that can be used: not a PEM text, nor one in base64
     ");
     assert_snapshot!(site.token(&with_key("own-key", &KEY.public().to_pem())).await.refusal(), @"
     400
-    10005 pem_invalid /pem | pem: not a private key that can be used: a PEM block `PUBLIC KEY` cannot be used here; give a private key, PKCS#8, PKCS#1 or SEC 1, without a passphrase
+    10005 pem_invalid /pem | pem: not a key that can be used: a PEM block `PUBLIC KEY` cannot be used here; give a private key, PKCS#8, PKCS#1 or SEC 1, without a passphrase
     ");
 }
 

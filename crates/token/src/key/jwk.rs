@@ -143,7 +143,11 @@ impl Jwk {
         self.kid.as_ref()?.parse().ok()
     }
 
+    /// The public half. A private one beside it must fit.
     pub(super) fn public_key(&self) -> Result<PublicKey, KeyError> {
+        if self.material.is_private() {
+            return self.pair()?.public();
+        }
         match &self.material {
             Material::Rsa { n, e, .. } => {
                 let rsa = RsaPublicKeyRef { modulus: n.as_uint()?, public_exponent: e.as_uint()? };
@@ -194,6 +198,13 @@ impl Material {
                 Self::P256 { crv: "P-256", x: Bytes::new(x), y: Bytes::new(y), d: None }
             }
             PublicDer::Ed25519(x) => Self::Ed25519 { crv: "Ed25519", x: Bytes::new(&x), d: None },
+        }
+    }
+
+    fn is_private(&self) -> bool {
+        match self {
+            Self::Rsa { private, .. } => private.is_some(),
+            Self::P256 { d, .. } | Self::Ed25519 { d, .. } => d.is_some(),
         }
     }
 

@@ -50,7 +50,16 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError`]
     pub fn from_jwk(text: &str) -> Result<Self, KeyError> {
-        Jwk::read(text)?.public_key()
+        Self::named_by_jwk(text).map(|(_, key)| key)
+    }
+
+    /// The same, with the `kid` where that is an id.
+    ///
+    /// # Errors
+    /// [`KeyError`]
+    pub fn named_by_jwk(text: &str) -> Result<(Option<KeyId>, Self), KeyError> {
+        let jwk = Jwk::read(text)?;
+        Ok((jwk.kid(), jwk.public_key()?))
     }
 
     /// What it verifies.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vidpass_store::{Deletion, SigningKeyRecord};
 use vidpass_token::{AccountId, Algorithm, KeyId, SigningKey};
 
-use super::{master_key, store};
+use super::{key_file, master_key, store};
 use crate::cli::OfAccount;
 use crate::output::{print_list, print_one};
 use crate::{clock, span};
@@ -18,6 +18,8 @@ use crate::{clock, span};
 pub(crate) enum Key {
     /// Make a signing key; its private part is given out once and not kept
     Create(Create),
+    /// Take in the public half of a key that you have: its private half never leaves you
+    Import(Import),
     /// List an account's signing keys
     List(List),
     /// Show one signing key and its public part
@@ -32,6 +34,22 @@ pub(crate) struct Create {
     /// Write the private key as PEM to this new file, readable by you alone, instead of printing it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// What it signs with: RS256, ES256 or EdDSA. Cloudflare Stream signs with RS256; the others make shorter tokens, and
+    /// sign much faster
+    #[arg(long, value_name = "ALG", default_value_t = Algorithm::Rs256)]
+    alg: Algorithm,
+    #[command(flatten)]
+    of: OfAccount,
+}
+
+/// Take in a key.
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    /// The key: PEM or JWK, public or private. Of a private key only the public half is kept
+    file: PathBuf,
+    /// The key's id, the `kid` of its tokens [default: the `kid` of a JWK, or a random one]
+    #[arg(long, value_name = "KID")]
+    kid: Option<KeyId>,
     #[command(flatten)]
     of: OfAccount,
 }
@@ -56,6 +74,7 @@ impl Key {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Create(create) => create.run().await,
+            Self::Import(import) => import.run().await,
             Self::List(list) => list.run().await,
             Self::Show(one) => one.show().await,
             Self::Delete(one) => one.delete().await,
@@ -66,13 +85,14 @@ impl Key {
 impl Create {
     async fn run(self) -> anyhow::Result<()> {
         let (store, account) = store::open_account(&self.of).await?;
-        let key = tokio::task::spawn_blocking(|| SigningKey::generate(Algorithm::Rs256, KeyId::random())).await??;
+        let algorithm = self.alg;
+        let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm, KeyId::random())).await??;
         // The file first: a key whose private part is lost would only be a riddle in the list.
         if let Some(file) = &self.out {
             master_key::write_secret(file, &key.to_pem())?;
         }
         store.add_signing_key(&account, key.public(), key.id().clone(), clock::now()).await?;
-        let mut answer = json!({ "id": key.id().as_str(), "account": account.as_str() });
+        let mut answer = json!({ "id": key.id().as_str(), "account": account.as_str(), "alg": key.algorithm().name() });
         match &self.out {
             Some(file) => answer["pem_file"] = json!(file),
             None => {
@@ -80,6 +100,21 @@ impl Create {
                 answer["jwk"] = json!(&*key.to_jwk_base64());
             }
         }
+        print_one(self.of.common.json, &answer);
+        Ok(())
+    }
+}
+
+impl Import {
+    async fn run(self) -> anyhow::Result<()> {
+        let (given, public) = key_file::named_public_key(&self.file)?;
+        if let Some(weakness) = public.weakness() {
+            bail!("{}: others can sign with this key: {weakness}", self.file.display());
+        }
+        let (store, account) = store::open_account(&self.of).await?;
+        let id = self.kid.or(given).unwrap_or_else(KeyId::random);
+        store.add_signing_key(&account, &public, id.clone(), clock::now()).await?;
+        let answer = json!({ "id": id.as_str(), "account": account.as_str(), "alg": public.algorithm().name() });
         print_one(self.of.common.json, &answer);
         Ok(())
     }
@@ -122,5 +157,10 @@ fn unknown(account: &AccountId, id: &KeyId) -> String {
 }
 
 fn shown(key: &SigningKeyRecord) -> Value {
-    json!({ "id": key.id.as_str(), "managed": key.managed, "created": span::date(key.created) })
+    json!({
+        "id": key.id.as_str(),
+        "alg": key.public.algorithm().name(),
+        "managed": key.managed,
+        "created": span::date(key.created),
+    })
 }

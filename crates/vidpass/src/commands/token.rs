@@ -2,7 +2,6 @@
 
 mod check;
 mod inspect;
-mod key_file;
 mod sign;
 
 use std::io::Read as _;

@@ -21,7 +21,11 @@ use crate::time::rfc3339;
 pub(crate) async fn list_keys(State(api): State<Api>, caller: Caller) -> Answer<Vec<ListedKey>> {
     let keys = api.store.list_signing_keys(&caller.account).await?;
     let own = keys.into_iter().filter(|key| !key.managed);
-    let listed =
-        own.map(|key| ListedKey { id: key.id.to_string(), key_id: key.id.to_string(), created: rfc3339(key.created) });
+    let listed = own.map(|key| ListedKey {
+        id: key.id.to_string(),
+        key_id: key.id.to_string(),
+        created: rfc3339(key.created),
+        alg: key.public.algorithm().to_string(),
+    });
     Ok(api.done(listed.collect()))
 }

@@ -13,8 +13,9 @@ use vidpass_token::{
     Outcome as Asked, PublicKey, Rehearsal, RequestOrigin, Terms, UnixTime, VideoId, VideoPolicy, Viewer,
 };
 
+use super::super::key_file;
 use super::super::{Outcome, store};
-use super::{key_file, typed};
+use super::typed;
 use crate::cli::Common;
 use crate::config::Config;
 use crate::output::{line, visible};

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use vidpass_token::{UnixTime, UnverifiedToken};
 
 use super::super::Outcome;
-use super::{key_file, typed};
+use super::super::key_file;
+use super::typed;
 use crate::output::{line, visible};
 use crate::{clock, span};
 

@@ -9,7 +9,7 @@ use vidpass_token::json::Json;
 use vidpass_token::{AccessRule, Claims, KeyId, Limits, TokenId, VideoId, parse_rules, restricts_nobody};
 
 use super::super::Outcome;
-use super::key_file;
+use super::super::key_file;
 use crate::clock;
 use crate::output::line;
 use crate::span::{self, Moment};

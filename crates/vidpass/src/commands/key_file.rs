@@ -22,9 +22,14 @@ pub(super) fn signing_key(file: &Path, kid: Option<KeyId>) -> anyhow::Result<Sig
 
 /// Reads a public key, or the public half of a private one.
 pub(super) fn public_key(file: &Path) -> anyhow::Result<PublicKey> {
+    named_public_key(file).map(|(_, key)| key)
+}
+
+/// The same, with the `kid` of a JWK.
+pub(super) fn named_public_key(file: &Path) -> anyhow::Result<(Option<KeyId>, PublicKey)> {
     let text = read(file)?;
-    let key = match PublicKey::from_jwk(&text) {
-        Err(KeyError::Jwk(_)) => PublicKey::from_pem(&text),
+    let key = match PublicKey::named_by_jwk(&text) {
+        Err(KeyError::Jwk(_)) => PublicKey::from_pem(&text).map(|key| (None, key)),
         read => read,
     };
     key.with_context(|| format!("{} is not a key", file.display()))
