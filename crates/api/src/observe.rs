@@ -51,9 +51,10 @@ fn log(operation: &str, response: &Response) {
 }
 
 /// Nothing here is a page: no browser may run, frame, guess the type of, or keep an answer, which may be a secret.
+/// What may be kept says so itself.
 fn protect(headers: &mut HeaderMap) {
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     for (name, value) in [
-        (CACHE_CONTROL, "no-store"),
         (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
         (REFERRER_POLICY, "no-referrer"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -29,6 +29,7 @@ pub fn openapi_json() -> String {
         keys::create::create_key,
         keys::list::list_keys,
         keys::delete::delete_key,
+        keys::jwks::get_jwks,
         videos::register::register_video,
         videos::list::list_videos,
         videos::get::get_video,

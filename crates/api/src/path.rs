@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
-use vidpass_token::IdError;
+use vidpass_token::{AccountId, IdError};
 
 use crate::error::ApiError;
 use crate::problem::{Problem, ProblemKind};
@@ -18,6 +18,19 @@ impl<T: FromStr<Err = IdError>> FromRequestParts<Api> for Identifier<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
         let text = parameter(parts, "identifier").await?.unwrap_or_default();
+        let refused = |error| ApiError::invalid(Problem::elsewhere(ProblemKind::Identifier(error)));
+        text.parse().map(Self).map_err(refused)
+    }
+}
+
+/// The `{account_id}` of a path that needs no credentials.
+pub(crate) struct Account(pub(crate) AccountId);
+
+impl FromRequestParts<Api> for Account {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
+        let text = parameter(parts, "account_id").await?.unwrap_or_default();
         let refused = |error| ApiError::invalid(Problem::elsewhere(ProblemKind::Identifier(error)));
         text.parse().map(Self).map_err(refused)
     }

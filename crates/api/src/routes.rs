@@ -19,6 +19,7 @@ pub(crate) fn router(api: Api) -> Router {
 fn operations() -> Router<Api> {
     let account = Router::new()
         .route("/tokens/verify", operation("verify_account_token", get(credentials::verify::verify_account_token)))
+        .route("/.well-known/jwks.json", operation("get_jwks", get(keys::jwks::get_jwks)))
         .route("/stream", operation("list_videos", get(videos::list::list_videos)))
         .route("/stream/keys", operation("create_key", post(keys::create::create_key)))
         .route("/stream/keys", operation("list_keys", get(keys::list::list_keys)))

@@ -1,6 +1,6 @@
 // An independent JOSE library, jose, agrees with vidpass in both directions: it verifies what vidpass
 // signs, and vidpass judges what it signs. Prints one line per check; exits 1 at the first that fails.
-import { CompactSign, SignJWT, calculateJwkThumbprint, exportSPKI, generateKeyPair, importJWK, jwtVerify } from 'jose';
+import { CompactSign, SignJWT, calculateJwkThumbprint, createRemoteJWKSet, exportSPKI, generateKeyPair, importJWK, jwtVerify } from 'jose';
 import { shapes } from './shapes.mjs';
 import { api, check, gate, issue, now, passed, site, withKey } from './vidpass.mjs';
 
@@ -18,7 +18,24 @@ await withKey(async (key) => {
   await signJwtPlays(key, privateKey);
   await forgeriesAreRefused(key, privateKey, publicKey);
 });
+for (const alg of ['ES256', 'EdDSA']) await otherAlgorithm(alg);
 passed('jose');
+
+/** Issued here and verified with the published keys, and signed here and played. */
+async function otherAlgorithm(alg) {
+  const token = await withKey(async (key) => {
+    const token = await issue({ id: key.id, pem: key.pem });
+    const published = createRemoteJWKSet(new URL(`${site.url}/client/v4/accounts/${site.account}/.well-known/jwks.json`));
+    const { payload, protectedHeader } = await jwtVerify(token, published, { algorithms: [alg] });
+    check(`a token of ${alg} verifies with the published keys`, [payload.sub, protectedHeader], [site.video, { alg, kid: key.id }]);
+    check(`${alg} plays`, await gate(token), '200');
+    const own = await new SignJWT().setProtectedHeader({ alg, kid: key.id }).setSubject(site.video)
+      .setExpirationTime('2h').sign(await importJWK(key.private));
+    check(`${alg} of jose plays`, await gate(own), '200');
+    return token;
+  }, { alg });
+  check(`${alg} is refused without its key`, await gate(token), '401 key_unknown');
+}
 
 async function theKeyIsWellFormed(key) {
   const { use, kty, kid, alg } = key.private;

@@ -41,8 +41,8 @@ export async function api(method, path, body) {
 export const issue = async (options = {}) => (await api('POST', `/stream/${site.video}/token`, options)).token;
 
 /** Runs `use` with a new signing key, and deletes the key whatever happens. */
-export async function withKey(use) {
-  const key = await api('POST', '/stream/keys');
+export async function withKey(use, options) {
+  const key = await api('POST', '/stream/keys', options);
   key.private = JSON.parse(Buffer.from(key.jwk, 'base64'));
   const { kty, kid, alg, n, e } = key.private;
   key.public = { kty, kid, alg, n, e };

@@ -10,7 +10,7 @@ import re
 
 import jwt
 
-from vidpass import VIDEO, api, check, gate, issue, jwk_of, now, passed
+from vidpass import VIDEO, api, check, gate, issue, jwk_of, now, passed, public_keys
 
 SHAPES = pathlib.Path(__file__).parent.parent / "token-shapes.json"
 
@@ -26,6 +26,8 @@ def main():
             check(f"{shape['name']}: {shape['expected']}", gate(token, shape.get("path", "manifest/video.m3u8")), shape["expected"])
     finally:
         api("DELETE", f"/stream/keys/{key['id']}")
+    for algorithm in ("ES256", "EdDSA"):
+        other_algorithm(algorithm)
     passed("PyJWT")
 
 
@@ -44,6 +46,23 @@ def issued_tokens_verify(key):
     check("it was issued now", abs(claims.pop("iat") - now()) < 60, True)
     check("it has an id", bool(claims.pop("jti")), True)
     check("its claims", claims, {"sub": VIDEO, "kid": key["id"], **options})
+
+
+def other_algorithm(algorithm):
+    """Issued here and verified with the published keys, and signed here and played."""
+    key = api("POST", "/stream/keys", {"alg": algorithm})
+    try:
+        token = issue({"id": key["id"], "pem": key["pem"]})
+        check(f"the header of a token of {algorithm}", jwt.get_unverified_header(token), {"alg": algorithm, "kid": key["id"]})
+        public_key = jwt.PyJWKSet.from_dict(public_keys())[key["id"]]
+        check(f"{algorithm} verifies", jwt.decode(token, public_key, algorithms=[algorithm])["sub"], VIDEO)
+        check(f"{algorithm} plays", gate(token), "200")
+        claims = {"sub": VIDEO, "kid": key["id"], "exp": now() + 600}
+        own = jwt.encode(claims, jwt.PyJWK(jwk_of(key)), algorithm=algorithm, headers={"kid": key["id"]})
+        check(f"{algorithm} of PyJWT plays", gate(own), "200")
+    finally:
+        api("DELETE", f"/stream/keys/{key['id']}")
+    check(f"{algorithm} is refused without its key", gate(token), "401 key_unknown")
 
 
 def sign(payload, header, private_key):

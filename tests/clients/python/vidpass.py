@@ -48,6 +48,12 @@ def api(method, path, body=None):
         sys.exit(f"FAIL {method} {path}: {error.code} {error.read().decode()}")
 
 
+def public_keys():
+    """The account's JWK set, which needs no credentials."""
+    with urllib.request.urlopen(f"{URL}/client/v4/accounts/{ACCOUNT}/.well-known/jwks.json") as response:
+        return json.load(response)
+
+
 def issue(options=None):
     return api("POST", f"/stream/{VIDEO}/token", options or {})["token"]
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod jwks;
 pub(crate) mod list;

@@ -120,6 +120,55 @@ async fn keys_that_are_of_no_use_are_refused_with_a_reason_each() {
     assert_eq!(site.get("/stream/keys").await.result().as_array().unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn everybody_may_have_the_public_keys() {
+    let site = Site::start().await;
+    let path = format!("/client/v4/accounts/{ACCOUNT}/.well-known/jwks.json");
+    let get = |held: Option<&str>| {
+        let request = http::Request::get(&path);
+        let request = held.map_or(http::Request::get(&path), |held| request.header("if-none-match", held));
+        site.send(request.body(axum::body::Body::empty()).unwrap())
+    };
+    let none = get(None).await;
+    assert_eq!((none.status.as_u16(), none.body.as_str()), (200, r#"{"keys":[]}"#));
+    for algorithm in Algorithm::ALL {
+        site.post("/stream/keys", &json!({ "alg": algorithm.name() }).to_string()).await.result();
+    }
+    let token = site.token("").await.token();
+    let answer = get(None).await;
+    assert_eq!(answer.headers["content-type"], "application/jwk-set+json");
+    assert_eq!(answer.headers["cache-control"], "public, max-age=60");
+    let set: Value = serde_json::from_str(&answer.body).unwrap();
+    let keys = set["keys"].as_array().unwrap();
+    let mut kinds: Vec<&str> = keys.iter().map(|key| text(&key["alg"])).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["ES256", "EdDSA", "RS256", "RS256"], "the managed key is one of them");
+    for secret in ["d", "p", "q", "dp", "dq", "qi"] {
+        assert!(keys.iter().all(|key| key.get(secret).is_none()), "{secret}");
+    }
+    let unverified = vidpass_token::UnverifiedToken::parse(&token).unwrap();
+    let managed = keys.iter().find(|key| text(&key["kid"]) == unverified.key_id().as_str()).unwrap();
+    unverified.verify(&vidpass_token::PublicKey::from_jwk(&managed.to_string()).unwrap()).unwrap();
+
+    let tag = answer.headers["etag"].to_str().unwrap();
+    for held in [tag, "*", &format!("W/{tag}"), &format!("\"other\", {tag}")] {
+        let unchanged = get(Some(held)).await;
+        assert_eq!((unchanged.status.as_u16(), unchanged.body.as_str()), (304, ""), "{held}");
+        assert_eq!(
+            (&unchanged.headers["etag"], &unchanged.headers["cache-control"]),
+            (&tag.parse().unwrap(), &"public, max-age=60".parse().unwrap())
+        );
+    }
+    for held in ["\"other\"", "other", ""] {
+        assert_eq!(get(Some(held)).await.status, 200, "{held}");
+    }
+    for key in keys {
+        site.delete(&format!("/stream/keys/{}", text(&key["kid"]))).await.result();
+    }
+    let gone = get(Some(tag)).await;
+    assert_eq!((gone.status.as_u16(), gone.body.as_str()), (200, r#"{"keys":[]}"#), "a deleted key is in it no longer");
+}
+
 fn private_member(base64: &str, name: &str) -> Value {
     use base64::Engine as _;
     let json = base64::engine::general_purpose::STANDARD.decode(base64).unwrap();

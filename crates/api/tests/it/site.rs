@@ -118,12 +118,15 @@ impl Site {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        // Public keys are for everybody, and change seldom.
+        let may_be_kept = request.uri().path().ends_with("/.well-known/jwks.json");
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
         assert_eq!(head.headers["x-request-id"].len(), 32);
         assert_eq!(head.headers["x-content-type-options"], "nosniff");
-        assert_eq!(head.headers["cache-control"], "no-store");
+        let kept = if may_be_kept && !head.status.is_client_error() { "public, max-age=60" } else { "no-store" };
+        assert_eq!(head.headers["cache-control"], kept);
         Answer { status: head.status, headers: head.headers, body }
     }
 }
