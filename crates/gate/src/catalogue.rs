@@ -1,8 +1,12 @@
-//! What a gate knows: the live keys, public parts only, the videos, and what accounts say about theirs.
+//! What a gate knows: the live keys, public parts only, the videos, what accounts say about theirs, and what was taken
+//! back.
 
 mod sharded;
 
-use vidpass_token::{AccountId, AccountPolicy, KeyId, PublicKey, VideoId, VideoPolicy};
+use vidpass_token::{
+    AccountId, AccountPolicy, KeyId, PublicKey, RevocationExtent, RevocationKind, RevocationMark, SignedClaims,
+    TokenMarks, VideoId, VideoPolicy,
+};
 
 use self::sharded::ShardedMap;
 
@@ -15,6 +19,7 @@ pub struct Catalogue {
     videos: ShardedMap<VideoId, VideoPolicy>,
     /// Accounts that say anything, `None` where nobody can tell what; all others are [`NOTHING_SAID`].
     accounts: ShardedMap<AccountId, Option<AccountPolicy>>,
+    revocations: ShardedMap<RevocationMark, RevocationExtent>,
 }
 
 static NOTHING_SAID: AccountPolicy = AccountPolicy { dry_run: false, origin: None };
@@ -53,6 +58,26 @@ impl Catalogue {
         self.accounts.insert(id, policy);
     }
 
+    /// Takes tokens back, or changes which ones.
+    pub fn insert_revocation(&mut self, mark: RevocationMark, extent: RevocationExtent) {
+        self.revocations.insert(mark, extent);
+    }
+
+    /// Takes no tokens back any longer.
+    pub fn remove_revocation(&mut self, mark: &RevocationMark) {
+        self.revocations.remove(mark);
+    }
+
+    /// How many revocations there are.
+    pub(crate) fn revocation_count(&self) -> usize {
+        self.revocations.len()
+    }
+
+    /// Of what kind the revocation is that takes a token back, where one does.
+    pub(crate) fn revoked(&self, marks: &TokenMarks, claims: &SignedClaims) -> Option<RevocationKind> {
+        marks.revoked_by(claims, |mark| self.revocations.get(&mark).copied())
+    }
+
     /// How many keys are live.
     pub(crate) fn key_count(&self) -> usize {
         self.keys.len()
@@ -84,6 +109,12 @@ impl Catalogue {
 
 impl std::fmt::Debug for Catalogue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Catalogue({} keys, {} videos)", self.key_count(), self.video_count())
+        write!(
+            f,
+            "Catalogue({} keys, {} videos, {} revocations)",
+            self.key_count(),
+            self.video_count(),
+            self.revocation_count()
+        )
     }
 }

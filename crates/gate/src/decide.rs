@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use vidpass_token::{
     AccountId, AllowedOrigin, Ask, Credential, Denial, KeyId, Limits, MediaPath, Permit, Terms, TokenFingerprint,
-    UnixTime, UnverifiedToken, VideoId, Viewer, admit_without_token,
+    TokenMarks, UnixTime, UnverifiedToken, VideoId, Viewer, admit_without_token,
 };
 
 use crate::catalogue::{Catalogue, LiveKey};
@@ -146,7 +146,8 @@ impl Gate {
         let (mut carried, mut account) = (Carried::Nothing, None);
         let outcome = self.verify(catalogue, token, &mut carried).and_then(|(verified, key)| {
             account = Some(key.account.clone());
-            let terms = self.terms(catalogue, verified.claims.video());
+            let revoked = catalogue.revoked(&verified.marks, &verified.claims);
+            let terms = Terms { revoked, ..self.terms(catalogue, verified.claims.video()) };
             verified.claims.admit(&key.account, &terms, &ask.for_token(named))
         });
         Decision { outcome, carried, account, same_for_all: false }
@@ -154,12 +155,12 @@ impl Gate {
 
     fn terms<'a>(&'a self, catalogue: &'a Catalogue, uid: &VideoId) -> Terms<'a> {
         let (video, account) = catalogue.video_of_owner(uid);
-        Terms { video, account, limits: &self.limits }
+        Terms { video, account, limits: &self.limits, revoked: None }
     }
 
     /// The claims and the live key that signed them; `carried` learns whatever may be told of the token on the way.
     ///
-    /// What was seen before counts only while the catalogue's key of that id is the very key that verified it.
+    /// What was seen before counts only while the catalogue's key of that id is the very key that verified it, of the same account.
     fn verify<'c>(
         &self,
         catalogue: &'c Catalogue,
@@ -168,7 +169,7 @@ impl Gate {
     ) -> Result<(Arc<Verified>, &'c LiveKey), Denial> {
         if let Some(known) = self.seen.get(token) {
             let live = catalogue.key(known.claims.key_id());
-            if let Some(live) = live.filter(|live| live.public == known.key) {
+            if let Some(live) = live.filter(|live| live.public == known.key && live.account == known.account) {
                 *carried = Carried::Verified(Arc::clone(&known));
                 return Ok((known, live));
             }
@@ -179,7 +180,9 @@ impl Gate {
         *carried = Carried::Unverified { key: id.clone(), fingerprint };
         let live = catalogue.key(&id).ok_or(Denial::KeyUnknown { key: id })?;
         let claims = unverified.verify(&live.public)?;
-        let verified = Arc::new(Verified { claims, fingerprint, key: live.public.clone() });
+        let marks = TokenMarks::of(&live.account, &claims);
+        let verified =
+            Arc::new(Verified { claims, fingerprint, key: live.public.clone(), account: live.account.clone(), marks });
         *carried = Carried::Verified(Arc::clone(&verified));
         self.seen.remember(token, Arc::clone(&verified));
         Ok((verified, live))

@@ -140,6 +140,7 @@ fn status_of(denial: &Denial) -> StatusCode {
         | Denial::TokenMalformed(_)
         | Denial::TokenNotYetValid { .. }
         | Denial::TokenRequired
+        | Denial::TokenRevoked { .. }
         | Denial::VideoNotOwned { .. } => StatusCode::UNAUTHORIZED,
         Denial::CountryUnavailable { .. }
         | Denial::DownloadNotAllowed
@@ -164,7 +165,7 @@ fn refusal(status: StatusCode, code: &str, message: &str, method: &Method) -> Re
 
 #[cfg(test)]
 mod tests {
-    use vidpass_token::{HeaderProblem, MalformedToken, UnixTime};
+    use vidpass_token::{HeaderProblem, MalformedToken, RevocationKind, UnixTime};
 
     use super::*;
     use crate::decision_id::DecisionId;
@@ -197,6 +198,7 @@ mod tests {
         for (denial, code, status) in [
             (Denial::PathRefused, "path_refused", 400),
             (Denial::TokenRequired, "token_required", 401),
+            (Denial::TokenRevoked { by: RevocationKind::Viewer }, "token_revoked", 401),
             (Denial::TokenMalformed(MalformedToken::KeyMissing), "token_malformed", 401),
             (Denial::KeyUnknown { key: key() }, "key_unknown", 401),
             (Denial::SignatureInvalid { key: key() }, "signature_invalid", 401),

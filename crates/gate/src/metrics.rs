@@ -37,6 +37,7 @@ pub(crate) struct Metrics {
     request_seconds: Family<ViaLabels, Histogram>,
     keys: Gauge,
     videos: Gauge,
+    revocations: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -69,6 +70,7 @@ impl Metrics {
             request_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             keys: Gauge::default(),
             videos: Gauge::default(),
+            revocations: Gauge::default(),
         };
         registry.register(
             "vidpass_gate_decisions",
@@ -94,6 +96,7 @@ impl Metrics {
         );
         registry.register("vidpass_gate_keys", "Live signing keys that the gate knows", metrics.keys.clone());
         registry.register("vidpass_gate_videos", "Videos that the gate knows", metrics.videos.clone());
+        registry.register("vidpass_gate_revocations", "Revocations that the gate knows", metrics.revocations.clone());
         metrics
     }
 
@@ -101,6 +104,7 @@ impl Metrics {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.keys.set(number(catalogue.key_count()));
         self.videos.set(number(catalogue.video_count()));
+        self.revocations.set(number(catalogue.revocation_count()));
     }
 
     pub(crate) fn count_permit(&self, account: &AccountId) {

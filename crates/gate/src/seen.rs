@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use vidpass_token::{PublicKey, SignedClaims, TokenFingerprint};
+use vidpass_token::{AccountId, PublicKey, SignedClaims, TokenFingerprint, TokenMarks};
 
 /// What a token weighs beside its text, in bytes: claims of typical size and the cache's own slots.
 const OVERHEAD: u64 = 1024;
@@ -21,6 +21,10 @@ pub(crate) struct Verified {
     pub(crate) claims: SignedClaims,
     pub(crate) fingerprint: TokenFingerprint,
     pub(crate) key: PublicKey,
+    /// The account that the key is of.
+    pub(crate) account: AccountId,
+    /// Under what it may have been taken back.
+    pub(crate) marks: TokenMarks,
 }
 
 /// Bounded by memory, keyed by the exact text of the token: only one spelling of a token is accepted.
@@ -71,7 +75,9 @@ mod tests {
         let unverified = UnverifiedToken::parse(token.as_str()).unwrap();
         let fingerprint = unverified.fingerprint();
         let claims = unverified.verify(key.public()).unwrap();
-        let verified = Arc::new(Verified { claims, fingerprint, key: key.public().clone() });
+        let account = "a".parse().unwrap();
+        let marks = TokenMarks::of(&account, &claims);
+        let verified = Arc::new(Verified { claims, fingerprint, key: key.public().clone(), account, marks });
 
         let seen = Seen::new(100_000);
         for number in 0..1000 {

@@ -8,12 +8,15 @@ mod followers;
 
 use std::fmt;
 
-use vidpass_token::{AccountId, AccountPolicy, Chain, KeyId, PublicKey, VideoId, VideoPolicy};
+use vidpass_token::{
+    AccountId, AccountPolicy, Chain, KeyId, PublicKey, RevocationExtent, RevocationMark, VideoId, VideoPolicy,
+};
 
 use crate::accounts;
 use crate::error::StoreError;
 use crate::keys;
 use crate::pool::{Tx, on_tx};
+use crate::revocations;
 use crate::store::Store;
 use crate::videos;
 
@@ -55,6 +58,8 @@ pub struct Snapshot {
     pub videos: Vec<(VideoId, VideoPolicy)>,
     /// What accounts say about their videos, where they say anything; `None` where it cannot be read.
     pub accounts: Vec<(AccountId, Option<AccountPolicy>)>,
+    /// What was taken back, of all accounts.
+    pub revocations: Vec<(RevocationMark, RevocationExtent)>,
 }
 
 /// That something changed, and how it is now, which may be later than the change.
@@ -73,6 +78,8 @@ pub enum Subject {
     Account(AccountId, Option<AccountPolicy>),
     /// A signing key.
     Key(KeyId, Option<(AccountId, PublicKey)>),
+    /// Tokens that are taken back.
+    Revocation(RevocationMark, Option<RevocationExtent>),
     /// A video.
     Video(VideoId, Option<VideoPolicy>),
 }
@@ -88,7 +95,8 @@ impl Store {
         let keys = keys::all_live(&mut tx).await?;
         let videos = videos::all_live(&mut tx).await?;
         let accounts = accounts::all_policies(&mut tx).await?;
-        Ok(Snapshot { seq, keys, videos, accounts })
+        let revocations = revocations::all(&mut tx).await?;
+        Ok(Snapshot { seq, keys, videos, accounts, revocations })
     }
 
     /// The changes after `known`, in order, at most [`CHANGES_AT_ONCE`]: ask again until there is none.
@@ -102,11 +110,13 @@ impl Store {
                    k.id AS key_id, k.account_id AS key_account_id, k.public_key,
                    v.uid, v.account_id, v.require_signed_urls, v.allowed_origins, v.downloads,
                    v.dry_run AS video_dry_run, v.origin AS video_origin,
-                   a.id AS owner_id, a.dry_run AS owner_dry_run, a.origin AS owner_origin
+                   a.id AS owner_id, a.dry_run AS owner_dry_run, a.origin AS owner_origin,
+                   r.mark, r.kind AS revoked, r.viewer_version, r.issued_before
             FROM change_log l
             LEFT JOIN signing_key k ON l.kind = 'key' AND k.id = l.subject AND k.deleted IS NULL
             LEFT JOIN video v ON l.kind = 'video' AND v.uid = l.subject AND v.deleted IS NULL
             LEFT JOIN account a ON l.kind = 'account' AND a.id = l.subject AND a.deleted IS NULL
+            LEFT JOIN revocation r ON l.kind = 'revocation' AND r.mark = l.subject
             WHERE l.seq > $1 AND l.seq <= $2 ORDER BY l.seq";
         let limit = i64::try_from(CHANGES_AT_ONCE).expect("1,000 is a small number");
         let mut tx = self.pool().begin_follow().await?;
@@ -162,6 +172,10 @@ struct ChangeRow {
     owner_id: Option<String>,
     owner_dry_run: Option<i64>,
     owner_origin: Option<String>,
+    mark: Option<String>,
+    revoked: Option<String>,
+    viewer_version: Option<i64>,
+    issued_before: Option<i64>,
 }
 
 impl TryFrom<ChangeRow> for Change {
@@ -173,6 +187,10 @@ impl TryFrom<ChangeRow> for Change {
         let subject = match row.kind.as_str() {
             "account" => Subject::Account(row.subject.parse().map_err(|_| bad())?, row.owner().and_then(readable)),
             "key" => Subject::Key(row.subject.parse().map_err(|_| bad())?, row.key().and_then(readable)),
+            "revocation" => {
+                let mark = RevocationMark::from_hex(&row.subject).ok_or_else(bad)?;
+                Subject::Revocation(mark, row.extent())
+            }
             "video" => Subject::Video(row.subject.parse().map_err(|_| bad())?, row.video().and_then(readable)),
             _ => return Err(bad()),
         };
@@ -184,6 +202,16 @@ impl ChangeRow {
     fn key(self) -> Option<Result<(AccountId, PublicKey), StoreError>> {
         let row = keys::LiveKeyRow { id: self.key_id?, account_id: self.key_account_id?, public_key: self.public_key? };
         Some(row.parse().map(|(_, account, public)| (account, public)))
+    }
+
+    fn extent(self) -> Option<RevocationExtent> {
+        let row = revocations::ExtentRow {
+            mark: self.mark?,
+            kind: self.revoked?,
+            viewer_version: self.viewer_version,
+            issued_before: self.issued_before,
+        };
+        Some(row.extent())
     }
 
     fn video(self) -> Option<Result<VideoPolicy, StoreError>> {
@@ -215,6 +243,7 @@ pub(crate) fn readable<T>(row: Result<T, StoreError>) -> Option<T> {
 pub(crate) enum Touched<'a> {
     Account(&'a AccountId),
     Key(&'a KeyId),
+    Revocation(RevocationMark),
     Video(&'a VideoId),
 }
 
@@ -237,9 +266,10 @@ impl Write<'_> {
         const NEXT: &str = "UPDATE change_counter SET seq = seq + 1 RETURNING seq";
         const APPEND: &str = "INSERT INTO change_log (seq, kind, subject) VALUES ($1, $2, $3)";
         let (kind, subject) = match touched {
-            Touched::Account(id) => ("account", id.as_str()),
-            Touched::Key(id) => ("key", id.as_str()),
-            Touched::Video(uid) => ("video", uid.as_str()),
+            Touched::Account(id) => ("account", id.to_string()),
+            Touched::Key(id) => ("key", id.to_string()),
+            Touched::Revocation(mark) => ("revocation", mark.to_hex()),
+            Touched::Video(uid) => ("video", uid.to_string()),
         };
         let seq: i64 = on_tx!(self.tx, db => sqlx::query_scalar(NEXT).fetch_one(db).await)?;
         on_tx!(self.tx, db => {

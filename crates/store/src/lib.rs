@@ -1,5 +1,5 @@
-//! vidpass's state in SQLite or PostgreSQL: accounts, their credentials, signing keys and videos, and the log of
-//! changes that gates follow.
+//! vidpass's state in SQLite or PostgreSQL: accounts, their credentials, signing keys, videos and revocations, and the
+//! log of changes that gates follow.
 //!
 //! One [`Store`] for both engines; the same SQL texts run on either. Secrets of callers are kept as hashes, private
 //! keys sealed under the [`MasterKey`], which is never in the database. Nothing here knows of HTTP, of a clock or of
@@ -14,6 +14,7 @@ mod keys;
 mod migrations;
 mod pool;
 mod random;
+mod revocations;
 mod seal;
 mod store;
 mod url;
@@ -27,6 +28,7 @@ pub use credentials::{
 };
 pub use error::StoreError;
 pub use keys::{MAX_SIGNING_KEYS, SigningKeyRecord};
+pub use revocations::{MAX_REVOCATIONS_LISTED, NewRevocation, Revocation};
 pub use seal::{MasterKey, MasterKeyError, SealError};
 pub use store::{Deletion, Store};
 pub use url::{DatabaseUrl, DatabaseUrlError};

@@ -45,6 +45,8 @@ pub enum Check {
     Expiry,
     /// Does it end no later than the gate accepts?
     Lifetime,
+    /// Was it not taken back?
+    Revocation,
     /// Do the access rules let the viewer in?
     AccessRules,
     /// May the video be shown on the viewer's site?
@@ -71,6 +73,7 @@ impl Check {
             Self::NotBefore => "not_before",
             Self::Expiry => "expiry",
             Self::Lifetime => "lifetime",
+            Self::Revocation => "revocation",
             Self::AccessRules => "access_rules",
             Self::AllowedOrigins => "allowed_origins",
             Self::Downloadable => "downloadable",
@@ -82,11 +85,12 @@ impl Check {
 type Question = fn(&Case<'_>) -> Result<(), Denial>;
 
 /// What is asked about claims whose signature is good and whose video is known.
-pub(crate) const QUESTIONS: [(Check, Question); 8] = [
+pub(crate) const QUESTIONS: [(Check, Question); 9] = [
     (Check::RuleCount, rule_count),
     (Check::NotBefore, not_before),
     (Check::Expiry, expiry),
     (Check::Lifetime, lifetime),
+    (Check::Revocation, revocation),
     (Check::AccessRules, access_rules),
     (Check::AllowedOrigins, allowed_origins),
     (Check::Downloadable, downloadable),
@@ -142,6 +146,10 @@ fn lifetime(case: &Case<'_>) -> Result<(), Denial> {
         Some(latest) if expires > latest => Err(Denial::TokenLifetimeExceeded { expires, latest }),
         Some(_) | None => Ok(()),
     }
+}
+
+fn revocation(case: &Case<'_>) -> Result<(), Denial> {
+    case.terms.revoked.map_or(Ok(()), |by| Err(Denial::TokenRevoked { by }))
 }
 
 fn access_rules(case: &Case<'_>) -> Result<(), Denial> {

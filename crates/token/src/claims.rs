@@ -5,8 +5,9 @@ use serde::Serialize;
 use crate::access::{AccessRule, WireRule, parse_rules};
 use crate::id::{KeyId, TokenId, VideoId};
 use crate::json::Json;
-use crate::jws::{MalformedToken, SignError};
+use crate::jws::{MalformedToken, SignError, TokenDigest};
 use crate::time::UnixTime;
+use crate::viewer_id::{ViewerId, ViewerVersion};
 
 /// What an issuer signs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub struct Claims {
     pub issued_at: Option<UnixTime>,
     /// The token's own name: `jti`.
     pub token_id: Option<TokenId>,
+    /// Who it was issued to: `viewer`. An extension of vidpass.
+    pub viewer: Option<ViewerId>,
+    /// Which of the viewer's tokens it is: `viewerVersion`. An extension of vidpass.
+    pub viewer_version: Option<ViewerVersion>,
     /// Whether it opens `/downloads/*` too.
     pub downloadable: bool,
     /// Who may use it; none means everybody.
@@ -46,6 +51,8 @@ impl Claims {
             not_before: None,
             issued_at: None,
             token_id: None,
+            viewer: None,
+            viewer_version: None,
             downloadable: false,
             access_rules: Vec::new(),
             flags: None,
@@ -77,6 +84,10 @@ impl Claims {
             iat: Option<i64>,
             #[serde(skip_serializing_if = "Option::is_none")]
             jti: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            viewer: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            viewer_version: Option<u32>,
             #[serde(skip_serializing_if = "std::ops::Not::not")]
             downloadable: bool,
             #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -91,6 +102,8 @@ impl Claims {
             nbf: self.not_before.map(|time| time.0),
             iat: self.issued_at.map(|time| time.0),
             jti: self.token_id.as_ref().map(TokenId::as_str),
+            viewer: self.viewer.as_ref().map(ViewerId::as_str),
+            viewer_version: self.viewer_version.map(|version| version.0),
             downloadable: self.downloadable,
             access_rules: self.access_rules.iter().map(WireRule::from).collect(),
             flags: self.flags,
@@ -105,12 +118,19 @@ impl Claims {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedClaims {
     key_id: KeyId,
+    digest: TokenDigest,
     claims: Claims,
 }
 
 impl SignedClaims {
-    pub(crate) fn new(key_id: KeyId, claims: Claims) -> Self {
-        Self { key_id, claims }
+    pub(crate) fn new(key_id: KeyId, digest: TokenDigest, claims: Claims) -> Self {
+        Self { key_id, digest, claims }
+    }
+
+    /// What tells the token from every other.
+    #[must_use]
+    pub fn digest(&self) -> TokenDigest {
+        self.digest
     }
 
     /// The key that signed.
@@ -149,6 +169,18 @@ impl SignedClaims {
         self.claims.token_id.as_ref()
     }
 
+    /// Who the token was issued to, if it says so: `viewer`.
+    #[must_use]
+    pub fn viewer(&self) -> Option<&ViewerId> {
+        self.claims.viewer.as_ref()
+    }
+
+    /// Which of the viewer's tokens it is, if it says so: `viewerVersion`.
+    #[must_use]
+    pub fn viewer_version(&self) -> Option<ViewerVersion> {
+        self.claims.viewer_version
+    }
+
     /// Whether the token opens `/downloads/*`.
     #[must_use]
     pub fn downloadable(&self) -> bool {
@@ -179,6 +211,21 @@ pub(crate) fn read(payload: &Json) -> Result<Claims, MalformedToken> {
             Some(jti.ok_or_else(|| wrong("jti", "must be up to 64 letters, digits, `_` and `-`"))?)
         }
     };
+    let viewer = match payload.get("viewer") {
+        None => None,
+        Some(viewer) => {
+            let viewer = viewer.as_text().and_then(|text| text.parse().ok());
+            Some(viewer.ok_or_else(|| wrong("viewer", "must be a string of 1 to 128 visible ASCII characters"))?)
+        }
+    };
+    let viewer_version = match payload.get("viewerVersion") {
+        None => None,
+        Some(Json::Number(number)) => {
+            let version = number.as_u64().and_then(|number| u32::try_from(number).ok()).map(ViewerVersion);
+            Some(version.ok_or_else(|| wrong("viewerVersion", VERSION_RULE))?)
+        }
+        Some(_) => return Err(wrong("viewerVersion", VERSION_RULE)),
+    };
     let downloadable = match payload.get("downloadable") {
         None => false,
         Some(Json::Bool(value)) => *value,
@@ -197,11 +244,15 @@ pub(crate) fn read(payload: &Json) -> Result<Claims, MalformedToken> {
         not_before: time(payload, "nbf", Round::Up)?,
         issued_at: time(payload, "iat", Round::Down)?,
         token_id,
+        viewer,
+        viewer_version,
         downloadable,
         access_rules,
         flags: None,
     })
 }
+
+const VERSION_RULE: &str = "must be a whole number from 0 to 4294967295";
 
 /// Whether a claim looks like `accessRules` and is not. Unknown claims are ignored, but a signer who wrote
 /// `access_rules` meant to keep viewers out.
@@ -314,6 +365,13 @@ mod tests {
             r#"{"sub":"v","exp":9,"downloadable":1}"#,
             r#"{"sub":"v","exp":9,"downloadable":null}"#,
             r#"{"sub":"v","exp":9,"jti":7}"#,
+            r#"{"sub":"v","exp":9,"viewer":7}"#,
+            r#"{"sub":"v","exp":9,"viewer":""}"#,
+            r#"{"sub":"v","exp":9,"viewer":"a b"}"#,
+            r#"{"sub":"v","exp":9,"viewerVersion":"7"}"#,
+            r#"{"sub":"v","exp":9,"viewerVersion":-1}"#,
+            r#"{"sub":"v","exp":9,"viewerVersion":1.5}"#,
+            r#"{"sub":"v","exp":9,"viewerVersion":4294967296}"#,
             r#"{"sub":"v","exp":9,"iat":"soon"}"#,
             r#"{"sub":"v","exp":9,"accessRules":{}}"#,
             r#"{"sub":"v","exp":9,"accessRules":null}"#,

@@ -86,7 +86,8 @@ impl Permit {
         token: Option<(KeyId, UnixTime)>,
     ) -> Result<Self, Denial> {
         let would_deny = match denial {
-            Some(denial) if !terms.is_dry_run(video) => return Err(denial),
+            // What was taken back is refused even where nobody else is.
+            Some(denial) if !terms.is_dry_run(video) || terms.revoked.is_some() => return Err(denial),
             denial => denial.map(Box::new),
         };
         let origin = video.origin.as_ref().or(terms.account.origin.as_ref()).cloned();
@@ -126,8 +127,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::access::parse_rules;
     use crate::claims::Claims;
+    use crate::json::Json;
+    use crate::jws::TokenDigest;
     use crate::policy::{AccountPolicy, Limits};
+    use crate::revocation::RevocationKind;
     use crate::viewer::{Country, Embedding};
 
     const NOW: UnixTime = UnixTime(1_800_000_000);
@@ -182,8 +187,8 @@ mod tests {
             let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
             for (allow_missing_origin, expected) in [(false, strict), (true, lenient)] {
                 let limits = Limits { allow_missing_origin, ..Limits::default() };
-                let terms = |video| Terms { video: Some(video), account: &account, limits: &limits };
-                let signed = SignedClaims::new("k1".parse().unwrap(), claims());
+                let terms = |video| Terms { video: Some(video), account: &account, limits: &limits, revoked: None };
+                let signed = SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims());
                 let with_token = signed.admit(&site.account, &terms(&site), &ask);
                 let without = admit_without_token(&"v1".parse().unwrap(), &terms(&public), &ask);
                 assert_eq!((with_token.is_ok(), without.is_ok()), (expected, expected), "{embedding:?}");
@@ -235,11 +240,34 @@ mod tests {
     }
 
     #[test]
+    fn what_was_taken_back_is_refused_in_a_dry_run_too() {
+        let blocked = parse_rules(&Json::parse(br#"[{"type":"any","action":"block"}]"#).unwrap(), 5).unwrap();
+        let video = video();
+        for dry_run in [false, true] {
+            let account = AccountPolicy { dry_run, ..AccountPolicy::default() };
+            for (claims, now, code) in [
+                (claims(), NOW, "token_revoked"),
+                (Claims { access_rules: blocked.clone(), ..claims() }, NOW, "token_revoked"),
+                (claims(), UnixTime(NOW.0 + 60), "token_expired"),
+            ] {
+                let limits = Limits::default();
+                let revoked = Some(RevocationKind::Viewer);
+                let terms = Terms { video: Some(&video), account: &account, limits: &limits, revoked };
+                let viewer = viewer("");
+                let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now };
+                let signed = SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims);
+                let denial = signed.admit(&"a1".parse().unwrap(), &terms, &ask).unwrap_err();
+                assert_eq!(denial.code(), code, "{dry_run}");
+            }
+        }
+    }
+
+    #[test]
     fn a_dry_run_opens_no_video_of_another_account() {
         let dry = AccountPolicy { dry_run: true, ..AccountPolicy::default() };
         let foreign = VideoPolicy { dry_run: Some(true), ..VideoPolicy::private("a2".parse().unwrap()) };
         assert_eq!(decide(claims(), &foreign, &dry, |ask| ask).unwrap_err().code(), "video_not_owned");
-        let terms = Terms { video: None, account: &dry, limits: &Limits::default() };
+        let terms = Terms { video: None, account: &dry, limits: &Limits::default(), revoked: None };
         let viewer = viewer("");
         let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
         assert_eq!(admit_without_token(&"v1".parse().unwrap(), &terms, &ask), Err(Denial::TokenRequired));
@@ -248,7 +276,8 @@ mod tests {
     #[test]
     fn a_dry_run_lets_in_without_a_token() {
         let (dry, uid) = (VideoPolicy { dry_run: Some(true), ..video() }, "v1".parse().unwrap());
-        let terms = Terms { video: Some(&dry), account: &AccountPolicy::default(), limits: &Limits::default() };
+        let terms =
+            Terms { video: Some(&dry), account: &AccountPolicy::default(), limits: &Limits::default(), revoked: None };
         let viewer = viewer("");
         let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
         assert_eq!(admit_without_token(&uid, &terms, &ask).unwrap().would_deny(), Some(&Denial::TokenRequired));
@@ -266,7 +295,12 @@ mod tests {
         assert_eq!(permit.origin().map(OriginName::as_str), Some("old"));
 
         let public = VideoPolicy { require_signed_urls: false, ..video() };
-        let terms = Terms { video: Some(&public), account: &AccountPolicy::default(), limits: &Limits::default() };
+        let terms = Terms {
+            video: Some(&public),
+            account: &AccountPolicy::default(),
+            limits: &Limits::default(),
+            revoked: None,
+        };
         let viewer = viewer("");
         let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
         let permit = admit_without_token(&"v1".parse().unwrap(), &terms, &ask).unwrap();
@@ -297,16 +331,20 @@ mod tests {
     ) -> Result<Permit, Denial> {
         static VIEWER: std::sync::LazyLock<Viewer> = std::sync::LazyLock::new(|| viewer(""));
         let ask = change(Ask { viewer: &VIEWER, named: None, asset: Asset::Media, now: NOW });
-        let terms = Terms { video: Some(video), account, limits: &Limits::default() };
-        SignedClaims::new("k1".parse().unwrap(), claims).admit(&"a1".parse().unwrap(), &terms, &ask)
+        let terms = Terms { video: Some(video), account, limits: &Limits::default(), revoked: None };
+        SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims).admit(
+            &"a1".parse().unwrap(),
+            &terms,
+            &ask,
+        )
     }
 
     /// The denial's code, or `permit`, for a key of account `a1`.
     fn admit(claims: Claims, video: &VideoPolicy, origin: &str, asset: Asset, limits: &Limits) -> &'static str {
-        let signed = SignedClaims::new("k1".parse().unwrap(), claims);
+        let signed = SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims);
         let viewer = viewer(origin);
         let ask = Ask { viewer: &viewer, named: None, asset, now: NOW };
-        let terms = Terms { video: Some(video), account: &AccountPolicy::default(), limits };
+        let terms = Terms { video: Some(video), account: &AccountPolicy::default(), limits, revoked: None };
         signed.admit(&"a1".parse().unwrap(), &terms, &ask).map_or_else(|denial| denial.code(), |_| "permit")
     }
 }

@@ -3,6 +3,7 @@
 use crate::id::{AccountId, KeyId, VideoId};
 use crate::jws::{MalformedToken, VerifyError};
 use crate::origin::RequestOrigin;
+use crate::revocation::RevocationKind;
 use crate::time::UnixTime;
 
 /// Why a viewer is refused.
@@ -99,6 +100,12 @@ pub enum Denial {
     /// The video needs a token, or there is no such video.
     #[error("the video needs a token")]
     TokenRequired,
+    /// The token was taken back.
+    #[error("the token is revoked, by its `{by}`")]
+    TokenRevoked {
+        /// Of what kind the revocation is.
+        by: RevocationKind,
+    },
     /// The token is for another video than the path names.
     #[error("the token is for video `{granted}`, and the path names `{named}`")]
     VideoMismatch {
@@ -158,6 +165,7 @@ impl Denial {
             Self::TokenMalformed(_) => "token_malformed",
             Self::TokenNotYetValid { .. } => "token_not_yet_valid",
             Self::TokenRequired => "token_required",
+            Self::TokenRevoked { .. } => "token_revoked",
             Self::VideoMismatch { .. } => "video_mismatch",
             Self::VideoNotOwned { .. } => "video_not_owned",
             Self::ViewerAddressUnknown => "viewer_address_unknown",
@@ -186,6 +194,7 @@ impl Denial {
             Self::TokenMalformed(_) => "This link is damaged or incomplete.",
             Self::TokenNotYetValid { .. } => "This link is not valid yet.",
             Self::TokenRequired => "This video needs a signed link.",
+            Self::TokenRevoked { .. } => "This link was taken back.",
             Self::VideoMismatch { .. } => "This link is for another video.",
             Self::VideoNotOwned { .. } => "This link is not valid for this video.",
             Self::ViewerAddressUnknown => "Your address cannot be determined.",
@@ -211,6 +220,7 @@ impl Denial {
             | Self::TokenMalformed(_)
             | Self::TokenNotYetValid { .. }
             | Self::TokenRequired
+            | Self::TokenRevoked { .. }
             | Self::VideoMismatch { .. }
             | Self::VideoNotOwned { .. }
             | Self::ViewerAddressUnknown => None,

@@ -175,6 +175,12 @@ impl Inspected<'_> {
         self.claims.as_ref().map(|(claims, _)| claims.video())
     }
 
+    /// What the token says, if its signature is good.
+    #[must_use]
+    pub fn claims(&self) -> Option<&SignedClaims> {
+        self.claims.as_ref().map(|(claims, _)| claims)
+    }
+
     /// Explains what would become of `rehearsal` at `now`; without one, what the token alone decides. `terms` are those of
     /// [`Self::video`] and the account of the key.
     #[must_use]

@@ -120,6 +120,11 @@ id!(
     64
 );
 id!(
+    /// One revocation.
+    RevocationId,
+    32
+);
+id!(
     /// A place that has the files of videos, as the configuration of the gate calls it.
     OriginName,
     32

@@ -24,6 +24,10 @@ const MAX_HEADER_MEMBERS: usize = 16;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
+/// What tells a token from every other: the first half of the SHA-256 of what was signed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest([u8; 16]);
+
 /// A name for a token that gives nothing away: the first 8 hex digits of the SHA-256 of what was signed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenFingerprint([u8; 4]);
@@ -218,7 +222,7 @@ impl<'a> UnverifiedToken<'a> {
     /// A name for the token that may stand in a log.
     #[must_use]
     pub fn fingerprint(&self) -> TokenFingerprint {
-        TokenFingerprint::of(self.signing_input)
+        TokenDigest::of(self.signing_input).fingerprint()
     }
 
     /// Gives out the claims if `key` signed them.
@@ -236,7 +240,7 @@ impl<'a> UnverifiedToken<'a> {
             KeyIds { header: Some(header), payload: Some(payload), .. } if header != payload => {
                 Err(VerifyError::KidMismatch { header, payload })
             }
-            KeyIds { any, .. } => Ok(SignedClaims::new(any, self.claims)),
+            KeyIds { any, .. } => Ok(SignedClaims::new(any, TokenDigest::of(self.signing_input), self.claims)),
         }
     }
 }
@@ -306,7 +310,7 @@ impl Token {
     /// A name for the token that may stand in a log.
     #[must_use]
     pub fn fingerprint(&self) -> TokenFingerprint {
-        TokenFingerprint::of(self.0.rsplit_once('.').map_or(&self.0, |(signed, _)| signed))
+        TokenDigest::of(self.0.rsplit_once('.').map_or(&self.0, |(signed, _)| signed)).fingerprint()
     }
 }
 
@@ -322,10 +326,26 @@ impl fmt::Debug for UnverifiedToken<'_> {
     }
 }
 
-impl TokenFingerprint {
-    fn of(signing_input: &str) -> Self {
+impl TokenDigest {
+    pub(crate) fn of(signing_input: &str) -> Self {
         let hash = digest::digest(&digest::SHA256, signing_input.as_bytes());
-        Self(hash.as_ref()[..4].try_into().expect("SHA-256 has 32 bytes"))
+        Self(hash.as_ref()[..16].try_into().expect("SHA-256 has 32 bytes"))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A name for the token that may stand in a log.
+    #[must_use]
+    pub fn fingerprint(&self) -> TokenFingerprint {
+        TokenFingerprint(self.0[..4].try_into().expect("it has 16 bytes"))
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenDigest({}…)", self.fingerprint())
     }
 }
 

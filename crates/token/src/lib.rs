@@ -23,7 +23,7 @@
 //! let viewer = Viewer::new("192.0.2.7".parse()?, Country::Unknown, None);
 //! let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now };
 //! let (owner, limits) = (AccountPolicy::default(), Limits::default());
-//! let terms = Terms { video: Some(&video), account: &owner, limits: &limits };
+//! let terms = Terms { video: Some(&video), account: &owner, limits: &limits, revoked: None };
 //! let permit = claims.admit(&video.account, &terms, &ask)?;
 //! assert_eq!(permit.video().as_str(), "video-1");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -43,8 +43,10 @@ mod key;
 mod origin;
 mod path;
 mod policy;
+mod revocation;
 mod time;
 mod viewer;
+mod viewer_id;
 
 pub use access::{
     AccessRule, Action, CountryCode, CountryError, Matcher, Network, NetworkError, RuleProblem, RuleProblemKind,
@@ -56,11 +58,15 @@ pub use claims::{Claims, Flags, SignedClaims};
 pub use decision::{Ask, Asset, Permit, admit_without_token};
 pub use denial::{Denial, HeaderProblem};
 pub use explain::{Explanation, Failure, Finding, Inspected, Inspection, KnownKey, MatchedRule, Outcome, Rehearsal};
-pub use id::{AccountId, IdError, KeyId, OriginName, TokenId, VideoId};
-pub use jws::{MAX_TOKEN_LENGTH, MalformedToken, SignError, Token, TokenFingerprint, UnverifiedToken, VerifyError};
+pub use id::{AccountId, IdError, KeyId, OriginName, RevocationId, TokenId, VideoId};
+pub use jws::{
+    MAX_TOKEN_LENGTH, MalformedToken, SignError, Token, TokenDigest, TokenFingerprint, UnverifiedToken, VerifyError,
+};
 pub use key::{Algorithm, AlgorithmError, KeyError, PublicKey, SigningKey, Weakness};
 pub use origin::{AllowedOrigin, OriginError, RequestOrigin, RequestOriginError, host_and_port};
 pub use path::{Credential, FilePath, MAX_PATH_LENGTH, MAX_QUERY_LENGTH, MediaPath, PathError, is_segment};
 pub use policy::{AccountPolicy, Limits, Terms, VideoPolicy};
+pub use revocation::{RevocationExtent, RevocationKind, RevocationMark, RevokedSubject, TokenMarks};
 pub use time::{Clock, UnixTime};
 pub use viewer::{Country, Embedding, Viewer};
+pub use viewer_id::{ViewerId, ViewerIdError, ViewerVersion};

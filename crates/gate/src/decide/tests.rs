@@ -1,7 +1,9 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use vidpass_token::{AccountPolicy, Algorithm, Claims, Country, SigningKey, Token, VideoPolicy};
+use vidpass_token::{
+    AccountPolicy, Algorithm, Claims, Country, RevocationExtent, RevokedSubject, SigningKey, Token, VideoPolicy,
+};
 
 use super::*;
 
@@ -91,6 +93,36 @@ fn a_signature_that_was_seen_opens_nothing_once_the_key_has_gone_or_is_another()
     check(&gate, &path, "video_not_owned");
     gate.update(|catalogue| catalogue.insert_key(KEY.id().clone(), id("owner"), KEY.public().clone()));
     check(&gate, &path, "permit");
+}
+
+#[test]
+fn a_token_that_was_seen_is_taken_back() {
+    let gate = gate();
+    let token = KEY.sign(&Claims { viewer: Some("alice".parse().unwrap()), ..claims("private") }).unwrap();
+    let path = format!("/{}/x", token.as_str());
+    let owner: AccountId = id("owner");
+    let verified = UnverifiedToken::parse(token.as_str()).unwrap().verify(KEY.public()).unwrap();
+    for subject in [
+        RevokedSubject::Token(verified.digest()),
+        RevokedSubject::Viewer("alice".parse().unwrap()),
+        RevokedSubject::Video(id("private")),
+        RevokedSubject::Key(KEY.id().clone()),
+    ] {
+        check(&gate, &path, "permit");
+        let elsewhere = subject.mark(&id("somebody"));
+        gate.update(|catalogue| catalogue.insert_revocation(elsewhere, RevocationExtent::All));
+        check(&gate, &path, "permit");
+        let mark = subject.mark(&owner);
+        gate.update(|catalogue| catalogue.insert_revocation(mark, RevocationExtent::All));
+        check(&gate, &path, "token_revoked");
+        gate.update(|catalogue| catalogue.remove_revocation(&mark));
+    }
+    check(&gate, &path, "permit");
+    let video = RevokedSubject::Video(id("private")).mark(&owner);
+    gate.update(|catalogue| catalogue.insert_revocation(video, RevocationExtent::IssuedBefore(UnixTime(1))));
+    check(&gate, &path, "token_revoked");
+    let later = KEY.sign(&Claims { issued_at: Some(UnixTime(1)), ..claims("private") }).unwrap();
+    check(&gate, &format!("/{}/x", later.as_str()), "permit");
 }
 
 #[test]

@@ -352,6 +352,7 @@ fn is_live(change: Change) -> bool {
     match change.subject {
         Subject::Account(_, state) => state.is_some(),
         Subject::Key(_, state) => state.is_some(),
+        Subject::Revocation(_, state) => state.is_some(),
         Subject::Video(_, state) => state.is_some(),
     }
 }
@@ -386,7 +387,7 @@ impl Gate {
                 match change.subject {
                     Subject::Key(key, Some((account, _))) => drop(keys.lock().unwrap().insert(key, account)),
                     Subject::Key(key, None) => drop(keys.lock().unwrap().remove(&key)),
-                    Subject::Account(..) | Subject::Video(..) => {}
+                    Subject::Account(..) | Subject::Revocation(..) | Subject::Video(..) => {}
                 }
             }
             follower.applied(seen);

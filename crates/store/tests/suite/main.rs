@@ -13,5 +13,6 @@ mod home;
 mod keys;
 mod opening;
 mod postgres_server;
+mod revocations;
 mod secrets;
 mod videos;

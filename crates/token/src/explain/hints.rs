@@ -68,6 +68,9 @@ fn for_denial(denial: &Denial, claims: Option<&SignedClaims>, terms: &Terms<'_>,
         Denial::TokenNotYetValid { .. } => {
             "Wait until `nbf`, or issue with an earlier one; if it should have begun, compare the clocks of issuer and gate."
         }
+        Denial::TokenRevoked { .. } => {
+            "Issue a new token; if it was taken back by mistake, delete the revocation (`GET …/stream/revocations`)."
+        }
         Denial::VideoMismatch { .. } | Denial::VideoNotOwned { .. } => {
             "Register the video in the account of the key that signs (`vidpass video create`), or sign with a key of the \
              account that owns the video."

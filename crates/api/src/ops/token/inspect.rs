@@ -57,7 +57,11 @@ async fn explain(api: &Api, caller: &Caller, request: &InspectRequest<'_>) -> Re
     };
     let owner = api.store.account(&caller.account).await?.map_or_else(AccountPolicy::default, |owner| owner.policy);
     let video = video.as_ref().map(|video| &video.policy);
-    let terms = Terms { video, account: &owner, limits: &api.config.accepted };
+    let revoked = match inspected.claims() {
+        Some(claims) => api.store.revoked(&caller.account, claims).await?,
+        None => None,
+    };
+    let terms = Terms { video, account: &owner, limits: &api.config.accepted, revoked };
     let rehearsal = request.rehearsed.as_ref();
     let rehearsal = rehearsal.map(|rehearsed| Rehearsal {
         method: rehearsed.method,

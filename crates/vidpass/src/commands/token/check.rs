@@ -1,5 +1,6 @@
 //! `vidpass token check`
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -10,7 +11,8 @@ use vidpass_gate::CountrySource;
 use vidpass_store::Snapshot;
 use vidpass_token::{
     AccountId, AccountPolicy, Country, CountryCode, Explanation, Finding, Inspection, KeyId, KnownKey, Limits,
-    Outcome as Asked, PublicKey, Rehearsal, RequestOrigin, Terms, UnixTime, VideoId, VideoPolicy, Viewer,
+    Outcome as Asked, PublicKey, Rehearsal, RequestOrigin, RevocationExtent, RevocationMark, Terms, TokenMarks,
+    UnixTime, VideoId, VideoPolicy, Viewer,
 };
 
 use super::super::key_file;
@@ -66,6 +68,7 @@ struct World {
     keys: Vec<(KeyId, AccountId, PublicKey)>,
     videos: Vec<(VideoId, VideoPolicy)>,
     accounts: Vec<(AccountId, Option<AccountPolicy>)>,
+    revocations: HashMap<RevocationMark, RevocationExtent>,
     limits: Limits,
     countries: CountrySource,
 }
@@ -96,8 +99,15 @@ impl Check {
         let config: Config = config::read(&self.common.place.clone().into())
             .context("without --key the server's configuration decides")?;
         let store = store::open_for(&config).await.context("without --key the server's database decides")?;
-        let Snapshot { keys, videos, accounts, .. } = store.snapshot().await?;
-        Ok(World { keys, videos, accounts, limits: config.gate().limits, countries: config.country_source()? })
+        let Snapshot { keys, videos, accounts, revocations, .. } = store.snapshot().await?;
+        Ok(World {
+            keys,
+            videos,
+            accounts,
+            revocations: revocations.into_iter().collect(),
+            limits: config.gate().limits,
+            countries: config.country_source()?,
+        })
     }
 
     fn answer(&self, explanation: &Explanation, viewer: &Viewer, now: UnixTime) -> Value {
@@ -136,6 +146,7 @@ impl World {
             keys: keys.into_iter().collect(),
             videos: inspected.video().map(|uid| (uid.clone(), policy)).into_iter().collect(),
             accounts: Vec::new(),
+            revocations: HashMap::new(),
             limits: Limits::default(),
             countries: CountrySource::embedded(),
         }
@@ -155,7 +166,10 @@ impl World {
             Some((_, Some(said))) => (video, said),
             Some((_, None)) => (None, &unsaid),
         };
-        let terms = Terms { video, account, limits: &self.limits };
+        let revoked = key.zip(inspected.claims()).and_then(|((_, account, _), claims)| {
+            TokenMarks::of(account, claims).revoked_by(claims, |mark| self.revocations.get(&mark).copied())
+        });
+        let terms = Terms { video, account, limits: &self.limits, revoked };
         inspected.explain(&terms, Some(rehearsal), now)
     }
 }

@@ -1,0 +1,135 @@
+//! Tokens that are taken back.
+
+use vidpass_store::{ChangeSeq, Deletion, NewRevocation, Revocation, StoreError, Subject};
+use vidpass_token::{
+    AccountId, Claims, RevocationExtent, RevocationKind, RevokedSubject, SignedClaims, UnixTime, UnverifiedToken,
+    ViewerVersion,
+};
+
+use crate::home::{Home, KEY, NOW, id, on_both_engines};
+
+const ALL: RevocationExtent = RevocationExtent::All;
+
+async fn each_kind_takes_its_tokens_back_and_no_others(home: Home) {
+    let (store, ours, theirs) = home.with_accounts().await;
+    let token = signed(|_| {});
+    let other = signed(|claims| {
+        claims.token_id = Some(id("j2"));
+        claims.viewer = Some("bob".parse().unwrap());
+        claims.video = id("v2");
+    });
+    for (subject, kind) in [
+        (RevokedSubject::Token(token.digest()), RevocationKind::Token),
+        (RevokedSubject::TokenId(id("j1")), RevocationKind::TokenId),
+        (RevokedSubject::Viewer("alice".parse().unwrap()), RevocationKind::Viewer),
+        (RevokedSubject::Video(id("v1")), RevocationKind::Video),
+        (RevokedSubject::Key(KEY.id().clone()), RevocationKind::Key),
+    ] {
+        assert_eq!(store.revoked(&ours, &token).await.unwrap(), None);
+        let made = store.revoke(&ours, &new(subject), NOW).await.unwrap();
+        assert_eq!((made.kind, made.created), (kind, NOW));
+        assert_eq!(store.revoked(&ours, &token).await.unwrap(), Some(kind));
+        let same_key = kind == RevocationKind::Key;
+        assert_eq!(store.revoked(&ours, &other).await.unwrap(), same_key.then_some(kind));
+        assert_eq!(store.revoked(&theirs, &token).await.unwrap(), None, "another account's tokens");
+        assert_eq!(store.list_revocations(&ours).await.unwrap(), std::slice::from_ref(&made));
+        assert_eq!(store.list_revocations(&theirs).await.unwrap(), []);
+        assert_eq!(store.delete_revocation(&theirs, &made.id).await.unwrap(), Deletion::Unknown);
+        assert_eq!(store.delete_revocation(&ours, &made.id).await.unwrap(), Deletion::Deleted);
+        assert_eq!(store.delete_revocation(&ours, &made.id).await.unwrap(), Deletion::Unknown);
+    }
+}
+
+async fn what_was_taken_back_stays_so_when_more_is(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let viewer = || RevokedSubject::Viewer("alice".parse().unwrap());
+    let versions = |latest| RevocationExtent::Versions(ViewerVersion(latest));
+    let take = async |extent, until, reason: &str| {
+        let new = NewRevocation { extent, until, reason: reason.to_owned(), ..new(viewer()) };
+        store.revoke(&ours, &new, UnixTime(NOW.0 + 5)).await.unwrap()
+    };
+    let first = take(versions(7), Some(UnixTime(NOW.0 + 60)), "one").await;
+    let second = take(versions(3), Some(UnixTime(NOW.0 + 90)), "two").await;
+    let expected = Revocation { until: Some(UnixTime(NOW.0 + 90)), reason: "two".to_owned(), ..first.clone() };
+    assert_eq!(second, expected, "under one id, and no less than before");
+    let third = take(ALL, Some(UnixTime(NOW.0 + 70)), "three").await;
+    assert_eq!((third.extent, third.until, &third.id), (ALL, Some(UnixTime(NOW.0 + 90)), &first.id));
+    assert_eq!(take(versions(1), None, "four").await.until, None, "without an end is the latest end");
+    assert_eq!(store.list_revocations(&ours).await.unwrap().len(), 1);
+    let snapshot = store.snapshot().await.unwrap();
+    assert_eq!(snapshot.revocations, [(viewer().mark(&ours), ALL)]);
+}
+
+async fn gates_learn_of_each(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let subject = RevokedSubject::Video(id("v1"));
+    let before = |time| RevocationExtent::IssuedBefore(UnixTime(time));
+    let made = store.revoke(&ours, &NewRevocation { extent: before(5), ..new(subject.clone()) }, NOW).await.unwrap();
+    store.delete_revocation(&ours, &made.id).await.unwrap();
+    store.revoke(&ours, &NewRevocation { extent: before(9), ..new(subject.clone()) }, NOW).await.unwrap();
+    let changes: Vec<_> = store.changes_since(ChangeSeq::START).await.unwrap();
+    let now = Subject::Revocation(subject.mark(&ours), Some(before(9)));
+    assert_eq!(changes.into_iter().map(|change| change.subject).collect::<Vec<_>>(), [now.clone(), now.clone(), now]);
+}
+
+async fn what_is_over_goes(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let until = |name: &str, seconds: Option<i64>| NewRevocation {
+        until: seconds.map(|seconds| UnixTime(NOW.0 + seconds)),
+        ..new(RevokedSubject::TokenId(name.parse().unwrap()))
+    };
+    for (name, end) in [("short", Some(10)), ("long", Some(100)), ("endless", None)] {
+        store.revoke(&ours, &until(name, end), NOW).await.unwrap();
+    }
+    store.revoke(&ours, &until("later", Some(200)), UnixTime(NOW.0 + 10)).await.unwrap();
+    assert_eq!(store.list_revocations(&ours).await.unwrap().len(), 4, "one that ends now is still there");
+    store.revoke(&ours, &until("latest", Some(200)), UnixTime(NOW.0 + 11)).await.unwrap();
+    let mut left: Vec<_> = store.list_revocations(&ours).await.unwrap().into_iter().map(|one| one.subject).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["endless", "later", "latest", "long"]);
+    let gone = Subject::Revocation(RevokedSubject::TokenId(id("short")).mark(&ours), None);
+    let changes = store.changes_since(ChangeSeq::START).await.unwrap();
+    assert_eq!(changes.last().unwrap().subject, gone, "gates let it go too");
+}
+
+async fn a_row_that_cannot_be_read_takes_back_too_much_and_not_too_little(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let subject = RevokedSubject::Viewer("alice".parse().unwrap());
+    let extent = RevocationExtent::Versions(ViewerVersion(7));
+    store.revoke(&ours, &NewRevocation { extent, ..new(subject.clone()) }, NOW).await.unwrap();
+    home.tamper("UPDATE revocation SET viewer_version = -1").await;
+    assert_eq!(store.snapshot().await.unwrap().revocations, [(subject.mark(&ours), ALL)]);
+    let change = store.changes_since(ChangeSeq::START).await.unwrap().remove(0);
+    assert_eq!(change.subject, Subject::Revocation(subject.mark(&ours), Some(ALL)));
+}
+
+async fn an_account_that_is_not_there_takes_nothing_back(home: Home) {
+    let (store, _, _) = home.with_accounts().await;
+    let nobody: AccountId = id("nobody");
+    let refused = store.revoke(&nobody, &new(RevokedSubject::TokenId(id("j1"))), NOW).await.unwrap_err();
+    assert!(matches!(refused, StoreError::AccountUnknown { .. }), "{refused:?}");
+}
+
+fn new(subject: RevokedSubject) -> NewRevocation {
+    NewRevocation { subject, extent: ALL, reason: "it leaked".to_owned(), until: None }
+}
+
+fn signed(change: impl FnOnce(&mut Claims)) -> SignedClaims {
+    let mut claims = Claims {
+        token_id: Some(id("j1")),
+        viewer: Some("alice".parse().unwrap()),
+        ..Claims::new(id("v1"), UnixTime(NOW.0 + 60))
+    };
+    change(&mut claims);
+    let token = KEY.sign(&claims).unwrap();
+    UnverifiedToken::parse(token.as_str()).unwrap().verify(KEY.public()).unwrap()
+}
+
+on_both_engines!(
+    each_kind_takes_its_tokens_back_and_no_others,
+    what_was_taken_back_stays_so_when_more_is,
+    gates_learn_of_each,
+    what_is_over_goes,
+    a_row_that_cannot_be_read_takes_back_too_much_and_not_too_little,
+    an_account_that_is_not_there_takes_nothing_back,
+);

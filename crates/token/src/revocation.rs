@@ -1,0 +1,265 @@
+//! Tokens that are taken back before their end.
+//!
+//! A revocation is about one subject of one account: a token, whatever names itself so (`jti`), a viewer, a video, or a
+//! key. A gate finds it by a [`RevocationMark`], of which each token has one for each of its subjects.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{Context, SHA256};
+
+use crate::claims::SignedClaims;
+use crate::id::{AccountId, KeyId, TokenId, VideoId};
+use crate::jws::TokenDigest;
+use crate::time::UnixTime;
+use crate::viewer_id::{ViewerId, ViewerVersion};
+
+/// What is taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RevokedSubject {
+    /// One token, by what was signed: another signature under the same text is the same token.
+    Token(TokenDigest),
+    /// Every token of that `jti`.
+    TokenId(TokenId),
+    /// Every token of that `viewer`.
+    Viewer(ViewerId),
+    /// Every token for that video.
+    Video(VideoId),
+    /// Every token that this key signed.
+    Key(KeyId),
+}
+
+/// The kind of a [`RevokedSubject`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RevocationKind {
+    /// One token.
+    Token,
+    /// A `jti`.
+    TokenId,
+    /// A viewer.
+    Viewer,
+    /// A video.
+    Video,
+    /// A key.
+    Key,
+}
+
+/// How many of its subject's tokens a revocation takes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevocationExtent {
+    /// All of them.
+    All,
+    /// Those of this version of the viewer and of earlier ones. A token that names no version is of the earliest.
+    Versions(ViewerVersion),
+    /// Those that were issued before then. A token that does not say when it was issued counts as issued before.
+    IssuedBefore(UnixTime),
+}
+
+/// Under what a gate finds a revocation: a hash of account and subject.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RevocationMark([u8; 16]);
+
+/// The marks of all subjects of one token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenMarks(Box<[(RevocationKind, RevocationMark)]>);
+
+impl RevokedSubject {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> RevocationKind {
+        match self {
+            Self::Token(_) => RevocationKind::Token,
+            Self::TokenId(_) => RevocationKind::TokenId,
+            Self::Viewer(_) => RevocationKind::Viewer,
+            Self::Video(_) => RevocationKind::Video,
+            Self::Key(_) => RevocationKind::Key,
+        }
+    }
+
+    /// Under what a gate finds a revocation of it.
+    #[must_use]
+    pub fn mark(&self, account: &AccountId) -> RevocationMark {
+        let value = match self {
+            Self::Token(digest) => digest.as_bytes(),
+            Self::TokenId(id) => id.as_str().as_bytes(),
+            Self::Viewer(id) => id.as_str().as_bytes(),
+            Self::Video(id) => id.as_str().as_bytes(),
+            Self::Key(id) => id.as_str().as_bytes(),
+        };
+        let mut hash = Context::new(&SHA256);
+        // No id has a NUL, and what may have one comes last, so no two of them are hashed alike.
+        for part in [account.as_str().as_bytes(), b"\0", self.kind().name().as_bytes(), b"\0", value] {
+            hash.update(part);
+        }
+        RevocationMark(hash.finish().as_ref()[..16].try_into().expect("SHA-256 has 32 bytes"))
+    }
+}
+
+impl RevocationKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Token, Self::TokenId, Self::Viewer, Self::Video, Self::Key];
+
+    /// Its stable name, which is that of the member of a request.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::TokenId => "jti",
+            Self::Viewer => "viewer",
+            Self::Video => "video",
+            Self::Key => "kid",
+        }
+    }
+}
+
+impl fmt::Display for RevocationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl RevocationExtent {
+    /// Whether a token with these claims, of the revocation's subject, is taken back.
+    #[must_use]
+    pub fn covers(self, claims: &SignedClaims) -> bool {
+        match self {
+            Self::All => true,
+            Self::Versions(latest) => claims.viewer_version().is_none_or(|version| version <= latest),
+            Self::IssuedBefore(time) => claims.issued_at().is_none_or(|issued| issued < time),
+        }
+    }
+
+    /// What both together take back.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Versions(one), Self::Versions(other)) => Self::Versions(one.max(other)),
+            (Self::IssuedBefore(one), Self::IssuedBefore(other)) => Self::IssuedBefore(one.max(other)),
+            (Self::All | Self::Versions(_) | Self::IssuedBefore(_), _) => Self::All,
+        }
+    }
+}
+
+impl RevocationMark {
+    /// The mark as hexadecimal digits.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.0))
+    }
+
+    /// The mark of 32 hexadecimal digits.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| digits)?;
+        Some(Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Debug for RevocationMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RevocationMark({})", self.to_hex())
+    }
+}
+
+impl TokenMarks {
+    /// The marks of a token of `account`.
+    #[must_use]
+    pub fn of(account: &AccountId, claims: &SignedClaims) -> Self {
+        let subjects = [
+            Some(RevokedSubject::Token(claims.digest())),
+            claims.token_id().cloned().map(RevokedSubject::TokenId),
+            claims.viewer().cloned().map(RevokedSubject::Viewer),
+            Some(RevokedSubject::Video(claims.video().clone())),
+            Some(RevokedSubject::Key(claims.key_id().clone())),
+        ];
+        Self(subjects.into_iter().flatten().map(|subject| (subject.kind(), subject.mark(account))).collect())
+    }
+
+    /// Of what kind the revocation is that takes a token with these marks and `claims` back, where one does. `find` knows
+    /// the revocations.
+    pub fn revoked_by(
+        &self,
+        claims: &SignedClaims,
+        find: impl Fn(RevocationMark) -> Option<RevocationExtent>,
+    ) -> Option<RevocationKind> {
+        let covers = |mark| find(mark).is_some_and(|extent| extent.covers(claims));
+        self.iter().find_map(|(kind, mark)| covers(mark).then_some(kind))
+    }
+
+    /// Each of them, with the kind of its subject.
+    pub fn iter(&self) -> impl Iterator<Item = (RevocationKind, RevocationMark)> {
+        self.0.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Claims;
+
+    #[test]
+    fn no_two_subjects_have_one_mark() {
+        let (one, other) = ("a1".parse().unwrap(), "a2".parse().unwrap());
+        let subjects = [
+            RevokedSubject::TokenId("x".parse().unwrap()),
+            RevokedSubject::Viewer("x".parse().unwrap()),
+            RevokedSubject::Viewer("xx".parse().unwrap()),
+            RevokedSubject::Video("x".parse().unwrap()),
+            RevokedSubject::Key("x".parse().unwrap()),
+        ];
+        let mut marks: Vec<RevocationMark> =
+            [one, other].iter().flat_map(|account| subjects.iter().map(|subject| subject.mark(account))).collect();
+        marks.sort_unstable();
+        marks.dedup();
+        assert_eq!(marks.len(), 2 * subjects.len());
+    }
+
+    #[test]
+    fn a_token_has_a_mark_for_each_of_its_subjects() {
+        let account: AccountId = "a1".parse().unwrap();
+        let full = signed(Claims {
+            token_id: Some("j1".parse().unwrap()),
+            viewer: Some("alice@example.com".parse().unwrap()),
+            ..claims()
+        });
+        let kinds = |claims| TokenMarks::of(&account, claims).iter().map(|(kind, _)| kind).collect::<Vec<_>>();
+        assert_eq!(kinds(&full), RevocationKind::ALL);
+        assert_eq!(kinds(&signed(claims())), [RevocationKind::Token, RevocationKind::Video, RevocationKind::Key]);
+        let viewer = RevokedSubject::Viewer("alice@example.com".parse().unwrap()).mark(&account);
+        assert!(TokenMarks::of(&account, &full).iter().any(|(_, mark)| mark == viewer));
+    }
+
+    #[test]
+    fn an_extent_covers_what_it_says_and_what_does_not_say_enough() {
+        let version = |version: Option<u32>| signed(Claims { viewer_version: version.map(ViewerVersion), ..claims() });
+        for (token, covered) in [(None, true), (Some(0), true), (Some(7), true), (Some(8), false)] {
+            assert_eq!(RevocationExtent::Versions(ViewerVersion(7)).covers(&version(token)), covered, "{token:?}");
+        }
+        let issued = |time: Option<i64>| signed(Claims { issued_at: time.map(UnixTime), ..claims() });
+        for (token, covered) in [(None, true), (Some(99), true), (Some(100), false), (Some(101), false)] {
+            assert_eq!(RevocationExtent::IssuedBefore(UnixTime(100)).covers(&issued(token)), covered, "{token:?}");
+        }
+        assert!(RevocationExtent::All.covers(&version(Some(8))));
+    }
+
+    #[test]
+    fn two_extents_together_take_back_what_either_does() {
+        use RevocationExtent::{All, IssuedBefore, Versions};
+        for (one, other, both) in [
+            (Versions(ViewerVersion(3)), Versions(ViewerVersion(2)), Versions(ViewerVersion(3))),
+            (IssuedBefore(UnixTime(5)), IssuedBefore(UnixTime(9)), IssuedBefore(UnixTime(9))),
+            (All, Versions(ViewerVersion(2)), All),
+            (Versions(ViewerVersion(2)), All, All),
+        ] {
+            assert_eq!(one.or(other), both);
+        }
+    }
+
+    fn claims() -> Claims {
+        Claims::new("v1".parse().unwrap(), UnixTime(1_800_000_000))
+    }
+
+    fn signed(claims: Claims) -> SignedClaims {
+        SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims)
+    }
+}
