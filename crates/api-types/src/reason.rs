@@ -105,6 +105,8 @@ reasons! {
     KeyWeak = "key_weak", 10005;
     /// The account has as many keys as it may have.
     KeysTooMany = "keys_too_many", 10005;
+    /// A member comes with another one alone, which is not there.
+    MemberMisplaced = "member_misplaced", 10005;
     /// A member that must be there is not.
     MemberMissing = "member_missing", 10005;
     /// A note: a member of the body that Cloudflare knows has no effect here.
@@ -131,6 +133,8 @@ reasons! {
     QueryIgnored = "query_ignored", 10100;
     /// A parameter of the query has a value that it must not have.
     QueryInvalid = "query_invalid", 10005;
+    /// The account has no such revocation.
+    RevocationUnknown = "revocation_unknown", 10003;
     /// There is nothing at this path.
     RouteUnknown = "route_unknown", 7003;
     /// The action of an access rule is none that exists.
@@ -155,14 +159,22 @@ reasons! {
     RulesTooMany = "rules_too_many", 10005;
     /// The database is away.
     StoreUnavailable = "store_unavailable", 10001;
+    /// What is to be taken back is not an id.
+    SubjectInvalid = "subject_invalid", 10005;
+    /// Nothing is to be taken back, or several things at once.
+    SubjectUnclear = "subject_unclear", 10005;
     /// A text has a character that cannot be kept.
     TextInvalid = "text_invalid", 10005;
     /// A text is too long.
     TextTooLong = "text_too_long", 10005;
+    /// A time is not in the future.
+    TimeInPast = "time_in_past", 10005;
     /// A text is not a time.
     TimeInvalid = "time_invalid", 10005;
     /// A time of a token is not an integer of Unix seconds.
     TimeNotSeconds = "time_not_seconds", 10005;
+    /// A token is none of this account's.
+    TokenInvalid = "token_invalid", 10005;
     /// The token would be longer than a gate reads.
     TokenTooLong = "token_too_long", 10005;
     /// A number is too small or too large.
@@ -173,6 +185,10 @@ reasons! {
     VideoUidTaken = "video_uid_taken", 10005;
     /// The account has no such video.
     VideoUnknown = "video_unknown", 10003;
+    /// A text is not the name of a viewer.
+    ViewerInvalid = "viewer_invalid", 10005;
+    /// A value is not the version of a viewer.
+    ViewerVersionInvalid = "viewer_version_invalid", 10005;
 }
 
 /// A name that is none of [`Reason`]'s: a newer server's, perhaps.

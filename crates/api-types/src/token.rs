@@ -39,6 +39,14 @@ pub struct IssueToken {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub flags: Option<TokenFlags>,
+    /// Who the token is for, by a name of yours: their tokens can be taken back together. An extension of vidpass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 128, nullable = false)]
+    pub viewer: Option<String>,
+    /// Which of the viewer's tokens it is: those up to one can be taken back together. An extension of vidpass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 4_294_967_295_u32, nullable = false)]
+    pub viewer_version: Option<u32>,
 }
 
 /// One access rule. Of `ip` and `country` only the one that the type uses is read.

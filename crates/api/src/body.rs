@@ -155,6 +155,18 @@ impl<'j, 'p> Members<'j, 'p> {
         read(value).map_err(|kind| self.add(name, kind)).ok()
     }
 
+    /// As [`Self::read`], of a member that must be there.
+    pub(crate) fn required<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'j Json) -> Result<T, ProblemKind>,
+    ) -> Option<T> {
+        if !self.has(name) {
+            self.add(name, ProblemKind::MemberMissing);
+        }
+        self.read(name, read)
+    }
+
     /// As [`Self::read`], of a member that may have many problems.
     pub(crate) fn read_all<T>(
         &mut self,
@@ -163,6 +175,11 @@ impl<'j, 'p> Members<'j, 'p> {
     ) -> Option<T> {
         let value = self.object.get(name)?;
         read(value, &pointer(self.at, name), self.problems)
+    }
+
+    /// Adds a problem with the object as a whole.
+    pub(crate) fn add_here(&mut self, kind: ProblemKind) {
+        self.problems.add(Problem::at(self.at, kind));
     }
 
     /// Adds a problem with a member, which may be that it is absent.

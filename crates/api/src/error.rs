@@ -47,6 +47,8 @@ pub(crate) enum ApiError {
     KeyUnknown,
     #[error("the account's managed key is deleted as fast as it is made")]
     ManagedKeyContended,
+    #[error("the account has no such revocation")]
+    RevocationUnknown,
     #[error("this path does not have this method; `Allow` says which it has")]
     MethodNotAllowed,
     #[error("{what} is not ready")]
@@ -83,6 +85,7 @@ impl ApiError {
             Self::CredentialsMissing => self.item(Reason::CredentialsMissing),
             Self::CredentialsWrong => self.item(Reason::CredentialsWrong),
             Self::KeyUnknown => self.item(Reason::KeyUnknown),
+            Self::RevocationUnknown => self.item(Reason::RevocationUnknown),
             Self::MethodNotAllowed => self.item(Reason::MethodNotAllowed),
             Self::NotReady { .. } => self.item(Reason::NotReady),
             Self::RouteUnknown => self.item(Reason::RouteUnknown),
@@ -116,7 +119,9 @@ impl ApiError {
         match self {
             Self::CredentialsMalformed | Self::CredentialsMissing | Self::CredentialsWrong => StatusCode::UNAUTHORIZED,
             Self::AccountForeign => StatusCode::FORBIDDEN,
-            Self::KeyUnknown | Self::RouteUnknown | Self::VideoUnknown => StatusCode::NOT_FOUND,
+            Self::KeyUnknown | Self::RevocationUnknown | Self::RouteUnknown | Self::VideoUnknown => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,

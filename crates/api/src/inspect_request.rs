@@ -39,7 +39,7 @@ impl<'j> InspectRequest<'j> {
     }
 
     fn read(members: &mut Members<'j, '_>, config: &ApiConfig, now: UnixTime) -> Option<Self> {
-        let token = required(members, "token", text);
+        let token = members.required("token", text);
         let has_request = members.has("request");
         let request = members.read_all("request", |json, _, problems| {
             let mut members = Members::of(json, "/request", &REQUEST_MEMBERS, problems)?;
@@ -58,7 +58,7 @@ fn rehearsed<'j>(
     config: &ApiConfig,
     now: UnixTime,
 ) -> Option<(Rehearsed<'j>, UnixTime)> {
-    let ip = required(members, "ip", address);
+    let ip = members.required("ip", address);
     let country = members.read("country", or_null(|json| Ok(text(json)?.parse::<CountryCode>()?)));
     let origin = members.read("origin", |json| Ok(text(json)?.parse::<RequestOrigin>()?));
     let (path, method) = (members.read("path", text), members.read("method", text));
@@ -75,17 +75,6 @@ fn rehearsed<'j>(
         viewer: Viewer::new(ip, country, origin),
     };
     Some((rehearsed, at.unwrap_or(now)))
-}
-
-fn required<'j, T>(
-    members: &mut Members<'j, '_>,
-    name: &'static str,
-    read: impl FnOnce(&'j Json) -> Result<T, ProblemKind>,
-) -> Option<T> {
-    if !members.has(name) {
-        members.add(name, ProblemKind::MemberMissing);
-    }
-    members.read(name, read)
 }
 
 fn address(json: &Json) -> Result<IpAddr, ProblemKind> {

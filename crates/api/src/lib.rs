@@ -17,6 +17,7 @@ mod openapi;
 mod ops;
 mod path;
 mod problem;
+mod revocation_request;
 mod routes;
 mod state;
 mod time;

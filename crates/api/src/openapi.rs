@@ -6,7 +6,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, Required,
 use utoipa::{Modify, OpenApi};
 use vidpass_api_types::Failure;
 
-use crate::ops::{credentials, downloads, keys, service, token, videos};
+use crate::ops::{credentials, downloads, keys, revocations, service, token, videos};
 
 /// The OpenAPI document of this API, as JSON text. It is the same for every server of this version.
 #[must_use]
@@ -30,6 +30,9 @@ pub fn openapi_json() -> String {
         keys::list::list_keys,
         keys::delete::delete_key,
         keys::jwks::get_jwks,
+        revocations::create::create_revocation,
+        revocations::list::list_revocations,
+        revocations::delete::delete_revocation,
         videos::register::register_video,
         videos::list::list_videos,
         videos::get::get_video,

@@ -3,6 +3,7 @@
 pub(crate) mod credentials;
 pub(crate) mod downloads;
 pub(crate) mod keys;
+pub(crate) mod revocations;
 pub(crate) mod service;
 pub(crate) mod token;
 pub(crate) mod videos;

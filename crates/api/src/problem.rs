@@ -2,8 +2,8 @@
 
 use vidpass_api_types::{Item, Reason, Source};
 use vidpass_token::{
-    Algorithm, AlgorithmError, CountryError, IdError, KeyError, KeyId, OriginError, RequestOriginError, RuleProblem,
-    RuleProblemKind, UnixTime, VideoId, Weakness,
+    Algorithm, AlgorithmError, CountryError, Denial, IdError, KeyError, KeyId, OriginError, RequestOriginError,
+    RuleProblem, RuleProblemKind, UnixTime, VideoId, ViewerIdError, Weakness,
 };
 
 /// How many problems of one request are reported: a small body can hold thousands.
@@ -59,6 +59,8 @@ pub(crate) enum ProblemKind {
     KeyWeak(Weakness),
     #[error("the account has as many signing keys as it may have ({max}); delete one first")]
     KeysTooMany { max: u64 },
+    #[error("comes with `{of}` alone")]
+    MemberMisplaced { of: &'static str },
     #[error("must be there")]
     MemberMissing,
     #[error("there is no such member{}", did_you_mean(*suggestion))]
@@ -89,20 +91,34 @@ pub(crate) enum ProblemKind {
     QueryTwice { name: &'static str },
     #[error("{0}")]
     Rule(RuleProblemKind),
+    #[error("not an id: {0}")]
+    SubjectId(IdError),
+    #[error("exactly one of `token`, `jti`, `viewer`, `video` and `kid` must be there, not {count}")]
+    SubjectUnclear { count: usize },
+    #[error("must not be empty")]
+    TextEmpty,
     #[error("must not contain a NUL character")]
     TextHasNul,
     #[error("has {length} characters, more than {max}")]
     TextTooLong { length: usize, max: usize },
     #[error("must be a time such as `2030-01-31T12:00:00Z` (RFC 3339)")]
     Time,
+    #[error("must be in the future")]
+    TimeInPast,
     #[error("must be an integer of Unix seconds, not {got}")]
     TimeNotSeconds { got: &'static str },
     #[error(
         "the token would have {length} bytes, more than the {max} that a gate reads; use fewer or shorter access rules"
     )]
     TokenTooLong { length: usize, max: usize },
+    #[error("not a token of this account: {0}")]
+    Token(Denial),
     #[error("must be from {min} to {max}")]
     ValueOutOfRange { min: u32, max: u32 },
+    #[error(transparent)]
+    Viewer(ViewerIdError),
+    #[error("must be a whole number from 0 to 4294967295")]
+    ViewerVersion,
     #[error("the id `{uid}` is taken; to change a video of yours, use POST")]
     VideoUidTaken { uid: VideoId },
 }
@@ -135,6 +151,7 @@ impl ProblemKind {
             Self::KeyWeak(Weakness::Published) => Reason::KeyPublished,
             Self::KeyWeak(_) => Reason::KeyWeak,
             Self::KeysTooMany { .. } => Reason::KeysTooMany,
+            Self::MemberMisplaced { .. } => Reason::MemberMisplaced,
             Self::MemberMissing => Reason::MemberMissing,
             Self::MemberUnknown { .. } => Reason::MemberUnknown,
             Self::MemberWrongType { .. } => Reason::MemberWrongType,
@@ -147,12 +164,18 @@ impl ProblemKind {
                 Reason::QueryInvalid
             }
             Self::Rule(kind) => rule_reason(kind),
-            Self::TextHasNul => Reason::TextInvalid,
+            Self::SubjectId(_) => Reason::SubjectInvalid,
+            Self::SubjectUnclear { .. } => Reason::SubjectUnclear,
+            Self::TextEmpty | Self::TextHasNul => Reason::TextInvalid,
             Self::TextTooLong { .. } => Reason::TextTooLong,
             Self::Time => Reason::TimeInvalid,
+            Self::TimeInPast => Reason::TimeInPast,
             Self::TimeNotSeconds { .. } => Reason::TimeNotSeconds,
+            Self::Token(_) => Reason::TokenInvalid,
             Self::TokenTooLong { .. } => Reason::TokenTooLong,
             Self::ValueOutOfRange { .. } => Reason::ValueOutOfRange,
+            Self::Viewer(_) => Reason::ViewerInvalid,
+            Self::ViewerVersion => Reason::ViewerVersionInvalid,
             Self::VideoUidTaken { .. } => Reason::VideoUidTaken,
         }
     }

@@ -8,7 +8,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::error::ApiError;
 use crate::observe::{Operation, observe, panicked};
-use crate::ops::{credentials, downloads, keys, service, token, videos};
+use crate::ops::{credentials, downloads, keys, revocations, service, token, videos};
 use crate::state::Api;
 
 /// The routes, and what happens to every request on its way to them.
@@ -24,6 +24,12 @@ fn operations() -> Router<Api> {
         .route("/stream/keys", operation("create_key", post(keys::create::create_key)))
         .route("/stream/keys", operation("list_keys", get(keys::list::list_keys)))
         .route("/stream/keys/{identifier}", operation("delete_key", delete(keys::delete::delete_key)))
+        .route("/stream/revocations", operation("create_revocation", post(revocations::create::create_revocation)))
+        .route("/stream/revocations", operation("list_revocations", get(revocations::list::list_revocations)))
+        .route(
+            "/stream/revocations/{identifier}",
+            operation("delete_revocation", delete(revocations::delete::delete_revocation)),
+        )
         .route("/stream/{identifier}", operation("register_video", put(videos::register::register_video)))
         .route("/stream/{identifier}", operation("get_video", get(videos::get::get_video)))
         .route("/stream/{identifier}", operation("edit_video", post(videos::edit::edit_video)))

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use vidpass_token::json::Json;
-use vidpass_token::{AccessRule, Claims, Flags, KeyId, SigningKey, TokenId, UnixTime, VideoId, parse_rules};
+use vidpass_token::{
+    AccessRule, Claims, Flags, KeyId, SigningKey, TokenId, UnixTime, VideoId, ViewerId, ViewerVersion, parse_rules,
+};
 
 use crate::body::{Members, boolean, text};
 use crate::config::ApiConfig;
 use crate::problem::{Problem, ProblemKind, Problems};
+use crate::revocation_request::version;
 
-const MEMBERS: [&str; 7] = ["id", "pem", "exp", "nbf", "downloadable", "accessRules", "flags"];
+const MEMBERS: [&str; 9] =
+    ["id", "pem", "exp", "nbf", "downloadable", "accessRules", "flags", "viewer", "viewerVersion"];
 
 /// How long before its issue a token begins where the request does not say: clocks of gates may be slow.
 const DEFAULT_START: Duration = Duration::from_secs(3600);
@@ -22,6 +26,8 @@ pub(crate) struct TokenRequest {
     downloadable: bool,
     pub(crate) access_rules: Vec<AccessRule>,
     flags: Option<Flags>,
+    viewer: Option<ViewerId>,
+    viewer_version: Option<ViewerVersion>,
 }
 
 #[derive(Clone, Copy)]
@@ -48,6 +54,8 @@ impl TokenRequest {
             downloadable: members.read("downloadable", boolean).unwrap_or_default(),
             access_rules: access_rules(members, config.max_access_rules).unwrap_or_default(),
             flags: flags(members),
+            viewer: members.read("viewer", |json| text(json)?.parse().map_err(ProblemKind::Viewer)),
+            viewer_version: members.read("viewerVersion", version),
         }
     }
 
@@ -60,6 +68,8 @@ impl TokenRequest {
             downloadable: self.downloadable,
             access_rules: self.access_rules.clone(),
             flags: self.flags,
+            viewer: self.viewer.clone(),
+            viewer_version: self.viewer_version,
             ..Claims::new(video, self.times.expires)
         }
     }

@@ -5,6 +5,7 @@
 mod callers;
 mod inspect;
 mod keys;
+mod revocations;
 mod sdk;
 mod service;
 mod site;

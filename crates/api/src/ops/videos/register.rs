@@ -37,8 +37,8 @@ pub(crate) async fn register_video(
     Identifier(uid): Identifier<VideoId>,
     JsonBody(body): JsonBody,
 ) -> Answer<Video> {
-    // `…/stream/keys` is the signing keys' own path.
-    if uid.as_str() == "keys" {
+    // `…/stream/keys` and the like are paths of their own.
+    if ["keys", "revocations"].contains(&uid.as_str()) {
         return Err(ApiError::invalid(Problem::elsewhere(ProblemKind::VideoUidTaken { uid })));
     }
     let now = api.now();
