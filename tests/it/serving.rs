@@ -137,6 +137,48 @@ async fn a_dry_run_is_switched_on_and_off_while_the_server_runs() {
 }
 
 #[tokio::test]
+async fn tokens_are_taken_back_at_once_or_by_another_process_within_a_second() {
+    let site = Site::start("revoke", "");
+    let view = async |token: &str| site.view(token, ("accept", "*/*")).await;
+    let alice = site.issue(json!({ "viewer": "alice@example.com", "viewerVersion": 1 })).await;
+    let bob = site.issue(json!({ "viewer": "bob" })).await;
+    for token in [&alice, &bob] {
+        assert_eq!(view(token).await, 200);
+    }
+    let body = json!({ "viewer": "alice@example.com", "version": 1, "reason": "lost phone" });
+    assert_eq!(site.api("stream/revocations", &body).await.0, 200);
+    assert_eq!((view(&alice).await, view(&bob).await), (401, 200), "from the answer on");
+    let next = site.issue(json!({ "viewer": "alice@example.com", "viewerVersion": 2 })).await;
+    assert_eq!(view(&next).await, 200);
+
+    let started = Instant::now();
+    let made = site.installed.json(&["revoke", "token", &bob, "--reason", "posted in a forum"]);
+    assert_eq!((&made["kind"], &made["tokens"]), (&"token".into(), &"all".into()));
+    while view(&bob).await != 401 {
+        assert!(started.elapsed() < Duration::from_secs(10), "never refused");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let check = site.installed.command(&["token", "check", &bob, "--ip", "192.0.2.7"]).output().unwrap();
+    assert!(String::from_utf8(check.stdout).unwrap().contains("token_revoked"));
+    let listed = site.installed.json(&["revoke", "list"]);
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    site.installed.json(&["revoke", "delete", made["id"].as_str().unwrap()]);
+    while view(&bob).await != 200 {
+        assert!(started.elapsed() < Duration::from_secs(20), "never let in again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    site.installed.json(&["revoke", "video", "v1", "--reason", "recut", "--until", "720h"]);
+    while view(&next).await != 401 {
+        assert!(started.elapsed() < Duration::from_secs(30), "never refused");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let nonsense = site.installed.command(&["revoke", "token", "a.b.c", "--reason", "x"]).output().unwrap();
+    assert_eq!(nonsense.status.code(), Some(2));
+    assert!(!site.server.log().contains(alice.split('.').nth(1).unwrap()), "no token in the log");
+}
+
+#[tokio::test]
 async fn an_app_on_no_page_is_let_in_where_the_settings_say_so() {
     for (setting, of_app) in [("", 403), ("[viewer]\nallow_missing_origin = true", 200)] {
         let site = Site::start("missing-origin", setting);

@@ -54,6 +54,9 @@ pub(crate) enum Command {
     /// Signing keys, which sign video tokens
     #[command(subcommand)]
     Key(commands::key::Key),
+    /// Take video tokens back before they are over
+    #[command(subcommand)]
+    Revoke(commands::revoke::Revoke),
     /// Videos and their settings
     #[command(subcommand)]
     Video(commands::video::Video),

@@ -10,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod key;
 mod key_file;
 mod master_key;
+pub(crate) mod revoke;
 pub(crate) mod serve;
 mod store;
 pub(crate) mod token;
@@ -45,6 +46,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::ApiToken(api_token) => block_on(api_token.run())?,
         Command::ApiKey(api_key) => block_on(api_key.run())?,
         Command::Key(key) => block_on(key.run())?,
+        Command::Revoke(revoke) => block_on(revoke.run())?,
         Command::Video(video) => block_on(video.run())?,
         Command::Token(token) => return block_on(token.run()),
         Command::Why(why) => return why.run(),

@@ -33,7 +33,7 @@ impl Token {
 }
 
 /// The token that was typed, or standard input for `-`: a token is a secret, and arguments can be read by others.
-fn typed(token: &str) -> anyhow::Result<String> {
+pub(super) fn typed(token: &str) -> anyhow::Result<String> {
     if token != "-" {
         return Ok(token.to_owned());
     }

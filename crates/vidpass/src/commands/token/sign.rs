@@ -6,7 +6,9 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use vidpass_token::json::Json;
-use vidpass_token::{AccessRule, Claims, KeyId, Limits, TokenId, VideoId, parse_rules, restricts_nobody};
+use vidpass_token::{
+    AccessRule, Claims, KeyId, Limits, TokenId, VideoId, ViewerId, ViewerVersion, parse_rules, restricts_nobody,
+};
 
 use super::super::Outcome;
 use super::super::key_file;
@@ -43,6 +45,12 @@ pub(crate) struct Sign {
     /// From when it is valid, written in the same ways
     #[arg(long, value_name = "TIME", default_value = "-1h", allow_hyphen_values = true)]
     nbf: Moment,
+    /// Who it is for, by a name of yours: their tokens can be taken back together
+    #[arg(long, value_name = "ID")]
+    viewer: Option<ViewerId>,
+    /// Which of the viewer's tokens it is: those up to one can be taken back together
+    #[arg(long, value_name = "NUMBER")]
+    viewer_version: Option<u32>,
     /// Let it open downloads too
     #[arg(long)]
     downloadable: bool,
@@ -80,6 +88,8 @@ impl Sign {
             not_before: Some(not_before),
             issued_at: Some(now),
             token_id: Some(TokenId::random()),
+            viewer: self.viewer,
+            viewer_version: self.viewer_version.map(ViewerVersion),
             downloadable: self.downloadable,
             access_rules,
             ..Claims::new(self.video, expires)
