@@ -75,7 +75,7 @@ async fn a_schema_from_the_future_is_refused(home: Home) {
     .await;
     for opened in [home.open().await, Store::create_or_open(&home.url, &home.master_key).await] {
         let expected =
-            "the database's schema has version 99, and this program knows versions up to 2; use a newer vidpass";
+            "the database's schema has version 99, and this program knows versions up to 3; use a newer vidpass";
         assert_eq!(opened.unwrap_err().to_string(), expected);
     }
 }
