@@ -5,6 +5,7 @@
 //! never be shown a smaller one later.
 
 mod followers;
+mod wakeups;
 
 use std::fmt;
 
@@ -135,7 +136,7 @@ impl Store {
     /// process that commits in between waits until the follower has applied it.
     #[must_use]
     pub fn follower(&self) -> Follower {
-        self.followers().join()
+        self.followers().join(self.pool())
     }
 }
 
@@ -275,6 +276,10 @@ impl Write<'_> {
         on_tx!(self.tx, db => {
             sqlx::query(APPEND).bind(seq).bind(kind).bind(subject).execute(db).await.map(|_| ())
         })?;
+        if let Tx::Postgres(tx) = &mut self.tx {
+            // Told when this commits, once for all changes of it.
+            sqlx::query("SELECT pg_notify($1, '')").bind(wakeups::CHANNEL).execute(&mut **tx).await?;
+        }
         self.followers.forget_beyond(ChangeSeq(seq - 1));
         self.last = Some(ChangeSeq(seq));
         Ok(ChangeSeq(seq))

@@ -39,6 +39,8 @@ pub(crate) enum Pool {
         shared: PgPool,
         /// One connection, for [`Pool::begin_follow`].
         follow: PgPool,
+        /// One connection, that hears of other processes' changes.
+        listen: PgPool,
     },
 }
 
@@ -113,8 +115,9 @@ impl Pool {
         let connection = timeout(ACQUIRE_TIMEOUT, options.connect()).await.map_err(|_| timed_out())??;
         connection.close().await?;
         let shared = postgres_pool(POSTGRES_CONNECTIONS).connect_lazy_with(options.clone());
-        let follow = postgres_pool(1).connect_lazy_with(options);
-        Ok(Self::Postgres { shared, follow })
+        let follow = postgres_pool(1).connect_lazy_with(options.clone());
+        let listen = postgres_pool(1).connect_lazy_with(options);
+        Ok(Self::Postgres { shared, follow, listen })
     }
 
     /// Begins a transaction that no other writer of the store can overlap with, in this process or another.
@@ -149,7 +152,8 @@ impl Pool {
                 // The last one to go folds the write-ahead log into the database.
                 write.close().await;
             }
-            Pool::Postgres { shared, follow } => {
+            Pool::Postgres { shared, follow, listen } => {
+                listen.close().await;
                 shared.close().await;
                 follow.close().await;
             }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use super::ChangeSeq;
+use super::wakeups::Wakeups;
 use crate::error::StoreError;
+use crate::pool::Pool;
 
 /// How long a follower waits before it looks for commits of other processes.
 const POLL: Duration = Duration::from_secs(1);
@@ -33,10 +36,16 @@ impl Followers {
         }
     }
 
-    pub(super) fn join(&self) -> Follower {
+    pub(super) fn join(&self, pool: &Pool) -> Follower {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         self.applied.send_modify(|followers| followers.extend([(id, ChangeSeq::START)]));
-        Follower { id, committed: self.committed.subscribe(), applied: self.applied.clone() }
+        let told = Arc::new(Notify::new());
+        let wakeups = match pool {
+            Pool::Sqlite { .. } => None,
+            Pool::Postgres { listen, .. } => Some(Wakeups::listen(listen.clone(), Arc::clone(&told))),
+        };
+        let (committed, applied) = (self.committed.subscribe(), self.applied.clone());
+        Follower { id, committed, applied, told, _wakeups: wakeups }
     }
 
     /// Makes followers start again that have seen more than the `counter` tells of: the database went back in time, and
@@ -65,10 +74,14 @@ pub struct Follower {
     id: u64,
     committed: watch::Receiver<ChangeSeq>,
     applied: watch::Sender<BTreeMap<u64, ChangeSeq>>,
+    /// That another process committed a change, where the database tells.
+    told: Arc<Notify>,
+    _wakeups: Option<Wakeups>,
 }
 
 impl Follower {
-    /// Waits until this process commits a change, or for a second: another process may have committed one.
+    /// Waits until this process commits a change, or another one, as far as PostgreSQL tells; and no longer than a second,
+    /// since its word may be lost and SQLite has none.
     ///
     /// It may return without a change, and it returns at once where a commit came since it was last called.
     pub async fn changed(&mut self) {
@@ -79,6 +92,7 @@ impl Follower {
                     sleep(POLL).await;
                 }
             }
+            () = self.told.notified() => {}
             () = sleep(POLL) => {}
         }
     }

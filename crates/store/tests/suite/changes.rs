@@ -321,6 +321,37 @@ async fn a_damaged_row_is_left_out_and_the_others_are_followed(home: Home) {
     assert_eq!(error.to_string(), "column `public_key` of `bad` in table `signing_key` cannot be read");
 }
 
+/// SQLite tells nobody, and its followers look every second.
+#[test]
+fn postgres_tells_followers_of_another_process_also_after_a_lost_connection() {
+    crate::home::run(Home::postgres(), |home| async move {
+        let (store, ours, _) = home.with_accounts().await;
+        let gate = Gate::start(&store).await;
+        let elsewhere = home.store().await;
+        let mut number = 0;
+        for lost in [false, true] {
+            if lost {
+                home.tamper("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'").await;
+            }
+            // From now on for as long as it takes to listen again.
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let mut waits = Vec::new();
+            for _ in 0..9 {
+                number += 1;
+                elsewhere.add_signing_key(&ours, KEY.public(), key_id(number), NOW).await.unwrap();
+                let started = Instant::now();
+                while !gate.has(&key_id(number)) {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                waits.push(started.elapsed());
+            }
+            waits.sort_unstable();
+            // Without a word each takes the whole second until the next look.
+            assert!(waits[4] < Duration::from_millis(500), "lost: {lost}, {waits:?}");
+        }
+    });
+}
+
 /// SQLite's readers never wait for a lock; a test beside its pool shows the same for it.
 #[test]
 fn callers_that_hold_every_connection_do_not_hold_a_follower_up() {
