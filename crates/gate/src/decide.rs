@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
@@ -11,6 +12,7 @@ use vidpass_token::{
 };
 
 use crate::catalogue::{Catalogue, LiveKey};
+use crate::lease::Lease;
 use crate::metrics::Metrics;
 use crate::seen::{Seen, Verified};
 
@@ -21,12 +23,14 @@ pub struct GateConfig {
     pub limits: Limits,
     /// How much memory it may use for tokens whose signature was found good, in bytes.
     pub seen_tokens_bytes: u64,
+    /// For how long it may let in by tokens without word from the store; `None` is for as long as it takes.
+    pub lease: Option<Duration>,
 }
 
 impl Default for GateConfig {
-    /// The token crate's limits, and 32 MiB: about 17,000 tokens.
+    /// The token crate's limits, 32 MiB (about 17,000 tokens), and half a minute.
     fn default() -> Self {
-        Self { limits: Limits::default(), seen_tokens_bytes: 32 << 20 }
+        Self { limits: Limits::default(), seen_tokens_bytes: 32 << 20, lease: Some(Duration::from_secs(30)) }
     }
 }
 
@@ -38,6 +42,7 @@ pub struct Gate {
     changing: Mutex<()>,
     loaded: AtomicBool,
     seen: Seen,
+    lease: Lease,
     metrics: Metrics,
 }
 
@@ -48,6 +53,8 @@ pub(crate) struct MediaAsk<'a> {
     pub(crate) path: &'a MediaPath<'a>,
     pub(crate) viewer: &'a Viewer,
     pub(crate) now: UnixTime,
+    /// Whether the gate may have missed that tokens were taken back.
+    pub(crate) is_cut_off: bool,
 }
 
 /// A permit or a denial, and what may be logged about the credential that led to it.
@@ -80,6 +87,7 @@ impl Gate {
             changing: Mutex::new(()),
             loaded: AtomicBool::new(false),
             seen: Seen::new(config.seen_tokens_bytes),
+            lease: Lease::new(config.lease),
             metrics: Metrics::register(registry),
         }
     }
@@ -103,6 +111,17 @@ impl Gate {
     fn take(&self, catalogue: Catalogue) {
         self.metrics.show_catalogue(&catalogue);
         self.catalogue.store(Arc::new(catalogue));
+    }
+
+    /// The store answered what it was asked at `asked`, and the catalogue is as it said.
+    pub fn heard(&self, asked: Instant) {
+        self.lease.renew(asked);
+    }
+
+    /// Whether the store was silent for so long that tokens may have been taken back which this gate would let in.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.lease.is_over(Instant::now())
     }
 
     /// Whether there ever was a whole catalogue. Until then everybody is refused.
@@ -147,7 +166,7 @@ impl Gate {
         let outcome = self.verify(catalogue, token, &mut carried).and_then(|(verified, key)| {
             account = Some(key.account.clone());
             let revoked = catalogue.revoked(&verified.marks, &verified.claims);
-            let terms = Terms { revoked, ..self.terms(catalogue, verified.claims.video()) };
+            let terms = Terms { revoked, is_cut_off: ask.is_cut_off, ..self.terms(catalogue, verified.claims.video()) };
             verified.claims.admit(&key.account, &terms, &ask.for_token(named))
         });
         Decision { outcome, carried, account, same_for_all: false }
@@ -155,7 +174,7 @@ impl Gate {
 
     fn terms<'a>(&'a self, catalogue: &'a Catalogue, uid: &VideoId) -> Terms<'a> {
         let (video, account) = catalogue.video_of_owner(uid);
-        Terms { video, account, limits: &self.limits, revoked: None }
+        Terms { video, account, limits: &self.limits, revoked: None, is_cut_off: false }
     }
 
     /// The claims and the live key that signed them; `carried` learns whatever may be told of the token on the way.

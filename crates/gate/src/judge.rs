@@ -107,7 +107,8 @@ impl Judge {
         let address = request.address.clone()?;
         let viewer = Viewer::embedded(address, self.countries.country(address), embedding(request.headers));
         line.set_viewer(&viewer);
-        let decision = self.gate.examine(&MediaAsk { path: &path, viewer: &viewer, now });
+        let decision =
+            self.gate.examine(&MediaAsk { path: &path, viewer: &viewer, now, is_cut_off: self.gate.is_cut_off() });
         (line.carried, line.account) = (decision.carried, decision.account);
         Ok(Permitted { permit: decision.outcome?, path, same_for_all: decision.same_for_all, dry_run: None })
     }

@@ -18,6 +18,7 @@ mod deny;
 mod hash;
 mod headers;
 mod judge;
+mod lease;
 mod log;
 mod manifest;
 mod metrics;

@@ -149,7 +149,11 @@ fn lifetime(case: &Case<'_>) -> Result<(), Denial> {
 }
 
 fn revocation(case: &Case<'_>) -> Result<(), Denial> {
-    case.terms.revoked.map_or(Ok(()), |by| Err(Denial::TokenRevoked { by }))
+    match case.terms.revoked {
+        Some(by) => Err(Denial::TokenRevoked { by }),
+        None if case.terms.is_cut_off => Err(Denial::GateCutOff),
+        None => Ok(()),
+    }
 }
 
 fn access_rules(case: &Case<'_>) -> Result<(), Denial> {

@@ -86,8 +86,10 @@ impl Permit {
         token: Option<(KeyId, UnixTime)>,
     ) -> Result<Self, Denial> {
         let would_deny = match denial {
-            // What was taken back is refused even where nobody else is.
-            Some(denial) if !terms.is_dry_run(video) || terms.revoked.is_some() => return Err(denial),
+            // What was taken back, or may have been, is refused even where nobody else is.
+            Some(denial) if !terms.is_dry_run(video) || terms.revoked.is_some() || terms.is_cut_off => {
+                return Err(denial);
+            }
             denial => denial.map(Box::new),
         };
         let origin = video.origin.as_ref().or(terms.account.origin.as_ref()).cloned();
@@ -187,7 +189,13 @@ mod tests {
             let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
             for (allow_missing_origin, expected) in [(false, strict), (true, lenient)] {
                 let limits = Limits { allow_missing_origin, ..Limits::default() };
-                let terms = |video| Terms { video: Some(video), account: &account, limits: &limits, revoked: None };
+                let terms = |video| Terms {
+                    video: Some(video),
+                    account: &account,
+                    limits: &limits,
+                    revoked: None,
+                    is_cut_off: false,
+                };
                 let signed = SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims());
                 let with_token = signed.admit(&site.account, &terms(&site), &ask);
                 let without = admit_without_token(&"v1".parse().unwrap(), &terms(&public), &ask);
@@ -252,7 +260,8 @@ mod tests {
             ] {
                 let limits = Limits::default();
                 let revoked = Some(RevocationKind::Viewer);
-                let terms = Terms { video: Some(&video), account: &account, limits: &limits, revoked };
+                let terms =
+                    Terms { video: Some(&video), account: &account, limits: &limits, revoked, is_cut_off: false };
                 let viewer = viewer("");
                 let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now };
                 let signed = SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims);
@@ -267,7 +276,7 @@ mod tests {
         let dry = AccountPolicy { dry_run: true, ..AccountPolicy::default() };
         let foreign = VideoPolicy { dry_run: Some(true), ..VideoPolicy::private("a2".parse().unwrap()) };
         assert_eq!(decide(claims(), &foreign, &dry, |ask| ask).unwrap_err().code(), "video_not_owned");
-        let terms = Terms { video: None, account: &dry, limits: &Limits::default(), revoked: None };
+        let terms = Terms { video: None, account: &dry, limits: &Limits::default(), revoked: None, is_cut_off: false };
         let viewer = viewer("");
         let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
         assert_eq!(admit_without_token(&"v1".parse().unwrap(), &terms, &ask), Err(Denial::TokenRequired));
@@ -276,8 +285,13 @@ mod tests {
     #[test]
     fn a_dry_run_lets_in_without_a_token() {
         let (dry, uid) = (VideoPolicy { dry_run: Some(true), ..video() }, "v1".parse().unwrap());
-        let terms =
-            Terms { video: Some(&dry), account: &AccountPolicy::default(), limits: &Limits::default(), revoked: None };
+        let terms = Terms {
+            video: Some(&dry),
+            account: &AccountPolicy::default(),
+            limits: &Limits::default(),
+            revoked: None,
+            is_cut_off: false,
+        };
         let viewer = viewer("");
         let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
         assert_eq!(admit_without_token(&uid, &terms, &ask).unwrap().would_deny(), Some(&Denial::TokenRequired));
@@ -300,6 +314,7 @@ mod tests {
             account: &AccountPolicy::default(),
             limits: &Limits::default(),
             revoked: None,
+            is_cut_off: false,
         };
         let viewer = viewer("");
         let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
@@ -331,7 +346,7 @@ mod tests {
     ) -> Result<Permit, Denial> {
         static VIEWER: std::sync::LazyLock<Viewer> = std::sync::LazyLock::new(|| viewer(""));
         let ask = change(Ask { viewer: &VIEWER, named: None, asset: Asset::Media, now: NOW });
-        let terms = Terms { video: Some(video), account, limits: &Limits::default(), revoked: None };
+        let terms = Terms { video: Some(video), account, limits: &Limits::default(), revoked: None, is_cut_off: false };
         SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims).admit(
             &"a1".parse().unwrap(),
             &terms,
@@ -344,7 +359,8 @@ mod tests {
         let signed = SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims);
         let viewer = viewer(origin);
         let ask = Ask { viewer: &viewer, named: None, asset, now: NOW };
-        let terms = Terms { video: Some(video), account: &AccountPolicy::default(), limits, revoked: None };
+        let terms =
+            Terms { video: Some(video), account: &AccountPolicy::default(), limits, revoked: None, is_cut_off: false };
         signed.admit(&"a1".parse().unwrap(), &terms, &ask).map_or_else(|denial| denial.code(), |_| "permit")
     }
 }

@@ -64,6 +64,9 @@ pub enum Denial {
         /// The rule's place in the token, from 0.
         index: usize,
     },
+    /// The gate has not heard from the store for too long, and cannot know whether the token was taken back.
+    #[error("the gate is cut off from the store, and cannot know whether the token was taken back")]
+    GateCutOff,
     /// The signature is not the key's.
     #[error("the signature is not one of key `{key}`")]
     SignatureInvalid {
@@ -152,6 +155,7 @@ impl Denial {
             Self::CountryUnavailable { .. } => "country_unavailable",
             Self::DownloadNotAllowed => "download_not_allowed",
             Self::DownloadNotEnabled => "download_not_enabled",
+            Self::GateCutOff => "gate_cut_off",
             Self::KeyUnknown { .. } => "key_unknown",
             Self::KidMismatch { .. } => "kid_mismatch",
             Self::OriginNotAllowed { .. } => "origin_not_allowed",
@@ -181,6 +185,7 @@ impl Denial {
             }
             Self::DownloadNotAllowed => "This link does not allow downloads.",
             Self::DownloadNotEnabled => "This video is not offered for download.",
+            Self::GateCutOff => "This link cannot be checked at the moment.",
             Self::KeyUnknown { .. } => "This link was signed with a key that is not, or no longer, valid.",
             Self::KidMismatch { .. } => "This link names two different keys.",
             Self::OriginNotAllowed { .. } => "This video may not be played on this site.",
@@ -208,6 +213,7 @@ impl Denial {
             Self::RuleBlocked { index } | Self::CountryUnavailable { index } => Some(*index),
             Self::DownloadNotAllowed
             | Self::DownloadNotEnabled
+            | Self::GateCutOff
             | Self::KeyUnknown { .. }
             | Self::KidMismatch { .. }
             | Self::OriginNotAllowed { .. }

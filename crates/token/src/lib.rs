@@ -23,7 +23,7 @@
 //! let viewer = Viewer::new("192.0.2.7".parse()?, Country::Unknown, None);
 //! let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now };
 //! let (owner, limits) = (AccountPolicy::default(), Limits::default());
-//! let terms = Terms { video: Some(&video), account: &owner, limits: &limits, revoked: None };
+//! let terms = Terms { video: Some(&video), account: &owner, limits: &limits, revoked: None, is_cut_off: false };
 //! let permit = claims.admit(&video.account, &terms, &ask)?;
 //! assert_eq!(permit.video().as_str(), "video-1");
 //! # Ok::<(), Box<dyn std::error::Error>>(())

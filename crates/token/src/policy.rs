@@ -54,6 +54,8 @@ pub struct Terms<'a> {
     pub limits: &'a Limits,
     /// Of what kind the revocation is that takes the token back, where one does.
     pub revoked: Option<RevocationKind>,
+    /// Whether the gate may have missed that the token was taken back.
+    pub is_cut_off: bool,
 }
 
 impl VideoPolicy {

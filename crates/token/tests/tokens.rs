@@ -553,7 +553,13 @@ fn decide(token: &str) -> Result<(), Denial> {
     let video = (claims.video().as_str() == "v1").then_some(&policy);
     let viewer = Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, None);
     let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: UnixTime(NOW) };
-    let terms = Terms { video, account: &AccountPolicy::default(), limits: &Limits::default(), revoked: None };
+    let terms = Terms {
+        video,
+        account: &AccountPolicy::default(),
+        limits: &Limits::default(),
+        revoked: None,
+        is_cut_off: false,
+    };
     claims.admit(&policy.account, &terms, &ask).map(drop)
 }
 

@@ -86,6 +86,8 @@ pub(crate) struct TokenConfig {
     pub(crate) max_accepted_lifetime: Option<Duration>,
     /// How many access rules a token may have, both issued and accepted.
     pub(crate) max_access_rules: usize,
+    /// For how long the gate lets in by tokens without word from the database; `None` is for as long as it takes.
+    pub(crate) lease: Option<Duration>,
 }
 
 /// How viewers are recognised.
@@ -148,7 +150,7 @@ impl Config {
             max_token_lifetime: self.tokens.max_accepted_lifetime,
             allow_missing_origin: self.viewer.allow_missing_origin,
         };
-        GateConfig { limits, ..GateConfig::default() }
+        GateConfig { limits, lease: self.tokens.lease, ..GateConfig::default() }
     }
 
     /// `origin`, where the gate would find it.
@@ -291,6 +293,7 @@ mod tests {
         assert!(config.viewer.trusted_proxies.is_empty());
         assert!(config.public_url.is_none());
         assert_eq!(config.tokens.max_lifetime, Duration::from_secs(24 * 3600));
+        assert_eq!(config.tokens.lease, Some(Duration::from_secs(30)));
         assert_eq!(config.media, Path::new("etc/media"));
     }
 
@@ -302,6 +305,7 @@ mod tests {
             database = "mysql://x"
             [tokens]
             default_lifetime = "2 fortnights"
+            lease = "1s"
             max_access_rules = 0
             [viewer]
             trusted_proxies = ["10.0.0.0/8", "10.0.0.0/99"]
@@ -317,6 +321,7 @@ mod tests {
             "public_url = \"video.example.com\"",
             "database = \"(not shown)\"",
             "tokens.default_lifetime = \"2 fortnights\"",
+            "tokens.lease = \"1s\"",
             "tokens.max_access_rules = \"0\"",
             "viewer.trusted_proxies = \"10.0.0.0/99\"",
             "viewer.forwarded_header = \"x-real-ip\"",

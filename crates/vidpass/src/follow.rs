@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 use vidpass_gate::{Catalogue, Gate};
@@ -20,6 +20,7 @@ const STALE: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`StoreError`]: a gate that never saw the store must not start with an empty catalogue.
 pub(crate) async fn fill(store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreError> {
+    let asked = Instant::now();
     let snapshot = store.snapshot().await?;
     let mut catalogue = Catalogue::default();
     for (id, account, public) in snapshot.keys {
@@ -35,6 +36,7 @@ pub(crate) async fn fill(store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreE
         catalogue.insert_revocation(mark, extent);
     }
     gate.replace(catalogue);
+    gate.heard(asked);
     Ok(snapshot.seq)
 }
 
@@ -87,6 +89,7 @@ pub(crate) async fn follow(
 }
 
 async fn apply_later_than(seq: ChangeSeq, store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreError> {
+    let asked = Instant::now();
     let changes = match store.changes_since(seq).await {
         Err(problem) if problem.needs_snapshot() => {
             warn!(error = %Chain(&problem), "the change log does not lead on; the gate takes everything anew");
@@ -94,7 +97,10 @@ async fn apply_later_than(seq: ChangeSeq, store: &Store, gate: &Gate) -> Result<
         }
         changes => changes?,
     };
-    let Some(latest) = changes.last().map(|change| change.seq) else { return Ok(seq) };
+    let Some(latest) = changes.last().map(|change| change.seq) else {
+        gate.heard(asked);
+        return Ok(seq);
+    };
     info!(changes = changes.len(), seq = %latest, "the gate's catalogue follows the store");
     gate.update(|catalogue| {
         for change in &changes {

@@ -54,7 +54,7 @@ fn a_token_beside_the_path_is_for_the_video_in_it() {
     let beside = |video: &str, token: Option<&str>| {
         let target = format!("/{video}/x");
         let path = MediaPath::parse(&target).unwrap().with_token_beside(token).unwrap();
-        let ask = MediaAsk { path: &path, viewer: &viewer(), now: NOW };
+        let ask = MediaAsk { path: &path, viewer: &viewer(), now: NOW, is_cut_off: false };
         gate.examine(&ask).outcome.map_or_else(|denial| denial.code(), |_| "permit")
     };
     assert_eq!(beside("private", Some(token.as_str())), "permit");
@@ -126,6 +126,23 @@ fn a_token_that_was_seen_is_taken_back() {
 }
 
 #[test]
+fn a_gate_that_is_cut_off_admits_nothing_that_can_be_taken_back() {
+    let gate = gate();
+    for (path, code) in [
+        (format!("/{}/x", token("private").as_str()), "gate_cut_off"),
+        (format!("/{}/x", token("nothing").as_str()), "video_not_owned"),
+        ("/public/x".to_owned(), "permit"),
+        ("/private/x".to_owned(), "token_required"),
+    ] {
+        let parsed = MediaPath::parse(&path).unwrap();
+        let ask = MediaAsk { path: &parsed, viewer: &viewer(), now: NOW, is_cut_off: true };
+        let outcome = gate.examine(&ask).outcome;
+        assert_eq!(outcome.map_or_else(|denial| denial.code(), |_| "permit"), code);
+    }
+    assert!(!gate.is_cut_off());
+}
+
+#[test]
 fn what_was_seen_is_decided_anew() {
     let gate = gate();
     let path = format!("/{}/x", token("private").as_str());
@@ -141,7 +158,7 @@ fn what_may_be_logged_of_a_credential() {
     let told = |target: &str| {
         let viewer = viewer();
         let path = MediaPath::parse(target).unwrap();
-        let carried = gate.examine(&MediaAsk { path: &path, viewer: &viewer, now: NOW }).carried;
+        let carried = gate.examine(&MediaAsk { path: &path, viewer: &viewer, now: NOW, is_cut_off: false }).carried;
         let text = |id: Option<&dyn ToString>| id.map_or("-".to_owned(), ToString::to_string);
         let video = text(carried.video().map(|id| id as _));
         (video, text(carried.key_id().map(|id| id as _)), carried.fingerprint().is_some())
@@ -214,7 +231,7 @@ fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 fn outcome(gate: &Gate, target: &str, now: UnixTime) -> &'static str {
     let Ok(path) = MediaPath::parse(target) else { return "path_refused" };
     let viewer = viewer();
-    let ask = MediaAsk { path: &path, viewer: &viewer, now };
+    let ask = MediaAsk { path: &path, viewer: &viewer, now, is_cut_off: false };
     gate.examine(&ask).outcome.map_or_else(|denial| denial.code(), |_| "permit")
 }
 

@@ -76,7 +76,8 @@ fn for_denial(denial: &Denial, claims: Option<&SignedClaims>, terms: &Terms<'_>,
              account that owns the video."
         }
         // These come from requests that are made, not from rehearsed ones.
-        Denial::PathRefused
+        Denial::GateCutOff
+        | Denial::PathRefused
         | Denial::ProxyHeaderUnclear { .. }
         | Denial::ProxyNotTrusted
         | Denial::TokenRequired

@@ -39,6 +39,7 @@ pub(super) struct RawTokens {
     max_lifetime: Option<String>,
     max_accepted_lifetime: Option<String>,
     max_access_rules: Option<usize>,
+    lease: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -92,6 +93,9 @@ impl RawConfig {
     }
 }
 
+/// The gate asks every second, and one question may be lost.
+const SHORTEST_LEASE: Duration = Duration::from_secs(2);
+
 impl RawTokens {
     pub(super) fn parse(&self, p: &mut Problems) -> Option<TokenConfig> {
         let default_lifetime = p.duration("tokens.default_lifetime", self.default_lifetime.as_deref().unwrap_or("1h"));
@@ -104,6 +108,16 @@ impl RawTokens {
         if !(1..=100).contains(&max_access_rules) {
             p.add("tokens.max_access_rules", max_access_rules, "must be from 1 to 100");
         }
+        let lease = match self.lease.as_deref().unwrap_or("30s") {
+            "unlimited" => Some(None),
+            text => p.duration("tokens.lease", text).map(Some),
+        };
+        if let Some(Some(lease)) = lease
+            && lease < SHORTEST_LEASE
+        {
+            let value = self.lease.as_deref().unwrap_or_default();
+            p.add("tokens.lease", value, "must be 2s or more: the database is asked every second");
+        }
         let (default_lifetime, max_lifetime) = (default_lifetime?, max_lifetime?);
         if default_lifetime > max_lifetime {
             let value = self.default_lifetime.as_deref().unwrap_or("1h");
@@ -114,6 +128,7 @@ impl RawTokens {
             max_lifetime,
             max_accepted_lifetime: max_accepted_lifetime?,
             max_access_rules,
+            lease: lease?,
         })
     }
 }

@@ -61,7 +61,7 @@ async fn explain(api: &Api, caller: &Caller, request: &InspectRequest<'_>) -> Re
         Some(claims) => api.store.revoked(&caller.account, claims).await?,
         None => None,
     };
-    let terms = Terms { video, account: &owner, limits: &api.config.accepted, revoked };
+    let terms = Terms { video, account: &owner, limits: &api.config.accepted, revoked, is_cut_off: false };
     let rehearsal = request.rehearsed.as_ref();
     let rehearsal = rehearsal.map(|rehearsed| Rehearsal {
         method: rehearsed.method,

@@ -169,7 +169,7 @@ impl World {
         let revoked = key.zip(inspected.claims()).and_then(|((_, account, _), claims)| {
             TokenMarks::of(account, claims).revoked_by(claims, |mark| self.revocations.get(&mark).copied())
         });
-        let terms = Terms { video, account, limits: &self.limits, revoked };
+        let terms = Terms { video, account, limits: &self.limits, revoked, is_cut_off: false };
         inspected.explain(&terms, Some(rehearsal), now)
     }
 }
