@@ -23,7 +23,7 @@ pub struct Revoke {
     pub viewer: Option<String>,
     /// With `viewer`: only tokens of this `viewerVersion`, of earlier ones and of none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(maximum = 4_294_967_295_u32, nullable = false)]
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_u32, nullable = false)]
     pub version: Option<u32>,
     /// Every token for this video.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ pub struct Revocation {
     pub subject: String,
     /// Of a viewer: tokens of this version, of earlier ones and of none. Absent: all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(value_type = i64, nullable = false)]
     pub version: Option<u32>,
     /// Of a video: tokens that were issued before then (RFC 3339), and those that do not say when.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -45,7 +45,7 @@ pub struct IssueToken {
     pub viewer: Option<String>,
     /// Which of the viewer's tokens it is: those up to one can be taken back together. An extension of vidpass.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(maximum = 4_294_967_295_u32, nullable = false)]
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_u32, nullable = false)]
     pub viewer_version: Option<u32>,
 }
 

@@ -22,7 +22,8 @@ impl KeyRequest {
         let empty = Json::Object(Vec::new());
         let mut problems = Problems::default();
         let request =
-            Members::of(body.unwrap_or(&empty), "", &MEMBERS, &mut problems).map(|mut members| read(&mut members));
+            Members::of(body.filter(|body| **body != Json::Null).unwrap_or(&empty), "", &MEMBERS, &mut problems)
+                .map(|mut members| read(&mut members));
         problems.unless_any(request).map(|request| request.expect("a body that is no object is a problem"))
     }
 }

@@ -44,6 +44,7 @@ pub fn router(store: Store, clock: Clock, config: ApiConfig, registry: &mut Regi
         store,
         config: Arc::new(config),
         keys: Arc::new(managed_key::KeyRing::new()),
+        key_sets: Arc::new(ops::keys::jwks::KeySets::new()),
         metrics: metrics::Metrics::register(registry),
         ready,
         clock,

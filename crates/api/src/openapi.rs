@@ -92,19 +92,25 @@ impl Modify for Failures {
 fn refusals(path: &str, operation: &Operation) -> Vec<(&'static str, &'static str)> {
     let authenticated = operation.security.is_none();
     let takes = |name: &str| path.contains(name);
+    // Of an account, and for everybody.
+    let is_open = !authenticated && takes("{account_id}");
     let takes_query = operation.parameters.iter().flatten().any(is_query);
     let takes_body = operation.request_body.is_some();
     let may_lack_it =
         takes("{identifier}") && !takes("/token") && operation.operation_id.as_deref() != Some("register_video");
     let refusals = [
-        ("400", "The request is not as it must be; every problem is told", takes("{identifier}") || takes_query),
+        (
+            "400",
+            "The request is not as it must be; every problem is told",
+            takes("{identifier}") || takes_query || takes_body || is_open,
+        ),
         ("401", "No credentials, or bad ones", authenticated),
-        ("403", "The credentials are for another account", takes("{account_id}")),
+        ("403", "The credentials are for another account", authenticated && takes("{account_id}")),
         ("404", "The account has nothing of this id", may_lack_it),
         ("413", "The body is too large", takes_body),
         ("415", "The body is not declared as JSON", takes_body),
-        ("500", "The server failed", authenticated),
-        ("503", "The server cannot work now; try again", authenticated || takes("/readyz")),
+        ("500", "The server failed", authenticated || is_open),
+        ("503", "The server cannot work now; try again", authenticated || is_open || takes("/readyz")),
     ];
     refusals.into_iter().filter(|(_, _, applies)| *applies).map(|(status, text, _)| (status, text)).collect()
 }

@@ -113,6 +113,8 @@ pub(crate) enum ProblemKind {
     TokenTooLong { length: usize, max: usize },
     #[error("not a token of this account: {0}")]
     Token(Denial),
+    #[error("the token is over, and opens nothing")]
+    TokenOver,
     #[error("must be from {min} to {max}")]
     ValueOutOfRange { min: u32, max: u32 },
     #[error(transparent)]
@@ -171,7 +173,7 @@ impl ProblemKind {
             Self::Time => Reason::TimeInvalid,
             Self::TimeInPast => Reason::TimeInPast,
             Self::TimeNotSeconds { .. } => Reason::TimeNotSeconds,
-            Self::Token(_) => Reason::TokenInvalid,
+            Self::Token(_) | Self::TokenOver => Reason::TokenInvalid,
             Self::TokenTooLong { .. } => Reason::TokenTooLong,
             Self::ValueOutOfRange { .. } => Reason::ValueOutOfRange,
             Self::Viewer(_) => Reason::ViewerInvalid,

@@ -14,6 +14,7 @@ use crate::envelope;
 use crate::error::ApiError;
 use crate::managed_key::KeyRing;
 use crate::metrics::Metrics;
+use crate::ops::keys::jwks::KeySets;
 use crate::problem::Note;
 
 /// What every handler has at hand. A clone is another handle on the same.
@@ -22,6 +23,7 @@ pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) config: Arc<ApiConfig>,
     pub(crate) keys: Arc<KeyRing>,
+    pub(crate) key_sets: Arc<KeySets>,
     pub(crate) metrics: Metrics,
     pub(crate) ready: Readiness,
     pub(crate) clock: Clock,

@@ -54,7 +54,7 @@ impl TokenRequest {
             downloadable: members.read("downloadable", boolean).unwrap_or_default(),
             access_rules: access_rules(members, config.max_access_rules).unwrap_or_default(),
             flags: flags(members),
-            viewer: members.read("viewer", |json| text(json)?.parse().map_err(ProblemKind::Viewer)),
+            viewer: viewer(members),
             viewer_version: members.read("viewerVersion", version),
         }
     }
@@ -73,6 +73,13 @@ impl TokenRequest {
             ..Claims::new(video, self.times.expires)
         }
     }
+}
+
+fn viewer(members: &mut Members<'_, '_>) -> Option<ViewerId> {
+    if members.has("viewerVersion") && !members.has("viewer") {
+        members.add("viewerVersion", ProblemKind::MemberMisplaced { of: "viewer" });
+    }
+    members.read("viewer", |json| text(json)?.parse().map_err(ProblemKind::Viewer))
 }
 
 fn supplied_key(members: &mut Members<'_, '_>) -> Option<SigningKey> {

@@ -4,8 +4,8 @@
 mod sharded;
 
 use vidpass_token::{
-    AccountId, AccountPolicy, KeyId, PublicKey, RevocationExtent, RevocationKind, RevocationMark, SignedClaims,
-    TokenMarks, VideoId, VideoPolicy,
+    AccountId, AccountPolicy, KeyId, PublicKey, RevocationKind, RevocationMark, SignedClaims, Taken, TokenMarks,
+    UnixTime, VideoId, VideoPolicy,
 };
 
 use self::sharded::ShardedMap;
@@ -19,7 +19,7 @@ pub struct Catalogue {
     videos: ShardedMap<VideoId, VideoPolicy>,
     /// Accounts that say anything, `None` where nobody can tell what; all others are [`NOTHING_SAID`].
     accounts: ShardedMap<AccountId, Option<AccountPolicy>>,
-    revocations: ShardedMap<RevocationMark, RevocationExtent>,
+    revocations: ShardedMap<RevocationMark, Box<[Taken]>>,
 }
 
 static NOTHING_SAID: AccountPolicy = AccountPolicy { dry_run: false, origin: None };
@@ -58,24 +58,23 @@ impl Catalogue {
         self.accounts.insert(id, policy);
     }
 
-    /// Takes tokens back, or changes which ones.
-    pub fn insert_revocation(&mut self, mark: RevocationMark, extent: RevocationExtent) {
-        self.revocations.insert(mark, extent);
+    /// What is taken back of one subject's tokens from now on, which may be nothing any longer.
+    pub fn set_revocations(&mut self, mark: RevocationMark, taken: Box<[Taken]>) {
+        if taken.is_empty() {
+            self.revocations.remove(&mark);
+        } else {
+            self.revocations.insert(mark, taken);
+        }
     }
 
-    /// Takes no tokens back any longer.
-    pub fn remove_revocation(&mut self, mark: &RevocationMark) {
-        self.revocations.remove(mark);
-    }
-
-    /// How many revocations there are.
+    /// Of how many subjects tokens are taken back.
     pub(crate) fn revocation_count(&self) -> usize {
         self.revocations.len()
     }
 
     /// Of what kind the revocation is that takes a token back, where one does.
-    pub(crate) fn revoked(&self, marks: &TokenMarks, claims: &SignedClaims) -> Option<RevocationKind> {
-        marks.revoked_by(claims, |mark| self.revocations.get(&mark).copied())
+    pub(crate) fn revoked(&self, marks: &TokenMarks, claims: &SignedClaims, now: UnixTime) -> Option<RevocationKind> {
+        marks.revoked_by(claims, now, |mark| self.revocations.get(&mark).map_or(&[], |taken| taken))
     }
 
     /// How many keys are live.

@@ -165,7 +165,7 @@ impl Gate {
         let (mut carried, mut account) = (Carried::Nothing, None);
         let outcome = self.verify(catalogue, token, &mut carried).and_then(|(verified, key)| {
             account = Some(key.account.clone());
-            let revoked = catalogue.revoked(&verified.marks, &verified.claims);
+            let revoked = catalogue.revoked(&verified.marks, &verified.claims, ask.now);
             let terms = Terms { revoked, is_cut_off: ask.is_cut_off, ..self.terms(catalogue, verified.claims.video()) };
             verified.claims.admit(&key.account, &terms, &ask.for_token(named))
         });

@@ -9,15 +9,13 @@ mod wakeups;
 
 use std::fmt;
 
-use vidpass_token::{
-    AccountId, AccountPolicy, Chain, KeyId, PublicKey, RevocationExtent, RevocationMark, VideoId, VideoPolicy,
-};
+use vidpass_token::{AccountId, AccountPolicy, Chain, KeyId, PublicKey, RevocationMark, Taken, VideoId, VideoPolicy};
 
 use crate::accounts;
 use crate::error::StoreError;
 use crate::keys;
 use crate::pool::{Tx, on_tx};
-use crate::revocations;
+use crate::revocations::{self, ByMark};
 use crate::store::Store;
 use crate::videos;
 
@@ -60,7 +58,7 @@ pub struct Snapshot {
     /// What accounts say about their videos, where they say anything; `None` where it cannot be read.
     pub accounts: Vec<(AccountId, Option<AccountPolicy>)>,
     /// What was taken back, of all accounts.
-    pub revocations: Vec<(RevocationMark, RevocationExtent)>,
+    pub revocations: Vec<(RevocationMark, Box<[Taken]>)>,
 }
 
 /// That something changed, and how it is now, which may be later than the change.
@@ -79,8 +77,8 @@ pub enum Subject {
     Account(AccountId, Option<AccountPolicy>),
     /// A signing key.
     Key(KeyId, Option<(AccountId, PublicKey)>),
-    /// Tokens that are taken back.
-    Revocation(RevocationMark, Option<RevocationExtent>),
+    /// What is taken back of one subject's tokens.
+    Revocation(RevocationMark, Box<[Taken]>),
     /// A video.
     Video(VideoId, Option<VideoPolicy>),
 }
@@ -111,13 +109,11 @@ impl Store {
                    k.id AS key_id, k.account_id AS key_account_id, k.public_key,
                    v.uid, v.account_id, v.require_signed_urls, v.allowed_origins, v.downloads,
                    v.dry_run AS video_dry_run, v.origin AS video_origin,
-                   a.id AS owner_id, a.dry_run AS owner_dry_run, a.origin AS owner_origin,
-                   r.mark, r.kind AS revoked, r.viewer_version, r.issued_before
+                   a.id AS owner_id, a.dry_run AS owner_dry_run, a.origin AS owner_origin
             FROM change_log l
             LEFT JOIN signing_key k ON l.kind = 'key' AND k.id = l.subject AND k.deleted IS NULL
             LEFT JOIN video v ON l.kind = 'video' AND v.uid = l.subject AND v.deleted IS NULL
             LEFT JOIN account a ON l.kind = 'account' AND a.id = l.subject AND a.deleted IS NULL
-            LEFT JOIN revocation r ON l.kind = 'revocation' AND r.mark = l.subject
             WHERE l.seq > $1 AND l.seq <= $2 ORDER BY l.seq";
         let limit = i64::try_from(CHANGES_AT_ONCE).expect("1,000 is a small number");
         let mut tx = self.pool().begin_follow().await?;
@@ -129,7 +125,8 @@ impl Store {
         let rows: Vec<ChangeRow> =
             on_tx!(tx, db => sqlx::query_as(SQL).bind(known.0).bind(last.0).fetch_all(db).await)?;
         require_all(known, last, &rows)?;
-        rows.into_iter().map(Change::try_from).collect()
+        let revocations = revocations::changed_between(&mut tx, known, last).await?;
+        rows.into_iter().map(|row| row.into_change(&revocations)).collect()
     }
 
     /// Follows the changes from now on. Take a [`Self::snapshot`] after this call, not before it: every write of this
@@ -173,16 +170,11 @@ struct ChangeRow {
     owner_id: Option<String>,
     owner_dry_run: Option<i64>,
     owner_origin: Option<String>,
-    mark: Option<String>,
-    revoked: Option<String>,
-    viewer_version: Option<i64>,
-    issued_before: Option<i64>,
 }
 
-impl TryFrom<ChangeRow> for Change {
-    type Error = StoreError;
-
-    fn try_from(row: ChangeRow) -> Result<Self, StoreError> {
+impl ChangeRow {
+    fn into_change(self, revocations: &ByMark) -> Result<Change, StoreError> {
+        let row = self;
         let seq = ChangeSeq(row.seq);
         let bad = || StoreError::ChangeUnreadable { seq };
         let subject = match row.kind.as_str() {
@@ -190,29 +182,17 @@ impl TryFrom<ChangeRow> for Change {
             "key" => Subject::Key(row.subject.parse().map_err(|_| bad())?, row.key().and_then(readable)),
             "revocation" => {
                 let mark = RevocationMark::from_hex(&row.subject).ok_or_else(bad)?;
-                Subject::Revocation(mark, row.extent())
+                Subject::Revocation(mark, revocations.get(&mark).map(|taken| taken[..].into()).unwrap_or_default())
             }
             "video" => Subject::Video(row.subject.parse().map_err(|_| bad())?, row.video().and_then(readable)),
             _ => return Err(bad()),
         };
-        Ok(Self { seq, subject })
+        Ok(Change { seq, subject })
     }
-}
 
-impl ChangeRow {
     fn key(self) -> Option<Result<(AccountId, PublicKey), StoreError>> {
         let row = keys::LiveKeyRow { id: self.key_id?, account_id: self.key_account_id?, public_key: self.public_key? };
         Some(row.parse().map(|(_, account, public)| (account, public)))
-    }
-
-    fn extent(self) -> Option<RevocationExtent> {
-        let row = revocations::ExtentRow {
-            mark: self.mark?,
-            kind: self.revoked?,
-            viewer_version: self.viewer_version,
-            issued_before: self.issued_before,
-        };
-        Some(row.extent())
     }
 
     fn video(self) -> Option<Result<VideoPolicy, StoreError>> {

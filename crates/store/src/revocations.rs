@@ -1,11 +1,14 @@
 //! Tokens that are taken back.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use vidpass_token::{
-    AccountId, RevocationExtent, RevocationId, RevocationKind, RevocationMark, RevokedSubject, SignedClaims,
+    AccountId, RevocationExtent, RevocationId, RevocationKind, RevocationMark, RevokedSubject, SignedClaims, Taken,
     TokenMarks, UnixTime, ViewerVersion,
 };
 
-use crate::changes::{Touched, Write};
+use crate::changes::{ChangeSeq, Touched, Write};
 use crate::error::{StoreError, without_nul};
 use crate::pool::{Tx, on_pool, on_tx};
 use crate::store::{Deletion, Store};
@@ -15,6 +18,9 @@ pub const MAX_REVOCATIONS_LISTED: usize = 1000;
 
 /// How many that are over one write clears away.
 const CLEARED_AT_ONCE: i64 = 100;
+
+/// How long they stay after their end: one that goes by a clock that is ahead would let its tokens in again.
+const CLEARED_AFTER: Duration = Duration::from_secs(86_400);
 
 /// Tokens to be taken back.
 #[derive(Clone, Debug)]
@@ -49,8 +55,7 @@ pub struct Revocation {
 }
 
 impl Store {
-    /// Takes tokens of an account back. Of one subject there is one revocation: where there is one already, both are
-    /// joined under its id, so nothing that was taken back comes back.
+    /// Takes tokens of an account back.
     ///
     /// # Errors
     /// [`StoreError::AccountUnknown`]; [`StoreError::NulInText`] for the reason; [`StoreError::NotApplied`].
@@ -62,26 +67,18 @@ impl Store {
     ) -> Result<Revocation, StoreError> {
         without_nul("reason", &new.reason)?;
         let mark = new.subject.mark(account);
+        let revocation = Revocation {
+            id: RevocationId::random(),
+            kind: new.subject.kind(),
+            subject: shown(&new.subject),
+            extent: new.extent,
+            reason: new.reason.clone(),
+            created: now,
+            until: new.until,
+        };
         let mut write = self.begin_write().await?;
         write.require_account(account).await?;
-        let revocation = match write.find_revocation(mark).await? {
-            Some(before) => Revocation {
-                extent: before.extent.or(new.extent),
-                reason: new.reason.clone(),
-                until: before.until.zip(new.until).map(|(one, other)| one.max(other)),
-                ..before
-            },
-            None => Revocation {
-                id: RevocationId::random(),
-                kind: new.subject.kind(),
-                subject: shown(&new.subject),
-                extent: new.extent,
-                reason: new.reason.clone(),
-                created: now,
-                until: new.until,
-            },
-        };
-        write.put_revocation(account, mark, &revocation).await?;
+        write.insert_revocation(account, mark, &revocation).await?;
         write.clear_revocations(now).await?;
         write.commit().await?;
         Ok(revocation)
@@ -120,23 +117,26 @@ impl Store {
         &self,
         account: &AccountId,
         claims: &SignedClaims,
+        now: UnixTime,
     ) -> Result<Option<RevocationKind>, StoreError> {
-        let mut tx = self.pool().begin_follow().await?;
-        for (kind, mark) in TokenMarks::of(account, claims).iter() {
-            if find(&mut tx, mark).await?.is_some_and(|revocation| revocation.extent.covers(claims)) {
-                return Ok(Some(kind));
-            }
-        }
-        Ok(None)
+        const SQL: &str = "
+            SELECT mark, kind, viewer_version, issued_before, until FROM revocation
+            WHERE mark IN ($1, $2, $3, $4, $5)";
+        let marks = TokenMarks::of(account, claims);
+        let mut texts: Vec<String> = marks.iter().map(|(_, mark)| mark.to_hex()).collect();
+        // A token that lacks a subject asks for another one's mark again.
+        texts.resize(RevocationKind::ALL.len(), texts[0].clone());
+        let rows: Vec<TakenRow> = on_pool!(self.pool(), db => {
+            let asked = texts.iter().fold(sqlx::query_as(SQL), |query, mark| query.bind(mark));
+            asked.fetch_all(db).await
+        })?;
+        let found = by_mark(rows)?;
+        Ok(marks.revoked_by(claims, now, |mark| found.get(&mark).map_or(&[], Vec::as_slice)))
     }
 }
 
 impl Write<'_> {
-    async fn find_revocation(&mut self, mark: RevocationMark) -> Result<Option<Revocation>, StoreError> {
-        find(&mut self.tx, mark).await
-    }
-
-    async fn put_revocation(
+    async fn insert_revocation(
         &mut self,
         account: &AccountId,
         mark: RevocationMark,
@@ -145,29 +145,28 @@ impl Write<'_> {
         const SQL: &str = "
             INSERT INTO revocation
                 (id, account_id, kind, subject, mark, viewer_version, issued_before, reason, created, until)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-            ON CONFLICT (mark) DO UPDATE SET viewer_version = excluded.viewer_version,
-                issued_before = excluded.issued_before, reason = excluded.reason, until = excluded.until";
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         let (version, issued_before) = match new.extent {
             RevocationExtent::All => (None, None),
             RevocationExtent::Versions(ViewerVersion(latest)) => (Some(i64::from(latest)), None),
             RevocationExtent::IssuedBefore(time) => (None, Some(time.0)),
         };
         on_tx!(self.tx, db => {
-            let put = sqlx::query(SQL).bind(new.id.as_str()).bind(account.as_str()).bind(new.kind.name());
-            let put = put.bind(&new.subject).bind(mark.to_hex()).bind(version).bind(issued_before);
-            put.bind(&new.reason).bind(new.created.0).bind(new.until.map(|time| time.0)).execute(db).await.map(|_| ())
+            let insert = sqlx::query(SQL).bind(new.id.as_str()).bind(account.as_str()).bind(new.kind.name());
+            let insert = insert.bind(&new.subject).bind(mark.to_hex()).bind(version).bind(issued_before);
+            let insert = insert.bind(&new.reason).bind(new.created.0).bind(new.until.map(|time| time.0));
+            insert.execute(db).await.map(|_| ())
         })?;
         self.touch(Touched::Revocation(mark)).await?;
         Ok(())
     }
 
-    /// Takes away some of those whose last token is over. Every write clears more than it adds, so none pile up.
+    /// Takes away some of those that are over, and were for a day: clocks differ. Every write clears more than it adds, so
+    /// none pile up.
     async fn clear_revocations(&mut self, now: UnixTime) -> Result<(), StoreError> {
         const SQL: &str = "
             DELETE FROM revocation WHERE id IN (SELECT id FROM revocation WHERE until < $1 LIMIT $2) RETURNING id, mark";
-        let gone: Vec<(String, String)> =
-            on_tx!(self.tx, db => sqlx::query_as(SQL).bind(now.0).bind(CLEARED_AT_ONCE).fetch_all(db).await)?;
+        let gone: Vec<(String, String)> = on_tx!(self.tx, db => sqlx::query_as(SQL).bind(now.minus(CLEARED_AFTER).0).bind(CLEARED_AT_ONCE).fetch_all(db).await)?;
         for (id, mark) in gone {
             self.touch(Touched::Revocation(parse_mark(&mark, &id)?)).await?;
         }
@@ -175,20 +174,30 @@ impl Write<'_> {
     }
 }
 
-/// The revocations of all accounts. One whose row cannot be read takes back all that it can.
-pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<(RevocationMark, RevocationExtent)>, StoreError> {
-    const SQL: &str = "SELECT mark, kind, viewer_version, issued_before FROM revocation";
-    let rows: Vec<ExtentRow> = on_tx!(*tx, db => sqlx::query_as(SQL).fetch_all(db).await)?;
-    rows.into_iter().map(|row| Ok((parse_mark(&row.mark, &row.mark)?, row.extent()))).collect()
+/// What is taken back, by its mark.
+pub(crate) type ByMark = HashMap<RevocationMark, Vec<Taken>>;
+
+/// The revocations of all accounts.
+pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<(RevocationMark, Box<[Taken]>)>, StoreError> {
+    const SQL: &str = "SELECT mark, kind, viewer_version, issued_before, until FROM revocation";
+    let rows: Vec<TakenRow> = on_tx!(*tx, db => sqlx::query_as(SQL).fetch_all(db).await)?;
+    Ok(by_mark(rows)?.into_iter().map(|(mark, taken)| (mark, taken.into())).collect())
 }
 
-async fn find(tx: &mut Tx, mark: RevocationMark) -> Result<Option<Revocation>, StoreError> {
+/// What is taken back now of the subjects that changed after `known`, up to `last`.
+pub(crate) async fn changed_between(tx: &mut Tx, known: ChangeSeq, last: ChangeSeq) -> Result<ByMark, StoreError> {
     const SQL: &str = "
-        SELECT id, kind, subject, viewer_version, issued_before, reason, created, until FROM revocation
-        WHERE mark = $1";
-    let row: Option<RevocationRow> =
-        on_tx!(*tx, db => sqlx::query_as(SQL).bind(mark.to_hex()).fetch_optional(db).await)?;
-    row.map(Revocation::try_from).transpose()
+        SELECT mark, kind, viewer_version, issued_before, until FROM revocation WHERE mark IN
+            (SELECT subject FROM change_log WHERE kind = 'revocation' AND seq > $1 AND seq <= $2)";
+    by_mark(on_tx!(*tx, db => sqlx::query_as(SQL).bind(known.get()).bind(last.get()).fetch_all(db).await)?)
+}
+
+fn by_mark(rows: Vec<TakenRow>) -> Result<ByMark, StoreError> {
+    let mut all = ByMark::new();
+    for row in rows {
+        all.entry(parse_mark(&row.mark, &row.mark)?).or_default().push(row.taken());
+    }
+    Ok(all)
 }
 
 fn shown(subject: &RevokedSubject) -> String {
@@ -227,21 +236,23 @@ fn parse_kind(name: &str) -> Option<RevocationKind> {
 
 /// What a gate needs of a revocation's row.
 #[derive(sqlx::FromRow)]
-pub(crate) struct ExtentRow {
-    pub(crate) mark: String,
-    pub(crate) kind: String,
-    pub(crate) viewer_version: Option<i64>,
-    pub(crate) issued_before: Option<i64>,
+struct TakenRow {
+    mark: String,
+    kind: String,
+    viewer_version: Option<i64>,
+    issued_before: Option<i64>,
+    until: Option<i64>,
 }
 
-impl ExtentRow {
+impl TakenRow {
     /// All of the subject's tokens, where the row cannot be read: rather too many are refused than too few.
-    pub(crate) fn extent(&self) -> RevocationExtent {
+    fn taken(&self) -> Taken {
         let read = parse_kind(&self.kind).and_then(|kind| extent(kind, self.viewer_version, self.issued_before));
-        read.unwrap_or_else(|| {
+        let extent = read.unwrap_or_else(|| {
             tracing::error!(kind = self.kind, "a revocation cannot be read; it takes back all of its subject's tokens");
             RevocationExtent::All
-        })
+        });
+        Taken { extent, until: self.until.map(UnixTime) }
     }
 }
 

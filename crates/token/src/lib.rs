@@ -66,7 +66,7 @@ pub use key::{Algorithm, AlgorithmError, KeyError, PublicKey, SigningKey, Weakne
 pub use origin::{AllowedOrigin, OriginError, RequestOrigin, RequestOriginError, host_and_port};
 pub use path::{Credential, FilePath, MAX_PATH_LENGTH, MAX_QUERY_LENGTH, MediaPath, PathError, is_segment};
 pub use policy::{AccountPolicy, Limits, Terms, VideoPolicy};
-pub use revocation::{RevocationExtent, RevocationKind, RevocationMark, RevokedSubject, TokenMarks};
+pub use revocation::{RevocationExtent, RevocationKind, RevocationMark, RevokedSubject, Taken, TokenMarks};
 pub use time::{Clock, UnixTime};
 pub use viewer::{Country, Embedding, Viewer};
 pub use viewer_id::{ViewerId, ViewerIdError, ViewerVersion};

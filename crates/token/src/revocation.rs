@@ -4,6 +4,7 @@
 //! key. A gate finds it by a [`RevocationMark`], of which each token has one for each of its subjects.
 
 use std::fmt;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
@@ -50,9 +51,22 @@ pub enum RevocationExtent {
     All,
     /// Those of this version of the viewer and of earlier ones. A token that names no version is of the earliest.
     Versions(ViewerVersion),
-    /// Those that were issued before then. A token that does not say when it was issued counts as issued before.
+    /// Those that were issued before then. A token that does not say when it was issued counts as issued before, and so does
+    /// one that says it will be.
     IssuedBefore(UnixTime),
 }
+
+/// How many of its subject's tokens a revocation takes back, and until when it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// How many.
+    pub extent: RevocationExtent,
+    /// When the last of them is over, and the revocation too; `None` where that is not known.
+    pub until: Option<UnixTime>,
+}
+
+/// How far a clock may be ahead that says when tokens were issued.
+const SKEW: Duration = Duration::from_secs(60);
 
 /// Under what a gate finds a revocation: a hash of account and subject.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,23 +133,22 @@ impl fmt::Display for RevocationKind {
 
 impl RevocationExtent {
     /// Whether a token with these claims, of the revocation's subject, is taken back.
-    #[must_use]
-    pub fn covers(self, claims: &SignedClaims) -> bool {
+    fn covers(self, claims: &SignedClaims, now: UnixTime) -> bool {
         match self {
             Self::All => true,
             Self::Versions(latest) => claims.viewer_version().is_none_or(|version| version <= latest),
-            Self::IssuedBefore(time) => claims.issued_at().is_none_or(|issued| issued < time),
+            Self::IssuedBefore(time) => {
+                claims.issued_at().is_none_or(|issued| issued < time || issued > now.plus(SKEW))
+            }
         }
     }
+}
 
-    /// What both together take back.
+impl Taken {
+    /// Whether a token with these claims, of the revocation's subject, is taken back now.
     #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Versions(one), Self::Versions(other)) => Self::Versions(one.max(other)),
-            (Self::IssuedBefore(one), Self::IssuedBefore(other)) => Self::IssuedBefore(one.max(other)),
-            (Self::All | Self::Versions(_) | Self::IssuedBefore(_), _) => Self::All,
-        }
+    pub fn covers(self, claims: &SignedClaims, now: UnixTime) -> bool {
+        self.until.is_none_or(|until| now < until) && self.extent.covers(claims, now)
     }
 }
 
@@ -177,12 +190,13 @@ impl TokenMarks {
 
     /// Of what kind the revocation is that takes a token with these marks and `claims` back, where one does. `find` knows
     /// the revocations.
-    pub fn revoked_by(
+    pub fn revoked_by<'r>(
         &self,
         claims: &SignedClaims,
-        find: impl Fn(RevocationMark) -> Option<RevocationExtent>,
+        now: UnixTime,
+        find: impl Fn(RevocationMark) -> &'r [Taken],
     ) -> Option<RevocationKind> {
-        let covers = |mark| find(mark).is_some_and(|extent| extent.covers(claims));
+        let covers = |mark| find(mark).iter().any(|taken| taken.covers(claims, now));
         self.iter().find_map(|(kind, mark)| covers(mark).then_some(kind))
     }
 
@@ -196,6 +210,8 @@ impl TokenMarks {
 mod tests {
     use super::*;
     use crate::claims::Claims;
+
+    const NOW: UnixTime = UnixTime(1000);
 
     #[test]
     fn no_two_subjects_have_one_mark() {
@@ -233,25 +249,22 @@ mod tests {
     fn an_extent_covers_what_it_says_and_what_does_not_say_enough() {
         let version = |version: Option<u32>| signed(Claims { viewer_version: version.map(ViewerVersion), ..claims() });
         for (token, covered) in [(None, true), (Some(0), true), (Some(7), true), (Some(8), false)] {
-            assert_eq!(RevocationExtent::Versions(ViewerVersion(7)).covers(&version(token)), covered, "{token:?}");
+            assert_eq!(RevocationExtent::Versions(ViewerVersion(7)).covers(&version(token), NOW), covered, "{token:?}");
         }
         let issued = |time: Option<i64>| signed(Claims { issued_at: time.map(UnixTime), ..claims() });
-        for (token, covered) in [(None, true), (Some(99), true), (Some(100), false), (Some(101), false)] {
-            assert_eq!(RevocationExtent::IssuedBefore(UnixTime(100)).covers(&issued(token)), covered, "{token:?}");
+        for (token, covered) in
+            [(None, true), (Some(99), true), (Some(100), false), (Some(1060), false), (Some(1061), true)]
+        {
+            assert_eq!(RevocationExtent::IssuedBefore(UnixTime(100)).covers(&issued(token), NOW), covered, "{token:?}");
         }
-        assert!(RevocationExtent::All.covers(&version(Some(8))));
+        assert!(RevocationExtent::All.covers(&version(Some(8)), NOW));
     }
 
     #[test]
-    fn two_extents_together_take_back_what_either_does() {
-        use RevocationExtent::{All, IssuedBefore, Versions};
-        for (one, other, both) in [
-            (Versions(ViewerVersion(3)), Versions(ViewerVersion(2)), Versions(ViewerVersion(3))),
-            (IssuedBefore(UnixTime(5)), IssuedBefore(UnixTime(9)), IssuedBefore(UnixTime(9))),
-            (All, Versions(ViewerVersion(2)), All),
-            (Versions(ViewerVersion(2)), All, All),
-        ] {
-            assert_eq!(one.or(other), both);
+    fn a_revocation_ends() {
+        let taken = |until: Option<i64>| Taken { extent: RevocationExtent::All, until: until.map(UnixTime) };
+        for (until, now, covered) in [(None, 1000, true), (Some(100), 99, true), (Some(100), 100, false)] {
+            assert_eq!(taken(until).covers(&signed(claims()), UnixTime(now)), covered, "{until:?} {now}");
         }
     }
 

@@ -32,8 +32,8 @@ pub(crate) async fn fill(store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreE
     for (id, policy) in snapshot.accounts {
         catalogue.insert_account(id, policy);
     }
-    for (mark, extent) in snapshot.revocations {
-        catalogue.insert_revocation(mark, extent);
+    for (mark, taken) in snapshot.revocations {
+        catalogue.set_revocations(mark, taken);
     }
     gate.replace(catalogue);
     gate.heard(asked);
@@ -110,8 +110,7 @@ async fn apply_later_than(seq: ChangeSeq, store: &Store, gate: &Gate) -> Result<
                     catalogue.insert_key(id.clone(), account.clone(), public.clone());
                 }
                 Subject::Key(id, None) => catalogue.remove_key(id),
-                Subject::Revocation(mark, Some(extent)) => catalogue.insert_revocation(*mark, *extent),
-                Subject::Revocation(mark, None) => catalogue.remove_revocation(mark),
+                Subject::Revocation(mark, taken) => catalogue.set_revocations(*mark, taken.clone()),
                 Subject::Video(uid, Some(policy)) => catalogue.insert_video(uid.clone(), policy.clone()),
                 Subject::Video(uid, None) => catalogue.remove_video(uid),
             }

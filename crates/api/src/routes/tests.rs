@@ -20,6 +20,7 @@ async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
         store: Store::create_or_open(&url, &MasterKey::generate().unwrap()).await.unwrap(),
         config: Arc::new(ApiConfig::new("https://vidpass.test".parse().unwrap())),
         keys: Arc::new(KeyRing::new()),
+        key_sets: Arc::new(crate::ops::keys::jwks::KeySets::new()),
         metrics: Metrics::register(&mut Registry::default()),
         ready: Readiness::new(|| true),
         clock: Arc::new(|| UnixTime(0)),

@@ -104,6 +104,15 @@ async fn what_takes_nothing_back_is_refused_with_all_that_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_over_need_not_be_taken_back() {
+    let site = Site::with_video().await;
+    let token = site.token("").await.token();
+    site.set_now(NOW.0 + 3600);
+    let body = json!({ "token": token, "reason": "x" }).to_string();
+    assert_eq!(site.post(PATH, &body).await.reasons(), ["token_invalid"]);
+}
+
+#[tokio::test]
 async fn a_token_says_who_it_is_for() {
     let site = Site::with_video().await;
     let token = site.token(r#"{"viewer":"alice@example.com","viewerVersion":4294967295}"#).await.token();
@@ -112,7 +121,8 @@ async fn a_token_says_who_it_is_for() {
     for (body, reasons) in [
         (r#"{"viewer":""}"#, vec!["viewer_invalid"]),
         (r#"{"viewer":"a b","viewerVersion":1.5}"#, vec!["viewer_invalid", "viewer_version_invalid"]),
-        (r#"{"viewerVersion":4294967296}"#, vec!["viewer_version_invalid"]),
+        (r#"{"viewer":"a","viewerVersion":4294967296}"#, vec!["viewer_version_invalid"]),
+        (r#"{"viewerVersion":1}"#, vec!["member_misplaced"]),
         (r#"{"viewer":7}"#, vec!["member_wrong_type"]),
     ] {
         assert_eq!(site.token(body).await.reasons(), reasons, "{body}");

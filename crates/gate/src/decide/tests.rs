@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use vidpass_token::{
-    AccountPolicy, Algorithm, Claims, Country, RevocationExtent, RevokedSubject, SigningKey, Token, VideoPolicy,
+    AccountPolicy, Algorithm, Claims, Country, RevocationExtent, RevokedSubject, SigningKey, Taken, Token, VideoPolicy,
 };
 
 use super::*;
@@ -101,6 +101,7 @@ fn a_token_that_was_seen_is_taken_back() {
     let token = KEY.sign(&Claims { viewer: Some("alice".parse().unwrap()), ..claims("private") }).unwrap();
     let path = format!("/{}/x", token.as_str());
     let owner: AccountId = id("owner");
+    let taken = |extent| Box::from([Taken { extent, until: None }]);
     let verified = UnverifiedToken::parse(token.as_str()).unwrap().verify(KEY.public()).unwrap();
     for subject in [
         RevokedSubject::Token(verified.digest()),
@@ -110,16 +111,16 @@ fn a_token_that_was_seen_is_taken_back() {
     ] {
         check(&gate, &path, "permit");
         let elsewhere = subject.mark(&id("somebody"));
-        gate.update(|catalogue| catalogue.insert_revocation(elsewhere, RevocationExtent::All));
+        gate.update(|catalogue| catalogue.set_revocations(elsewhere, taken(RevocationExtent::All)));
         check(&gate, &path, "permit");
         let mark = subject.mark(&owner);
-        gate.update(|catalogue| catalogue.insert_revocation(mark, RevocationExtent::All));
+        gate.update(|catalogue| catalogue.set_revocations(mark, taken(RevocationExtent::All)));
         check(&gate, &path, "token_revoked");
-        gate.update(|catalogue| catalogue.remove_revocation(&mark));
+        gate.update(|catalogue| catalogue.set_revocations(mark, Box::default()));
     }
     check(&gate, &path, "permit");
     let video = RevokedSubject::Video(id("private")).mark(&owner);
-    gate.update(|catalogue| catalogue.insert_revocation(video, RevocationExtent::IssuedBefore(UnixTime(1))));
+    gate.update(|catalogue| catalogue.set_revocations(video, taken(RevocationExtent::IssuedBefore(UnixTime(1)))));
     check(&gate, &path, "token_revoked");
     let later = KEY.sign(&Claims { issued_at: Some(UnixTime(1)), ..claims("private") }).unwrap();
     check(&gate, &format!("/{}/x", later.as_str()), "permit");

@@ -5,8 +5,8 @@ CREATE TABLE revocation (
     kind TEXT NOT NULL CHECK (kind IN ('token', 'jti', 'viewer', 'video', 'kid')),
     -- What is taken back: an id, or the fingerprint of a token.
     subject TEXT NOT NULL,
-    -- A hash of account and subject in hexadecimal digits, under which gates find it. One subject has one row.
-    mark TEXT NOT NULL UNIQUE,
+    -- A hash of account and subject in hexadecimal digits, under which gates find it.
+    mark TEXT NOT NULL,
     -- Of a viewer: this version and earlier ones; NULL is all.
     viewer_version BIGINT,
     -- Of a video: tokens that were issued before then.
@@ -16,6 +16,7 @@ CREATE TABLE revocation (
     -- When the last token that it can concern is over; NULL where that is not known.
     until BIGINT
 );
+CREATE INDEX revocation_by_mark ON revocation (mark);
 CREATE INDEX revocation_by_account ON revocation (account_id, created);
 CREATE INDEX revocation_by_end ON revocation (until) WHERE until IS NOT NULL;
 

@@ -383,7 +383,7 @@ fn is_live(change: Change) -> bool {
     match change.subject {
         Subject::Account(_, state) => state.is_some(),
         Subject::Key(_, state) => state.is_some(),
-        Subject::Revocation(_, state) => state.is_some(),
+        Subject::Revocation(_, state) => !state.is_empty(),
         Subject::Video(_, state) => state.is_some(),
     }
 }

@@ -1,9 +1,9 @@
 //! Tokens that are taken back.
 
-use vidpass_store::{ChangeSeq, Deletion, NewRevocation, Revocation, StoreError, Subject};
+use vidpass_store::{ChangeSeq, Deletion, NewRevocation, StoreError, Subject};
 use vidpass_token::{
-    AccountId, Claims, RevocationExtent, RevocationKind, RevokedSubject, SignedClaims, UnixTime, UnverifiedToken,
-    ViewerVersion,
+    AccountId, Claims, RevocationExtent, RevocationKind, RevokedSubject, SignedClaims, Taken, UnixTime,
+    UnverifiedToken, ViewerVersion,
 };
 
 use crate::home::{Home, KEY, NOW, id, on_both_engines};
@@ -25,13 +25,13 @@ async fn each_kind_takes_its_tokens_back_and_no_others(home: Home) {
         (RevokedSubject::Video(id("v1")), RevocationKind::Video),
         (RevokedSubject::Key(KEY.id().clone()), RevocationKind::Key),
     ] {
-        assert_eq!(store.revoked(&ours, &token).await.unwrap(), None);
+        assert_eq!(store.revoked(&ours, &token, NOW).await.unwrap(), None);
         let made = store.revoke(&ours, &new(subject), NOW).await.unwrap();
         assert_eq!((made.kind, made.created), (kind, NOW));
-        assert_eq!(store.revoked(&ours, &token).await.unwrap(), Some(kind));
+        assert_eq!(store.revoked(&ours, &token, NOW).await.unwrap(), Some(kind));
         let same_key = kind == RevocationKind::Key;
-        assert_eq!(store.revoked(&ours, &other).await.unwrap(), same_key.then_some(kind));
-        assert_eq!(store.revoked(&theirs, &token).await.unwrap(), None, "another account's tokens");
+        assert_eq!(store.revoked(&ours, &other, NOW).await.unwrap(), same_key.then_some(kind));
+        assert_eq!(store.revoked(&theirs, &token, NOW).await.unwrap(), None, "another account's tokens");
         assert_eq!(store.list_revocations(&ours).await.unwrap(), std::slice::from_ref(&made));
         assert_eq!(store.list_revocations(&theirs).await.unwrap(), []);
         assert_eq!(store.delete_revocation(&theirs, &made.id).await.unwrap(), Deletion::Unknown);
@@ -40,24 +40,27 @@ async fn each_kind_takes_its_tokens_back_and_no_others(home: Home) {
     }
 }
 
-async fn what_was_taken_back_stays_so_when_more_is(home: Home) {
+async fn each_stands_for_itself(home: Home) {
     let (store, ours, _) = home.with_accounts().await;
-    let viewer = || RevokedSubject::Viewer("alice".parse().unwrap());
+    let viewer = RevokedSubject::Viewer("alice".parse().unwrap());
     let versions = |latest| RevocationExtent::Versions(ViewerVersion(latest));
-    let take = async |extent, until, reason: &str| {
-        let new = NewRevocation { extent, until, reason: reason.to_owned(), ..new(viewer()) };
-        store.revoke(&ours, &new, UnixTime(NOW.0 + 5)).await.unwrap()
+    let take = async |extent, until| {
+        let new = NewRevocation { extent, until, ..new(viewer.clone()) };
+        store.revoke(&ours, &new, NOW).await.unwrap()
     };
-    let first = take(versions(7), Some(UnixTime(NOW.0 + 60)), "one").await;
-    let second = take(versions(3), Some(UnixTime(NOW.0 + 90)), "two").await;
-    let expected = Revocation { until: Some(UnixTime(NOW.0 + 90)), reason: "two".to_owned(), ..first.clone() };
-    assert_eq!(second, expected, "under one id, and no less than before");
-    let third = take(ALL, Some(UnixTime(NOW.0 + 70)), "three").await;
-    assert_eq!((third.extent, third.until, &third.id), (ALL, Some(UnixTime(NOW.0 + 90)), &first.id));
-    assert_eq!(take(versions(1), None, "four").await.until, None, "without an end is the latest end");
-    assert_eq!(store.list_revocations(&ours).await.unwrap().len(), 1);
-    let snapshot = store.snapshot().await.unwrap();
-    assert_eq!(snapshot.revocations, [(viewer().mark(&ours), ALL)]);
+    let until = Some(UnixTime(NOW.0 + 60));
+    let (first, mistake) = (take(versions(3), None).await, take(versions(7), until).await);
+    assert_ne!(first.id, mistake.id);
+    let token = |version| signed(|claims| claims.viewer_version = Some(ViewerVersion(version)));
+    let revoked = async |version, now| store.revoked(&ours, &token(version), UnixTime(now)).await.unwrap().is_some();
+    assert!(revoked(3, NOW.0).await && revoked(7, NOW.0).await && !revoked(8, NOW.0).await);
+    assert!(revoked(3, NOW.0 + 60).await && !revoked(7, NOW.0 + 60).await, "one is over");
+    let both = store.snapshot().await.unwrap().revocations;
+    let mut taken: Vec<_> = both[0].1.iter().map(|taken| (taken.extent == versions(3), taken.until)).collect();
+    taken.sort_unstable();
+    assert_eq!((both.len(), both[0].0, taken), (1, viewer.mark(&ours), vec![(false, until), (true, None)]));
+    store.delete_revocation(&ours, &mistake.id).await.unwrap();
+    assert!(revoked(3, NOW.0).await && !revoked(7, NOW.0).await, "deleting one leaves the other");
 }
 
 async fn gates_learn_of_each(home: Home) {
@@ -68,7 +71,8 @@ async fn gates_learn_of_each(home: Home) {
     store.delete_revocation(&ours, &made.id).await.unwrap();
     store.revoke(&ours, &NewRevocation { extent: before(9), ..new(subject.clone()) }, NOW).await.unwrap();
     let changes: Vec<_> = store.changes_since(ChangeSeq::START).await.unwrap();
-    let now = Subject::Revocation(subject.mark(&ours), Some(before(9)));
+    let taken = Taken { extent: before(9), until: None };
+    let now = Subject::Revocation(subject.mark(&ours), [taken].into());
     assert_eq!(changes.into_iter().map(|change| change.subject).collect::<Vec<_>>(), [now.clone(), now.clone(), now]);
 }
 
@@ -81,13 +85,18 @@ async fn what_is_over_goes(home: Home) {
     for (name, end) in [("short", Some(10)), ("long", Some(100)), ("endless", None)] {
         store.revoke(&ours, &until(name, end), NOW).await.unwrap();
     }
-    store.revoke(&ours, &until("later", Some(200)), UnixTime(NOW.0 + 10)).await.unwrap();
-    assert_eq!(store.list_revocations(&ours).await.unwrap().len(), 4, "one that ends now is still there");
-    store.revoke(&ours, &until("latest", Some(200)), UnixTime(NOW.0 + 11)).await.unwrap();
+    let day = 86_400;
+    store.revoke(&ours, &until("later", Some(2 * day)), UnixTime(NOW.0 + day + 10)).await.unwrap();
+    assert_eq!(
+        store.list_revocations(&ours).await.unwrap().len(),
+        4,
+        "for a day after its end it stays: clocks differ"
+    );
+    store.revoke(&ours, &until("latest", Some(2 * day)), UnixTime(NOW.0 + day + 11)).await.unwrap();
     let mut left: Vec<_> = store.list_revocations(&ours).await.unwrap().into_iter().map(|one| one.subject).collect();
     left.sort_unstable();
     assert_eq!(left, ["endless", "later", "latest", "long"]);
-    let gone = Subject::Revocation(RevokedSubject::TokenId(id("short")).mark(&ours), None);
+    let gone = Subject::Revocation(RevokedSubject::TokenId(id("short")).mark(&ours), Box::default());
     let changes = store.changes_since(ChangeSeq::START).await.unwrap();
     assert_eq!(changes.last().unwrap().subject, gone, "gates let it go too");
 }
@@ -98,9 +107,10 @@ async fn a_row_that_cannot_be_read_takes_back_too_much_and_not_too_little(home: 
     let extent = RevocationExtent::Versions(ViewerVersion(7));
     store.revoke(&ours, &NewRevocation { extent, ..new(subject.clone()) }, NOW).await.unwrap();
     home.tamper("UPDATE revocation SET viewer_version = -1").await;
-    assert_eq!(store.snapshot().await.unwrap().revocations, [(subject.mark(&ours), ALL)]);
+    let all = || Box::from([Taken { extent: ALL, until: None }]);
+    assert_eq!(store.snapshot().await.unwrap().revocations, [(subject.mark(&ours), all())]);
     let change = store.changes_since(ChangeSeq::START).await.unwrap().remove(0);
-    assert_eq!(change.subject, Subject::Revocation(subject.mark(&ours), Some(ALL)));
+    assert_eq!(change.subject, Subject::Revocation(subject.mark(&ours), all()));
 }
 
 async fn an_account_that_is_not_there_takes_nothing_back(home: Home) {
@@ -127,7 +137,7 @@ fn signed(change: impl FnOnce(&mut Claims)) -> SignedClaims {
 
 on_both_engines!(
     each_kind_takes_its_tokens_back_and_no_others,
-    what_was_taken_back_stays_so_when_more_is,
+    each_stands_for_itself,
     gates_learn_of_each,
     what_is_over_goes,
     a_row_that_cannot_be_read_takes_back_too_much_and_not_too_little,

@@ -23,7 +23,7 @@ pub(super) fn of(findings: &[Finding], claims: Option<&SignedClaims>, terms: &Te
     if claims.is_some_and(|claims| restricts_nobody(claims.access_rules())) {
         hints.push("The access rules let everybody in: end the list with a rule that blocks `any`.".to_owned());
     }
-    let dry_run = terms.video.is_some_and(|video| terms.is_dry_run(video));
+    let dry_run = terms.video.is_some_and(|video| terms.is_dry_run(video)) && terms.revoked.is_none();
     if dry_run && claims.is_some() && failures().next().is_some() {
         hints.push("The video is in a dry run: a gate records the refusal and lets the viewer in.".to_owned());
     }

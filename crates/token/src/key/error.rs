@@ -20,7 +20,7 @@ pub enum KeyError {
     #[error("not a key as a JWK: {0}")]
     Jwk(&'static str),
     /// The key's `kid` is needed and not there, or is not an id.
-    #[error("the JWK has no usable `kid`")]
+    #[error("the JWK has no `kid`, or one that is no id of letters, digits, `_` and `-`")]
     KeyId,
     /// A key of a kind that is not used here.
     #[error("neither an RSA key, nor one of P-256 or Ed25519")]

@@ -139,6 +139,11 @@ impl Jwk {
         Ok(Self { r#use: "sig", kty, kid, alg: algorithm.name(), material })
     }
 
+    /// The `kid`, where there is one: one that is no id here is the `kid` of its tokens all the same.
+    pub(super) fn named(&self) -> Result<Option<KeyId>, KeyError> {
+        self.kid.as_ref().map(|kid| kid.parse().map_err(|_| KeyError::KeyId)).transpose()
+    }
+
     pub(super) fn kid(&self) -> Option<KeyId> {
         self.kid.as_ref()?.parse().ok()
     }
@@ -262,6 +267,12 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// 32 bytes exactly (RFC 7518, section 6.2.1.2; RFC 8032, section 5.1.2).
+    fn coordinate(&self, name: &str) -> Result<Bytes, KeyError> {
+        let bytes = self.bytes(name)?;
+        if bytes.0.len() == 32 { Ok(bytes) } else { Err(KeyError::Jwk("one of its coordinates has not 32 bytes")) }
+    }
+
     /// The private half, where there is one.
     fn d(&self) -> Result<Option<Bytes>, KeyError> {
         self.0.get("d").map(|_| self.bytes("d")).transpose()
@@ -278,12 +289,12 @@ impl<'a> Members<'a> {
 
     fn p256(&self) -> Result<Material, KeyError> {
         self.require_curve("P-256")?;
-        Ok(Material::P256 { crv: "P-256", x: self.bytes("x")?, y: self.bytes("y")?, d: self.d()? })
+        Ok(Material::P256 { crv: "P-256", x: self.coordinate("x")?, y: self.coordinate("y")?, d: self.d()? })
     }
 
     fn ed25519(&self) -> Result<Material, KeyError> {
         self.require_curve("Ed25519")?;
-        Ok(Material::Ed25519 { crv: "Ed25519", x: self.bytes("x")?, d: self.d()? })
+        Ok(Material::Ed25519 { crv: "Ed25519", x: self.coordinate("x")?, d: self.d()? })
     }
 
     fn require_curve(&self, curve: &str) -> Result<(), KeyError> {

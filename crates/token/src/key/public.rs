@@ -50,16 +50,16 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError`]
     pub fn from_jwk(text: &str) -> Result<Self, KeyError> {
-        Self::named_by_jwk(text).map(|(_, key)| key)
+        Jwk::read(text)?.public_key()
     }
 
-    /// The same, with the `kid` where that is an id.
+    /// The same, with the `kid` where there is one.
     ///
     /// # Errors
-    /// [`KeyError`]
+    /// [`KeyError`]; [`KeyError::KeyId`] where the `kid` is not an id.
     pub fn named_by_jwk(text: &str) -> Result<(Option<KeyId>, Self), KeyError> {
         let jwk = Jwk::read(text)?;
-        Ok((jwk.kid(), jwk.public_key()?))
+        Ok((jwk.named()?, jwk.public_key()?))
     }
 
     /// What it verifies.

@@ -85,8 +85,9 @@ pub(super) fn weakness(spki: &[u8]) -> Option<Weakness> {
     if is_published(spki) {
         return Some(Weakness::Published);
     }
-    match format::public_in_spki(spki).ok()? {
-        PublicDer::Rsa(der) => of_rsa(&RsaPublicKeyRef::from_der(&der).ok()?),
+    let parsed = "a key that was parsed can be parsed again";
+    match format::public_in_spki(spki).expect(parsed) {
+        PublicDer::Rsa(der) => of_rsa(&RsaPublicKeyRef::from_der(&der).expect(parsed)),
         PublicDer::P256(_) => None,
         PublicDer::Ed25519(bytes) => is_of_small_order(&bytes).then_some(Weakness::SmallOrder),
     }
@@ -197,7 +198,11 @@ mod tests {
 
     #[test]
     fn small_factors_are_found() {
-        let large = (BigUint::from(1_u32) << 2047) + 1_u32;
-        assert!(has_small_factor(&(&large * 9973_u32)) && has_small_factor(&(large << 1_u32)));
+        // 2^521 - 1 is prime, and so has no factor but itself.
+        let prime = (BigUint::from(1_u32) << 521) - 1_u32;
+        assert!(!has_small_factor(&prime) && !has_small_factor(&(&prime * 10_007_u32)));
+        for factor in [2_u32, 3, 9973] {
+            assert!(has_small_factor(&(&prime * factor)), "{factor}");
+        }
     }
 }

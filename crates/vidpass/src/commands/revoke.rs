@@ -46,10 +46,15 @@ pub(crate) enum Revoke {
 #[derive(Args, Debug)]
 pub(crate) struct Why {
     /// Why, for people
-    #[arg(long)]
+    #[arg(long, value_parser = reason)]
     reason: String,
     #[command(flatten)]
     of: OfAccount,
+}
+
+/// As the API takes it.
+fn reason(text: &str) -> Result<String, &'static str> {
+    if (1..=256).contains(&text.chars().count()) { Ok(text.to_owned()) } else { Err("it has 1 to 256 characters") }
 }
 
 /// When a revocation goes.
@@ -171,6 +176,7 @@ impl OneToken {
         let token = typed(&self.token)?;
         let (store, account) = store::open_account(&self.why.of).await?;
         let claims = verified(&store, &account, &token).await.context("the token need not be taken back")?;
+        ensure!(claims.expires() > now, "the token is over, and need not be taken back");
         let new = NewRevocation {
             subject: RevokedSubject::Token(claims.digest()),
             extent: RevocationExtent::All,

@@ -46,6 +46,7 @@ pub(crate) async fn create_key(State(api): State<Api>, caller: Caller, JsonBody(
             imported(&id, &public, now)
         }
     };
+    api.key_sets.forget(&caller.account);
     tracing::info!(account.id = %caller.account, caller.id = %caller.credential, key.id = %created.id, key.alg = %created.alg,
         "a key was created");
     Ok(api.done(created))

@@ -30,6 +30,7 @@ pub(crate) async fn delete_key(
     match api.store.delete_signing_key(&caller.account, &id, api.now()).await? {
         Deletion::Deleted => {
             api.keys.forget(&id);
+            api.key_sets.forget(&caller.account);
             tracing::info!(account.id = %caller.account, caller.id = %caller.credential, key.id = %id, "a key was deleted");
         }
         // A request that is sent again after its answer was lost must not fail.

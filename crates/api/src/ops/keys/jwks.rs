@@ -1,12 +1,16 @@
 //! The public halves of an account's keys, for verifiers other than the gate.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
+use quick_cache::sync::Cache;
 use serde_json::json;
-use vidpass_token::AccountId;
+use vidpass_store::SigningKeyRecord;
+use vidpass_token::{AccountId, UnixTime};
 
 use crate::error::ApiError;
 use crate::path::Account;
@@ -37,24 +41,54 @@ pub(crate) async fn get_jwks(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let set = key_set(&api, &account).await?;
-    let tag = entity_tag(&set);
-    let head = [(ETAG, tag.clone()), (CACHE_CONTROL, CACHE.to_owned())];
-    if is_held(&headers, &tag) {
+    let head = [(ETAG, set.tag.clone()), (CACHE_CONTROL, CACHE.to_owned())];
+    if is_held(&headers, &set.tag) {
         return Ok((StatusCode::NOT_MODIFIED, head).into_response());
     }
-    Ok((head, [(CONTENT_TYPE, "application/jwk-set+json")], set).into_response())
+    Ok((head, [(CONTENT_TYPE, "application/jwk-set+json")], set.text.clone()).into_response())
 }
 
-async fn key_set(api: &Api, account: &AccountId) -> Result<String, ApiError> {
+/// Sets that were made just now, for everybody who asks at once.
+pub(crate) struct KeySets(Cache<AccountId, Arc<KeySet>>);
+
+struct KeySet {
+    text: String,
+    tag: String,
+    made: UnixTime,
+}
+
+impl KeySets {
+    pub(crate) fn new() -> Self {
+        Self(Cache::new(1000))
+    }
+
+    /// The account's keys have changed.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        self.0.remove(account);
+    }
+}
+
+/// Anybody may ask, and a thousand keys take a while: one set is made in a second for each account, where that holds
+/// nobody up.
+async fn key_set(api: &Api, account: &AccountId) -> Result<Arc<KeySet>, ApiError> {
+    let now = api.now();
+    if let Some(set) = api.key_sets.0.get(account).filter(|set| set.made == now) {
+        return Ok(set);
+    }
     let keys = api.store.list_signing_keys(account).await?;
-    let keys: Vec<_> = keys.iter().map(|key| key.public.to_jwk(&key.id)).collect();
-    Ok(json!({ "keys": keys }).to_string())
+    let set = Arc::new(api.compute(move || KeySet::of(&keys, now)).await?);
+    api.key_sets.0.insert(account.clone(), Arc::clone(&set));
+    Ok(set)
 }
 
-fn entity_tag(set: &str) -> String {
-    let hash = digest::digest(&digest::SHA256, set.as_bytes());
-    let hex: String = hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+impl KeySet {
+    fn of(keys: &[SigningKeyRecord], made: UnixTime) -> Self {
+        let keys: Vec<_> = keys.iter().map(|key| key.public.to_jwk(&key.id)).collect();
+        let text = json!({ "keys": keys }).to_string();
+        let hash = digest::digest(&digest::SHA256, text.as_bytes());
+        let hex: String = hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { text, tag: format!("\"{hex}\""), made }
+    }
 }
 
 /// RFC 9110, section 13.1.2. A tag is ours or it is not; no comma stands within one of ours.

@@ -16,8 +16,8 @@ use crate::state::Api;
 
 /// Take tokens back
 ///
-/// An extension of vidpass. From the answer on the tokens are refused (`token_revoked`). Of one subject there is one
-/// revocation: a second request joins what both take back under the id of the first.
+/// An extension of vidpass. From the answer on the tokens are refused (`token_revoked`). Each revocation stands for itself:
+/// of one subject there may be several, and what any of them takes back is refused.
 #[utoipa::path(
     post,
     path = "/client/v4/accounts/{account_id}/stream/revocations",
@@ -36,6 +36,9 @@ pub(crate) async fn create_revocation(
     let new = match RevocationRequest::parse(body.as_deref(), now)? {
         RevocationRequest::Token { token, reason } => {
             let claims = verified(&api, &caller, token).await?;
+            if claims.expires() <= now {
+                return Err(ApiError::invalid(Problem::at("/token", ProblemKind::TokenOver)));
+            }
             NewRevocation {
                 subject: RevokedSubject::Token(claims.digest()),
                 extent: RevocationExtent::All,
@@ -46,8 +49,9 @@ pub(crate) async fn create_revocation(
         RevocationRequest::Other(new) => new,
     };
     let made = api.store.revoke(&caller.account, &new, now).await?;
+    // Not of whom: a viewer's name may be an address of mail.
     tracing::info!(account.id = %caller.account, caller.id = %caller.credential, revocation.id = %made.id,
-        kind = %made.kind, subject = made.subject, "tokens were taken back");
+        kind = %made.kind, "tokens were taken back");
     Ok(api.done(shown(made)))
 }
 

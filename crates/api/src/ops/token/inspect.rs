@@ -58,7 +58,7 @@ async fn explain(api: &Api, caller: &Caller, request: &InspectRequest<'_>) -> Re
     let owner = api.store.account(&caller.account).await?.map_or_else(AccountPolicy::default, |owner| owner.policy);
     let video = video.as_ref().map(|video| &video.policy);
     let revoked = match inspected.claims() {
-        Some(claims) => api.store.revoked(&caller.account, claims).await?,
+        Some(claims) => api.store.revoked(&caller.account, claims, request.at).await?,
         None => None,
     };
     let terms = Terms { video, account: &owner, limits: &api.config.accepted, revoked, is_cut_off: false };

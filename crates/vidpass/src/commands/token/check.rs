@@ -11,8 +11,8 @@ use vidpass_gate::CountrySource;
 use vidpass_store::Snapshot;
 use vidpass_token::{
     AccountId, AccountPolicy, Country, CountryCode, Explanation, Finding, Inspection, KeyId, KnownKey, Limits,
-    Outcome as Asked, PublicKey, Rehearsal, RequestOrigin, RevocationExtent, RevocationMark, Terms, TokenMarks,
-    UnixTime, VideoId, VideoPolicy, Viewer,
+    Outcome as Asked, PublicKey, Rehearsal, RequestOrigin, RevocationMark, Taken, Terms, TokenMarks, UnixTime, VideoId,
+    VideoPolicy, Viewer,
 };
 
 use super::super::key_file;
@@ -68,7 +68,7 @@ struct World {
     keys: Vec<(KeyId, AccountId, PublicKey)>,
     videos: Vec<(VideoId, VideoPolicy)>,
     accounts: Vec<(AccountId, Option<AccountPolicy>)>,
-    revocations: HashMap<RevocationMark, RevocationExtent>,
+    revocations: HashMap<RevocationMark, Box<[Taken]>>,
     limits: Limits,
     countries: CountrySource,
 }
@@ -167,7 +167,8 @@ impl World {
             Some((_, None)) => (None, &unsaid),
         };
         let revoked = key.zip(inspected.claims()).and_then(|((_, account, _), claims)| {
-            TokenMarks::of(account, claims).revoked_by(claims, |mark| self.revocations.get(&mark).copied())
+            TokenMarks::of(account, claims)
+                .revoked_by(claims, now, |mark| self.revocations.get(&mark).map_or(&[], |taken| taken))
         });
         let terms = Terms { video, account, limits: &self.limits, revoked, is_cut_off: false };
         inspected.explain(&terms, Some(rehearsal), now)

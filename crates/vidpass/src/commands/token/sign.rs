@@ -49,7 +49,7 @@ pub(crate) struct Sign {
     #[arg(long, value_name = "ID")]
     viewer: Option<ViewerId>,
     /// Which of the viewer's tokens it is: those up to one can be taken back together
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", requires = "viewer")]
     viewer_version: Option<u32>,
     /// Let it open downloads too
     #[arg(long)]
