@@ -8,13 +8,15 @@ mod followers;
 mod wakeups;
 
 use std::fmt;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use vidpass_token::{AccountId, AccountPolicy, Chain, KeyId, PublicKey, RevocationMark, Taken, VideoId, VideoPolicy};
 
 use crate::accounts;
 use crate::error::StoreError;
 use crate::keys;
-use crate::pool::{Tx, on_tx};
+use crate::pool::{Tx, on_tx, timed_out};
 use crate::revocations::{self, ByMark};
 use crate::store::Store;
 use crate::videos;
@@ -24,6 +26,13 @@ pub(crate) use followers::Followers;
 
 /// How many changes [`Store::changes_since`] gives at most.
 pub const CHANGES_AT_ONCE: usize = 1000;
+
+/// How long a follower waits for the first answer of its connection before it takes a new one: so long it may take at most
+/// to come back where a network that swallowed everything carries again.
+const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// How long a look at them may take: a little longer than PostgreSQL gives a statement.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// The number of a change. The first one ever is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,8 +98,7 @@ impl Store {
     /// A row that cannot be read is logged as an error. A key or a video is left out then, which refuses its tokens; of an
     /// account it is told that nothing is known.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let mut tx = self.pool().begin_follow().await?;
-        let seq = counter(&mut tx).await?;
+        let (mut tx, seq) = self.begin_look().await?;
         let keys = keys::all_live(&mut tx).await?;
         let videos = videos::all_live(&mut tx).await?;
         let accounts = accounts::all_policies(&mut tx).await?;
@@ -104,6 +112,33 @@ impl Store {
     /// Where [`StoreError::needs_snapshot`], the log does not lead on from `known`, and asking again does not help:
     /// [`StoreError::ChangeMissing`], [`StoreError::ChangeUnreadable`], [`StoreError::HistoryRewound`].
     pub async fn changes_since(&self, known: ChangeSeq) -> Result<Vec<Change>, StoreError> {
+        self.within(LOOK_TIMEOUT, self.look(known)).await
+    }
+
+    /// A transaction for followers, and the number of the last change that it sees.
+    async fn begin_look(&self) -> Result<(Tx, ChangeSeq), StoreError> {
+        let begun = async {
+            let mut tx = self.pool().begin_follow().await?;
+            // The first question that waits for an answer.
+            let counter = counter(&mut tx).await?;
+            Ok((tx, counter))
+        };
+        self.within(FIRST_ANSWER_TIMEOUT, begun).await
+    }
+
+    /// Gives up the followers' connection, where it does not answer in time.
+    async fn within<T>(
+        &self,
+        time: Duration,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        timeout(time, work).await.unwrap_or_else(|_| {
+            self.pool().renew_follow();
+            Err(timed_out())
+        })
+    }
+
+    async fn look(&self, known: ChangeSeq) -> Result<Vec<Change>, StoreError> {
         const SQL: &str = "
             SELECT l.seq, l.kind, l.subject,
                    k.id AS key_id, k.account_id AS key_account_id, k.public_key,
@@ -116,8 +151,7 @@ impl Store {
             LEFT JOIN account a ON l.kind = 'account' AND a.id = l.subject AND a.deleted IS NULL
             WHERE l.seq > $1 AND l.seq <= $2 ORDER BY l.seq";
         let limit = i64::try_from(CHANGES_AT_ONCE).expect("1,000 is a small number");
-        let mut tx = self.pool().begin_follow().await?;
-        let counter = counter(&mut tx).await?;
+        let (mut tx, counter) = self.begin_look().await?;
         if counter < known {
             return Err(StoreError::HistoryRewound { known, counter });
         }

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -38,7 +39,7 @@ pub(crate) enum Pool {
     Postgres {
         shared: PgPool,
         /// One connection, for [`Pool::begin_follow`].
-        follow: PgPool,
+        follow: FollowPool,
         /// One connection, that hears of other processes' changes.
         listen: PgPool,
     },
@@ -115,7 +116,7 @@ impl Pool {
         let connection = timeout(ACQUIRE_TIMEOUT, options.connect()).await.map_err(|_| timed_out())??;
         connection.close().await?;
         let shared = postgres_pool(POSTGRES_CONNECTIONS).connect_lazy_with(options.clone());
-        let follow = postgres_pool(1).connect_lazy_with(options.clone());
+        let follow = FollowPool::new(options.clone());
         let listen = postgres_pool(1).connect_lazy_with(options);
         Ok(Self::Postgres { shared, follow, listen })
     }
@@ -139,8 +140,17 @@ impl Pool {
         match self {
             Pool::Sqlite { follow, .. } => Ok(Tx::Sqlite(follow.begin().await?)),
             Pool::Postgres { follow, .. } => {
-                Ok(Tx::Postgres(follow.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?))
+                let begun = follow.current().begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+                Ok(Tx::Postgres(begun))
             }
+        }
+    }
+
+    /// Gives up the connection of followers, which no longer answers; the next one is a new one.
+    pub(crate) fn renew_follow(&self) {
+        match self {
+            Pool::Sqlite { .. } => {}
+            Pool::Postgres { follow, .. } => follow.renew(),
         }
     }
 
@@ -155,9 +165,35 @@ impl Pool {
             Pool::Postgres { shared, follow, listen } => {
                 listen.close().await;
                 shared.close().await;
-                follow.close().await;
+                follow.current().close().await;
             }
         }
+    }
+}
+
+/// A pool of one connection that can be exchanged. Of a network that swallows everything the pool itself would hear
+/// only when the system's own patience with it is over, after many minutes.
+pub(crate) struct FollowPool {
+    options: Box<PgConnectOptions>,
+    current: Mutex<PgPool>,
+}
+
+impl FollowPool {
+    fn new(options: PgConnectOptions) -> Self {
+        let current = Mutex::new(postgres_pool(1).connect_lazy_with(options.clone()));
+        Self { options: Box::new(options), current }
+    }
+
+    fn current(&self) -> PgPool {
+        self.lock().clone()
+    }
+
+    fn renew(&self) {
+        *self.lock() = postgres_pool(1).connect_lazy_with(PgConnectOptions::clone(&self.options));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PgPool> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

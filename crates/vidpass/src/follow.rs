@@ -10,7 +10,7 @@ use vidpass_store::{ChangeSeq, Follower, Store, StoreError, Subject};
 use vidpass_token::{Chain, Clock, UnixTime};
 
 /// How long to wait before asking a store again that did not answer.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(300);
 
 /// For how long the store may be silent before the server says that it is not ready.
 const STALE: Duration = Duration::from_secs(10);

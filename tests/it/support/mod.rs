@@ -2,6 +2,7 @@
 
 mod answer;
 mod bucket;
+mod cable;
 mod files;
 mod guarded;
 mod installed;
@@ -11,6 +12,7 @@ mod site;
 
 pub(crate) use answer::{Answer, client};
 pub(crate) use bucket::{BUCKET, Bucket, KEY_ID, SECRET_KEY};
+pub(crate) use cable::Cable;
 pub(crate) use files::{copy_all, files_below};
 pub(crate) use guarded::{EXAMPLES, Example, Guarded, Origin, Proxy, SECRET, free_port, now};
 pub(crate) use installed::Installed;
