@@ -118,6 +118,12 @@ impl Gate {
         self.lease.renew(asked);
     }
 
+    /// For how long the store has been silent.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        self.lease.silence(Instant::now())
+    }
+
     /// Whether the store was silent for so long that tokens may have been taken back which this gate would let in.
     #[must_use]
     pub fn is_cut_off(&self) -> bool {

@@ -1,19 +1,15 @@
 //! Keeps the gate's catalogue as the store's change log says.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 use vidpass_gate::{Catalogue, Gate};
-use vidpass_store::{ChangeSeq, Follower, Store, StoreError, Subject};
-use vidpass_token::{Chain, Clock, UnixTime};
+use vidpass_store::{CHANGES_AT_ONCE, ChangeSeq, Follower, Store, StoreError, Subject};
+use vidpass_token::Chain;
 
 /// How long to wait before asking a store again that did not answer.
 const RETRY: Duration = Duration::from_millis(300);
-
-/// For how long the store may be silent before the server says that it is not ready.
-const STALE: Duration = Duration::from_secs(10);
 
 /// Fills the gate's catalogue from the store.
 ///
@@ -40,42 +36,13 @@ pub(crate) async fn fill(store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreE
     Ok(snapshot.seq)
 }
 
-/// When the store was last heard.
-#[derive(Clone)]
-pub(crate) struct Heard(Arc<AtomicI64>);
-
-impl Heard {
-    /// Heard at `now`.
-    pub(crate) fn at(now: UnixTime) -> Self {
-        Self(Arc::new(AtomicI64::new(now.0)))
-    }
-
-    /// Whether the store has been silent for longer than a short interruption.
-    pub(crate) fn is_stale(&self, now: UnixTime) -> bool {
-        UnixTime(self.0.load(Ordering::Relaxed)).plus(STALE) < now
-    }
-
-    fn now(&self, now: UnixTime) {
-        self.0.store(now.0, Ordering::Relaxed);
-    }
-}
-
 /// Applies every later change, for as long as the process lives. While the store is away, the gate goes on with what
 /// it has.
-pub(crate) async fn follow(
-    store: Store,
-    gate: Arc<Gate>,
-    mut follower: Follower,
-    mut seq: ChangeSeq,
-    (heard, clock): (Heard, Clock),
-) {
+pub(crate) async fn follow(store: Store, gate: Arc<Gate>, mut follower: Follower, mut seq: ChangeSeq) {
     follower.applied(seq);
     loop {
         match apply_later_than(seq, &store, &gate).await {
-            Ok(latest) if latest == seq => {
-                heard.now(clock());
-                follower.changed().await;
-            }
+            Ok(latest) if latest == seq => follower.changed().await,
             Ok(latest) => {
                 seq = latest;
                 follower.applied(seq);
@@ -97,6 +64,7 @@ async fn apply_later_than(seq: ChangeSeq, store: &Store, gate: &Gate) -> Result<
         }
         changes => changes?,
     };
+    let more_may_wait = changes.len() == CHANGES_AT_ONCE;
     let Some(latest) = changes.last().map(|change| change.seq) else {
         gate.heard(asked);
         return Ok(seq);
@@ -116,5 +84,41 @@ async fn apply_later_than(seq: ChangeSeq, store: &Store, gate: &Gate) -> Result<
             }
         }
     });
+    if !more_may_wait {
+        gate.heard(asked);
+    }
     Ok(latest)
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::registry::Registry;
+    use vidpass_gate::GateConfig;
+    use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, NewVideo};
+    use vidpass_token::UnixTime;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_store_is_heard_where_it_has_changes_and_where_it_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(folder.path().join("vidpass.db"));
+        let store = Store::create_or_open(&url, &MasterKey::generate().unwrap()).await.unwrap();
+        let gate = Gate::new(GateConfig::default(), &mut Registry::default());
+        let mut seq = fill(&store, &gate).await.unwrap();
+        let now = UnixTime(1_800_000_000);
+        let account = store.create_account(&NewAccount::default(), now).await.unwrap().id;
+        for changes in [true, false] {
+            if changes {
+                store.register_video(&account, NewVideo::private(None), now).await.unwrap();
+            }
+            let silent = Duration::from_millis(500);
+            tokio::time::sleep(silent).await;
+            assert!(gate.silence() >= silent);
+            let latest = apply_later_than(seq, &store, &gate).await.unwrap();
+            assert_eq!(latest != seq, changes);
+            assert!(gate.silence() < silent, "changes: {changes}");
+            seq = latest;
+        }
+    }
 }

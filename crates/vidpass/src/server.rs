@@ -21,13 +21,15 @@ use vidpass_store::Store;
 use vidpass_token::{AccountId, Chain, Clock, VideoId};
 
 use crate::config::Config;
-use crate::follow::Heard;
 use crate::forward_auth::ForwardAuthListener;
 use crate::listener::Protocol;
 use crate::{follow, framing, listener, origins};
 
 /// How often the country file is looked at.
 const COUNTRY_CHECK: Duration = Duration::from_secs(5);
+
+/// For how long the store may be silent before the server says that it is not ready.
+const STALE: Duration = Duration::from_secs(10);
 
 /// How often videos whose time has come are deleted.
 const DELETION_CHECK: Duration = Duration::from_secs(10);
@@ -64,7 +66,6 @@ impl Server {
         let gate = Arc::new(Gate::new(config.gate(), &mut metrics));
         let follower = store.follower();
         let seq = follow::fill(&store, &gate).await.context("the gate could not be filled from the store")?;
-        let heard = Heard::at(clock());
         let public_url = match config.public_url.clone() {
             Some(url) => url,
             None => format!("http://{}", listener.local_addr()?).parse()?,
@@ -74,7 +75,7 @@ impl Server {
             clock.clone(),
             api_config(&config, public_url.clone(), &countries),
             &mut metrics,
-            readiness(Arc::clone(&gate), heard.clone(), clock.clone()),
+            readiness(Arc::clone(&gate)),
         );
         let judge = Arc::new(Judge {
             gate: Arc::clone(&gate),
@@ -93,7 +94,7 @@ impl Server {
         let viewers = viewers(config.viewer.forwarded_header);
         let service = GateService::new(GateParts { judge, viewers, origins });
         let mut tasks = JoinSet::new();
-        tasks.spawn(follow::follow(store.clone(), gate, follower, seq, (heard, clock.clone())));
+        tasks.spawn(follow::follow(store.clone(), gate, follower, seq));
         tasks.spawn(watch_country_file(countries));
         tasks.spawn(delete_scheduled_videos(store.clone(), clock.clone()));
         let metrics = Arc::new(metrics);
@@ -213,8 +214,8 @@ fn admin_answer(metrics: &Registry, request: &Request<Incoming>) -> Response<Bod
 }
 
 /// Ready while the gate has a catalogue and hears of the store's changes.
-fn readiness(gate: Arc<Gate>, heard: Heard, clock: Clock) -> Readiness {
-    Readiness::new(move || gate.is_loaded() && !heard.is_stale(clock()))
+fn readiness(gate: Arc<Gate>) -> Readiness {
+    Readiness::new(move || gate.is_loaded() && gate.silence() <= STALE)
 }
 
 fn api_config(config: &Config, public_url: PublicUrl, countries: &Arc<CountrySource>) -> ApiConfig {
