@@ -4,8 +4,8 @@
 mod sharded;
 
 use vidpass_token::{
-    AccountId, AccountPolicy, KeyId, PublicKey, RevocationKind, RevocationMark, SignedClaims, Taken, TokenMarks,
-    UnixTime, VideoId, VideoPolicy,
+    AccountId, AccountPolicy, KeyId, PublicKey, RevocationMark, SignedClaims, Standing, Taken, TokenMarks, UnixTime,
+    VideoId, VideoPolicy,
 };
 
 use self::sharded::ShardedMap;
@@ -72,9 +72,9 @@ impl Catalogue {
         self.revocations.len()
     }
 
-    /// Of what kind the revocation is that takes a token back, where one does.
-    pub(crate) fn revoked(&self, marks: &TokenMarks, claims: &SignedClaims, now: UnixTime) -> Option<RevocationKind> {
-        marks.revoked_by(claims, now, |mark| self.revocations.get(&mark).map_or(&[], |taken| taken))
+    /// How a token with these marks and claims stands.
+    pub(crate) fn standing(&self, marks: &TokenMarks, claims: &SignedClaims, now: UnixTime) -> Standing {
+        marks.standing(claims, now, |mark| self.revocations.get(&mark).map_or(&[], |taken| taken))
     }
 
     /// How many keys are live.

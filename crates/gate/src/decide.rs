@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use vidpass_token::{
-    AccountId, AllowedOrigin, Ask, Credential, Denial, KeyId, Limits, MediaPath, Permit, Terms, TokenFingerprint,
-    TokenMarks, UnixTime, UnverifiedToken, VideoId, Viewer, admit_without_token,
+    AccountId, AllowedOrigin, Ask, Credential, Denial, KeyId, Limits, MediaPath, Permit, Standing, Terms,
+    TokenFingerprint, TokenMarks, UnixTime, UnverifiedToken, VideoId, Viewer, admit_without_token,
 };
 
 use crate::catalogue::{Catalogue, LiveKey};
@@ -171,16 +171,19 @@ impl Gate {
         let (mut carried, mut account) = (Carried::Nothing, None);
         let outcome = self.verify(catalogue, token, &mut carried).and_then(|(verified, key)| {
             account = Some(key.account.clone());
-            let revoked = catalogue.revoked(&verified.marks, &verified.claims, ask.now);
-            let terms = Terms { revoked, is_cut_off: ask.is_cut_off, ..self.terms(catalogue, verified.claims.video()) };
-            verified.claims.admit(&key.account, &terms, &ask.for_token(named))
+            let standing = match catalogue.standing(&verified.marks, &verified.claims, ask.now) {
+                Standing::Good if ask.is_cut_off => Standing::Unknown,
+                known => known,
+            };
+            let terms = self.terms(catalogue, verified.claims.video());
+            verified.claims.admit(&key.account, &terms, standing, &ask.for_token(named))
         });
         Decision { outcome, carried, account, same_for_all: false }
     }
 
     fn terms<'a>(&'a self, catalogue: &'a Catalogue, uid: &VideoId) -> Terms<'a> {
         let (video, account) = catalogue.video_of_owner(uid);
-        Terms { video, account, limits: &self.limits, revoked: None, is_cut_off: false }
+        Terms { video, account, limits: &self.limits }
     }
 
     /// The claims and the live key that signed them; `carried` learns whatever may be told of the token on the way.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use vidpass_token::{
-    AccountId, RevocationExtent, RevocationId, RevocationKind, RevocationMark, RevokedSubject, SignedClaims, Taken,
-    TokenMarks, UnixTime, ViewerVersion,
+    AccountId, RevocationExtent, RevocationId, RevocationKind, RevocationMark, RevokedSubject, SignedClaims, Standing,
+    Taken, TokenMarks, UnixTime, ViewerVersion,
 };
 
 use crate::changes::{ChangeSeq, Touched, Write};
@@ -112,13 +112,13 @@ impl Store {
         Ok(Deletion::Deleted)
     }
 
-    /// Of what kind the revocation is that takes a token of the account back, where one does.
-    pub async fn revoked(
+    /// How a token of the account stands.
+    pub async fn standing(
         &self,
         account: &AccountId,
         claims: &SignedClaims,
         now: UnixTime,
-    ) -> Result<Option<RevocationKind>, StoreError> {
+    ) -> Result<Standing, StoreError> {
         const SQL: &str = "
             SELECT mark, kind, viewer_version, issued_before, until FROM revocation
             WHERE mark IN ($1, $2, $3, $4, $5)";
@@ -131,7 +131,7 @@ impl Store {
             asked.fetch_all(db).await
         })?;
         let found = by_mark(rows)?;
-        Ok(marks.revoked_by(claims, now, |mark| found.get(&mark).map_or(&[], Vec::as_slice)))
+        Ok(marks.standing(claims, now, |mark| found.get(&mark).map_or(&[], Vec::as_slice)))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::id::AccountId;
 use crate::jws::MalformedToken;
 use crate::origin::RequestOrigin;
 use crate::policy::{Terms, VideoPolicy};
+use crate::revocation::Standing;
 use crate::viewer::Embedding;
 
 /// Good claims, and everything that they are held against.
@@ -17,6 +18,7 @@ pub(crate) struct Case<'a> {
     pub(crate) claims: &'a SignedClaims,
     pub(crate) key_account: &'a AccountId,
     pub(crate) terms: &'a Terms<'a>,
+    pub(crate) standing: Standing,
     pub(crate) ask: &'a Ask<'a>,
 }
 
@@ -149,10 +151,10 @@ fn lifetime(case: &Case<'_>) -> Result<(), Denial> {
 }
 
 fn revocation(case: &Case<'_>) -> Result<(), Denial> {
-    match case.terms.revoked {
-        Some(by) => Err(Denial::TokenRevoked { by }),
-        None if case.terms.is_cut_off => Err(Denial::GateCutOff),
-        None => Ok(()),
+    match case.standing {
+        Standing::Good => Ok(()),
+        Standing::Revoked(by) => Err(Denial::TokenRevoked { by }),
+        Standing::Unknown => Err(Denial::GateCutOff),
     }
 }
 

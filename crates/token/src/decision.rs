@@ -5,6 +5,7 @@ use crate::claims::SignedClaims;
 use crate::denial::Denial;
 use crate::id::{AccountId, KeyId, OriginName, VideoId};
 use crate::policy::{Terms, VideoPolicy};
+use crate::revocation::Standing;
 use crate::time::UnixTime;
 use crate::viewer::Viewer;
 
@@ -77,19 +78,17 @@ impl Permit {
         self.would_deny.as_deref()
     }
 
-    /// A permit, unless a check failed and this is no dry run.
+    /// A permit, unless a check failed and this is no `dry_run`.
     fn or(
         denial: Option<Denial>,
         uid: &VideoId,
         video: &VideoPolicy,
         terms: &Terms<'_>,
+        dry_run: bool,
         token: Option<(KeyId, UnixTime)>,
     ) -> Result<Self, Denial> {
         let would_deny = match denial {
-            // What was taken back, or may have been, is refused even where nobody else is.
-            Some(denial) if !terms.is_dry_run(video) || terms.revoked.is_some() || terms.is_cut_off => {
-                return Err(denial);
-            }
+            Some(denial) if !dry_run => return Err(denial),
             denial => denial.map(Box::new),
         };
         let origin = video.origin.as_ref().or(terms.account.origin.as_ref()).cloned();
@@ -100,16 +99,24 @@ impl Permit {
 impl SignedClaims {
     /// Decides everything that the signature does not: owner, time, rules, origin, download, in this order.
     ///
-    /// `key_account` owns the key that signed. `terms` are those of [`SignedClaims::video`] and of that account.
+    /// `key_account` owns the key that signed. `terms` are those of [`SignedClaims::video`] and of that account, and
+    /// `standing` is the token's.
     ///
     /// # Errors
     /// The first check that failed. In a dry run it is [`Permit::would_deny`] instead, but for the owner: a video that is
-    /// not the account's has no terms of the account's.
-    pub fn admit(&self, key_account: &AccountId, terms: &Terms<'_>, ask: &Ask<'_>) -> Result<Permit, Denial> {
-        let case = Case { claims: self, key_account, terms, ask };
+    /// not the account's has no terms of the account's; and for a token that was taken back, or may have been.
+    pub fn admit(
+        &self,
+        key_account: &AccountId,
+        terms: &Terms<'_>,
+        standing: Standing,
+        ask: &Ask<'_>,
+    ) -> Result<Permit, Denial> {
+        let case = Case { claims: self, key_account, terms, standing, ask };
         let video = case.video()?;
         let denial = checks::first_failure(&case);
-        Permit::or(denial, self.video(), video, terms, Some((self.key_id().clone(), self.expires())))
+        let dry_run = terms.is_dry_run(video) && standing == Standing::Good;
+        Permit::or(denial, self.video(), video, terms, dry_run, Some((self.key_id().clone(), self.expires())))
     }
 }
 
@@ -121,7 +128,7 @@ impl SignedClaims {
 pub fn admit_without_token(uid: &VideoId, terms: &Terms<'_>, ask: &Ask<'_>) -> Result<Permit, Denial> {
     let video = terms.video.ok_or(Denial::TokenRequired)?;
     let denial = checks::first_failure_without_token(video, terms, ask);
-    Permit::or(denial, uid, video, terms, None)
+    Permit::or(denial, uid, video, terms, terms.is_dry_run(video), None)
 }
 
 #[cfg(test)]
@@ -189,15 +196,9 @@ mod tests {
             let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
             for (allow_missing_origin, expected) in [(false, strict), (true, lenient)] {
                 let limits = Limits { allow_missing_origin, ..Limits::default() };
-                let terms = |video| Terms {
-                    video: Some(video),
-                    account: &account,
-                    limits: &limits,
-                    revoked: None,
-                    is_cut_off: false,
-                };
+                let terms = |video| Terms { video: Some(video), account: &account, limits: &limits };
                 let signed = SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims());
-                let with_token = signed.admit(&site.account, &terms(&site), &ask);
+                let with_token = signed.admit(&site.account, &terms(&site), Standing::Good, &ask);
                 let without = admit_without_token(&"v1".parse().unwrap(), &terms(&public), &ask);
                 assert_eq!((with_token.is_ok(), without.is_ok()), (expected, expected), "{embedding:?}");
             }
@@ -253,19 +254,19 @@ mod tests {
         let video = video();
         for dry_run in [false, true] {
             let account = AccountPolicy { dry_run, ..AccountPolicy::default() };
-            for (claims, now, code) in [
-                (claims(), NOW, "token_revoked"),
-                (Claims { access_rules: blocked.clone(), ..claims() }, NOW, "token_revoked"),
-                (claims(), UnixTime(NOW.0 + 60), "token_expired"),
+            let (revoked, unknown) = (Standing::Revoked(RevocationKind::Viewer), Standing::Unknown);
+            for (claims, standing, now, code) in [
+                (claims(), revoked, NOW, "token_revoked"),
+                (Claims { access_rules: blocked.clone(), ..claims() }, revoked, NOW, "token_revoked"),
+                (claims(), revoked, UnixTime(NOW.0 + 60), "token_expired"),
+                (claims(), unknown, NOW, "gate_cut_off"),
             ] {
                 let limits = Limits::default();
-                let revoked = Some(RevocationKind::Viewer);
-                let terms =
-                    Terms { video: Some(&video), account: &account, limits: &limits, revoked, is_cut_off: false };
+                let terms = Terms { video: Some(&video), account: &account, limits: &limits };
                 let viewer = viewer("");
                 let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now };
                 let signed = SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims);
-                let denial = signed.admit(&"a1".parse().unwrap(), &terms, &ask).unwrap_err();
+                let denial = signed.admit(&"a1".parse().unwrap(), &terms, standing, &ask).unwrap_err();
                 assert_eq!(denial.code(), code, "{dry_run}");
             }
         }
@@ -276,7 +277,7 @@ mod tests {
         let dry = AccountPolicy { dry_run: true, ..AccountPolicy::default() };
         let foreign = VideoPolicy { dry_run: Some(true), ..VideoPolicy::private("a2".parse().unwrap()) };
         assert_eq!(decide(claims(), &foreign, &dry, |ask| ask).unwrap_err().code(), "video_not_owned");
-        let terms = Terms { video: None, account: &dry, limits: &Limits::default(), revoked: None, is_cut_off: false };
+        let terms = Terms { video: None, account: &dry, limits: &Limits::default() };
         let viewer = viewer("");
         let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
         assert_eq!(admit_without_token(&"v1".parse().unwrap(), &terms, &ask), Err(Denial::TokenRequired));
@@ -285,13 +286,7 @@ mod tests {
     #[test]
     fn a_dry_run_lets_in_without_a_token() {
         let (dry, uid) = (VideoPolicy { dry_run: Some(true), ..video() }, "v1".parse().unwrap());
-        let terms = Terms {
-            video: Some(&dry),
-            account: &AccountPolicy::default(),
-            limits: &Limits::default(),
-            revoked: None,
-            is_cut_off: false,
-        };
+        let terms = Terms { video: Some(&dry), account: &AccountPolicy::default(), limits: &Limits::default() };
         let viewer = viewer("");
         let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
         assert_eq!(admit_without_token(&uid, &terms, &ask).unwrap().would_deny(), Some(&Denial::TokenRequired));
@@ -309,13 +304,7 @@ mod tests {
         assert_eq!(permit.origin().map(OriginName::as_str), Some("old"));
 
         let public = VideoPolicy { require_signed_urls: false, ..video() };
-        let terms = Terms {
-            video: Some(&public),
-            account: &AccountPolicy::default(),
-            limits: &Limits::default(),
-            revoked: None,
-            is_cut_off: false,
-        };
+        let terms = Terms { video: Some(&public), account: &AccountPolicy::default(), limits: &Limits::default() };
         let viewer = viewer("");
         let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: NOW };
         let permit = admit_without_token(&"v1".parse().unwrap(), &terms, &ask).unwrap();
@@ -346,10 +335,11 @@ mod tests {
     ) -> Result<Permit, Denial> {
         static VIEWER: std::sync::LazyLock<Viewer> = std::sync::LazyLock::new(|| viewer(""));
         let ask = change(Ask { viewer: &VIEWER, named: None, asset: Asset::Media, now: NOW });
-        let terms = Terms { video: Some(video), account, limits: &Limits::default(), revoked: None, is_cut_off: false };
+        let terms = Terms { video: Some(video), account, limits: &Limits::default() };
         SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims).admit(
             &"a1".parse().unwrap(),
             &terms,
+            Standing::Good,
             &ask,
         )
     }
@@ -359,8 +349,9 @@ mod tests {
         let signed = SignedClaims::new("k1".parse().unwrap(), TokenDigest::of("h.p"), claims);
         let viewer = viewer(origin);
         let ask = Ask { viewer: &viewer, named: None, asset, now: NOW };
-        let terms =
-            Terms { video: Some(video), account: &AccountPolicy::default(), limits, revoked: None, is_cut_off: false };
-        signed.admit(&"a1".parse().unwrap(), &terms, &ask).map_or_else(|denial| denial.code(), |_| "permit")
+        let terms = Terms { video: Some(video), account: &AccountPolicy::default(), limits };
+        signed
+            .admit(&"a1".parse().unwrap(), &terms, Standing::Good, &ask)
+            .map_or_else(|denial| denial.code(), |_| "permit")
     }
 }

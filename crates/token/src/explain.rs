@@ -17,6 +17,7 @@ use crate::jws::{UnverifiedToken, VerifyError};
 use crate::key::PublicKey;
 use crate::path::PathError;
 use crate::policy::Terms;
+use crate::revocation::Standing;
 use crate::time::UnixTime;
 use crate::viewer::{Country, Viewer};
 
@@ -182,9 +183,15 @@ impl Inspected<'_> {
     }
 
     /// Explains what would become of `rehearsal` at `now`; without one, what the token alone decides. `terms` are those of
-    /// [`Self::video`] and the account of the key.
+    /// [`Self::video`] and the account of the key, and `standing` is that of [`Self::claims`].
     #[must_use]
-    pub fn explain(mut self, terms: &Terms<'_>, rehearsal: Option<&Rehearsal<'_>>, now: UnixTime) -> Explanation {
+    pub fn explain(
+        mut self,
+        terms: &Terms<'_>,
+        standing: Standing,
+        rehearsal: Option<&Rehearsal<'_>>,
+        now: UnixTime,
+    ) -> Explanation {
         let (mut findings, asset) = rehearsal::of(self.text, rehearsal);
         findings.append(&mut self.findings);
         let nobody = Viewer::new([0, 0, 0, 0].into(), Country::Unknown, None);
@@ -192,7 +199,7 @@ impl Inspected<'_> {
         let ask = Ask { viewer, named: None, asset, now };
         let mut rule = None;
         if let Some((claims, key_account)) = &self.claims {
-            let case = Case { claims, key_account, terms, ask: &ask };
+            let case = Case { claims, key_account, terms, standing, ask: &ask };
             findings.push(finding(Check::Video, case.video().map(drop)));
             findings.extend(QUESTIONS.iter().map(|(check, question)| {
                 let outcome = match skipped(*check, &case, rehearsal.is_none()) {
@@ -206,7 +213,7 @@ impl Inspected<'_> {
             let unasked = std::iter::once(Check::Video).chain(QUESTIONS.map(|(check, _)| check));
             findings.extend(unasked.map(|check| Finding { check, outcome: Outcome::Skipped(NOT_VERIFIED) }));
         }
-        let hints = hints::of(&findings, self.claims.as_ref().map(|(claims, _)| claims), terms, &ask);
+        let hints = hints::of(&findings, self.claims.as_ref().map(|(claims, _)| claims), terms, standing, &ask);
         let claims = self.claims.map(|(claims, _)| claims);
         let valid_from = claims.as_ref().and_then(|claims| valid_from(claims, terms));
         Explanation { findings, rule, claims, valid_from, hints }

@@ -7,7 +7,7 @@
 //! ```
 //! use std::time::Duration;
 //! use vidpass_token::{Algorithm,
-//!     AccountPolicy, Ask, Asset, Claims, Country, Limits, SigningKey, Terms, UnixTime, UnverifiedToken, VideoPolicy, Viewer,
+//!     AccountPolicy, Ask, Asset, Claims, Country, Limits, SigningKey, Standing, Terms, UnixTime, UnverifiedToken, VideoPolicy, Viewer,
 //! };
 //!
 //! let now = UnixTime(1_800_000_000);
@@ -23,8 +23,8 @@
 //! let viewer = Viewer::new("192.0.2.7".parse()?, Country::Unknown, None);
 //! let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now };
 //! let (owner, limits) = (AccountPolicy::default(), Limits::default());
-//! let terms = Terms { video: Some(&video), account: &owner, limits: &limits, revoked: None, is_cut_off: false };
-//! let permit = claims.admit(&video.account, &terms, &ask)?;
+//! let terms = Terms { video: Some(&video), account: &owner, limits: &limits };
+//! let permit = claims.admit(&video.account, &terms, Standing::Good, &ask)?;
 //! assert_eq!(permit.video().as_str(), "video-1");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -66,7 +66,7 @@ pub use key::{Algorithm, AlgorithmError, KeyError, PublicKey, SigningKey, Weakne
 pub use origin::{AllowedOrigin, OriginError, RequestOrigin, RequestOriginError, host_and_port};
 pub use path::{Credential, FilePath, MAX_PATH_LENGTH, MAX_QUERY_LENGTH, MediaPath, PathError, is_segment};
 pub use policy::{AccountPolicy, Limits, Terms, VideoPolicy};
-pub use revocation::{RevocationExtent, RevocationKind, RevocationMark, RevokedSubject, Taken, TokenMarks};
+pub use revocation::{RevocationExtent, RevocationKind, RevocationMark, RevokedSubject, Standing, Taken, TokenMarks};
 pub use time::{Clock, UnixTime};
 pub use viewer::{Country, Embedding, Viewer};
 pub use viewer_id::{ViewerId, ViewerIdError, ViewerVersion};

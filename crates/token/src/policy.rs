@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::id::{AccountId, OriginName};
 use crate::origin::AllowedOrigin;
-use crate::revocation::RevocationKind;
 
 /// What the catalogue says about one video.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +51,6 @@ pub struct Terms<'a> {
     pub account: &'a AccountPolicy,
     /// The gate's settings.
     pub limits: &'a Limits,
-    /// Of what kind the revocation is that takes the token back, where one does.
-    pub revoked: Option<RevocationKind>,
-    /// Whether the gate may have missed that the token was taken back.
-    pub is_cut_off: bool,
 }
 
 impl VideoPolicy {

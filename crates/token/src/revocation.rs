@@ -68,6 +68,17 @@ pub struct Taken {
 /// How far a clock may be ahead that says when tokens were issued.
 const SKEW: Duration = Duration::from_secs(60);
 
+/// What is known of whether a token was taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It was not.
+    Good,
+    /// A revocation of this kind takes it back.
+    Revoked(RevocationKind),
+    /// Nobody can tell: whoever decides has not heard of revocations for too long.
+    Unknown,
+}
+
 /// Under what a gate finds a revocation: a hash of account and subject.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RevocationMark([u8; 16]);
@@ -188,16 +199,16 @@ impl TokenMarks {
         Self(subjects.into_iter().flatten().map(|subject| (subject.kind(), subject.mark(account))).collect())
     }
 
-    /// Of what kind the revocation is that takes a token with these marks and `claims` back, where one does. `find` knows
-    /// the revocations.
-    pub fn revoked_by<'r>(
+    /// How a token with these marks and `claims` stands. `find` knows the revocations.
+    pub fn standing<'r>(
         &self,
         claims: &SignedClaims,
         now: UnixTime,
         find: impl Fn(RevocationMark) -> &'r [Taken],
-    ) -> Option<RevocationKind> {
+    ) -> Standing {
         let covers = |mark| find(mark).iter().any(|taken| taken.covers(claims, now));
-        self.iter().find_map(|(kind, mark)| covers(mark).then_some(kind))
+        let revoked = self.iter().find_map(|(kind, mark)| covers(mark).then_some(kind));
+        revoked.map_or(Standing::Good, Standing::Revoked)
     }
 
     /// Each of them, with the kind of its subject.

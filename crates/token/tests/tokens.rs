@@ -10,7 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use vidpass_token::{
     AccessRule, AccountPolicy, Action, Algorithm, Ask, Asset, Claims, Country, Denial, Flags, KeyError, Limits,
-    MAX_TOKEN_LENGTH, Matcher, PublicKey, SignError, SigningKey, Terms, UnixTime, UnverifiedToken, VideoPolicy, Viewer,
+    MAX_TOKEN_LENGTH, Matcher, PublicKey, SignError, SigningKey, Standing, Terms, UnixTime, UnverifiedToken,
+    VideoPolicy, Viewer,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -553,14 +554,8 @@ fn decide(token: &str) -> Result<(), Denial> {
     let video = (claims.video().as_str() == "v1").then_some(&policy);
     let viewer = Viewer::new("192.0.2.7".parse().unwrap(), Country::Unknown, None);
     let ask = Ask { viewer: &viewer, named: None, asset: Asset::Media, now: UnixTime(NOW) };
-    let terms = Terms {
-        video,
-        account: &AccountPolicy::default(),
-        limits: &Limits::default(),
-        revoked: None,
-        is_cut_off: false,
-    };
-    claims.admit(&policy.account, &terms, &ask).map(drop)
+    let terms = Terms { video, account: &AccountPolicy::default(), limits: &Limits::default() };
+    claims.admit(&policy.account, &terms, Standing::Good, &ask).map(drop)
 }
 
 /// The text inside the base64 that the API gives out.

@@ -2,7 +2,7 @@
 
 use vidpass_store::{ChangeSeq, Deletion, NewRevocation, StoreError, Subject};
 use vidpass_token::{
-    AccountId, Claims, RevocationExtent, RevocationKind, RevokedSubject, SignedClaims, Taken, UnixTime,
+    AccountId, Claims, RevocationExtent, RevocationKind, RevokedSubject, SignedClaims, Standing, Taken, UnixTime,
     UnverifiedToken, ViewerVersion,
 };
 
@@ -25,13 +25,13 @@ async fn each_kind_takes_its_tokens_back_and_no_others(home: Home) {
         (RevokedSubject::Video(id("v1")), RevocationKind::Video),
         (RevokedSubject::Key(KEY.id().clone()), RevocationKind::Key),
     ] {
-        assert_eq!(store.revoked(&ours, &token, NOW).await.unwrap(), None);
+        assert_eq!(store.standing(&ours, &token, NOW).await.unwrap(), Standing::Good);
         let made = store.revoke(&ours, &new(subject), NOW).await.unwrap();
         assert_eq!((made.kind, made.created), (kind, NOW));
-        assert_eq!(store.revoked(&ours, &token, NOW).await.unwrap(), Some(kind));
-        let same_key = kind == RevocationKind::Key;
-        assert_eq!(store.revoked(&ours, &other, NOW).await.unwrap(), same_key.then_some(kind));
-        assert_eq!(store.revoked(&theirs, &token, NOW).await.unwrap(), None, "another account's tokens");
+        assert_eq!(store.standing(&ours, &token, NOW).await.unwrap(), Standing::Revoked(kind));
+        let of_other = if kind == RevocationKind::Key { Standing::Revoked(kind) } else { Standing::Good };
+        assert_eq!(store.standing(&ours, &other, NOW).await.unwrap(), of_other);
+        assert_eq!(store.standing(&theirs, &token, NOW).await.unwrap(), Standing::Good, "another account's tokens");
         assert_eq!(store.list_revocations(&ours).await.unwrap(), std::slice::from_ref(&made));
         assert_eq!(store.list_revocations(&theirs).await.unwrap(), []);
         assert_eq!(store.delete_revocation(&theirs, &made.id).await.unwrap(), Deletion::Unknown);
@@ -52,7 +52,8 @@ async fn each_stands_for_itself(home: Home) {
     let (first, mistake) = (take(versions(3), None).await, take(versions(7), until).await);
     assert_ne!(first.id, mistake.id);
     let token = |version| signed(|claims| claims.viewer_version = Some(ViewerVersion(version)));
-    let revoked = async |version, now| store.revoked(&ours, &token(version), UnixTime(now)).await.unwrap().is_some();
+    let revoked =
+        async |version, now| store.standing(&ours, &token(version), UnixTime(now)).await.unwrap() != Standing::Good;
     assert!(revoked(3, NOW.0).await && revoked(7, NOW.0).await && !revoked(8, NOW.0).await);
     assert!(revoked(3, NOW.0 + 60).await && !revoked(7, NOW.0 + 60).await, "one is over");
     let both = store.snapshot().await.unwrap().revocations;

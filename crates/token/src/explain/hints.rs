@@ -9,10 +9,17 @@ use crate::decision::Ask;
 use crate::denial::Denial;
 use crate::jws::MalformedToken;
 use crate::policy::Terms;
+use crate::revocation::Standing;
 use crate::viewer::{Country, Embedding};
 
 /// Hints for each check that failed, and what is worth knowing of a token that passes.
-pub(super) fn of(findings: &[Finding], claims: Option<&SignedClaims>, terms: &Terms<'_>, ask: &Ask<'_>) -> Vec<String> {
+pub(super) fn of(
+    findings: &[Finding],
+    claims: Option<&SignedClaims>,
+    terms: &Terms<'_>,
+    standing: Standing,
+    ask: &Ask<'_>,
+) -> Vec<String> {
     let failures = || {
         findings.iter().filter_map(|finding| match &finding.outcome {
             Outcome::Failed(failure) => Some(failure),
@@ -23,7 +30,7 @@ pub(super) fn of(findings: &[Finding], claims: Option<&SignedClaims>, terms: &Te
     if claims.is_some_and(|claims| restricts_nobody(claims.access_rules())) {
         hints.push("The access rules let everybody in: end the list with a rule that blocks `any`.".to_owned());
     }
-    let dry_run = terms.video.is_some_and(|video| terms.is_dry_run(video)) && terms.revoked.is_none();
+    let dry_run = terms.video.is_some_and(|video| terms.is_dry_run(video)) && standing == Standing::Good;
     if dry_run && claims.is_some() && failures().next().is_some() {
         hints.push("The video is in a dry run: a gate records the refusal and lets the viewer in.".to_owned());
     }

@@ -6,7 +6,7 @@ use vidpass_api_types::{
 };
 use vidpass_token::{
     AccessRule, AccountPolicy, Action, Explanation, Finding, Inspection, KnownKey, Matcher, Outcome, Rehearsal,
-    SignedClaims, Terms, TokenId,
+    SignedClaims, Standing, Terms, TokenId,
 };
 
 use crate::body::JsonBody;
@@ -57,18 +57,18 @@ async fn explain(api: &Api, caller: &Caller, request: &InspectRequest<'_>) -> Re
     };
     let owner = api.store.account(&caller.account).await?.map_or_else(AccountPolicy::default, |owner| owner.policy);
     let video = video.as_ref().map(|video| &video.policy);
-    let revoked = match inspected.claims() {
-        Some(claims) => api.store.revoked(&caller.account, claims, request.at).await?,
-        None => None,
+    let standing = match inspected.claims() {
+        Some(claims) => api.store.standing(&caller.account, claims, request.at).await?,
+        None => Standing::Unknown,
     };
-    let terms = Terms { video, account: &owner, limits: &api.config.accepted, revoked, is_cut_off: false };
+    let terms = Terms { video, account: &owner, limits: &api.config.accepted };
     let rehearsal = request.rehearsed.as_ref();
     let rehearsal = rehearsal.map(|rehearsed| Rehearsal {
         method: rehearsed.method,
         path: rehearsed.path,
         viewer: &rehearsed.viewer,
     });
-    Ok(inspected.explain(&terms, rehearsal.as_ref(), request.at))
+    Ok(inspected.explain(&terms, standing, rehearsal.as_ref(), request.at))
 }
 
 fn shown(explanation: Explanation) -> TokenInspection {

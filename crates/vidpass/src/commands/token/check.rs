@@ -11,8 +11,8 @@ use vidpass_gate::CountrySource;
 use vidpass_store::Snapshot;
 use vidpass_token::{
     AccountId, AccountPolicy, Country, CountryCode, Explanation, Finding, Inspection, KeyId, KnownKey, Limits,
-    Outcome as Asked, PublicKey, Rehearsal, RequestOrigin, RevocationMark, Taken, Terms, TokenMarks, UnixTime, VideoId,
-    VideoPolicy, Viewer,
+    Outcome as Asked, PublicKey, Rehearsal, RequestOrigin, RevocationMark, Standing, Taken, Terms, TokenMarks,
+    UnixTime, VideoId, VideoPolicy, Viewer,
 };
 
 use super::super::key_file;
@@ -166,12 +166,12 @@ impl World {
             Some((_, Some(said))) => (video, said),
             Some((_, None)) => (None, &unsaid),
         };
-        let revoked = key.zip(inspected.claims()).and_then(|((_, account, _), claims)| {
+        let standing = key.zip(inspected.claims()).map_or(Standing::Unknown, |((_, account, _), claims)| {
             TokenMarks::of(account, claims)
-                .revoked_by(claims, now, |mark| self.revocations.get(&mark).map_or(&[], |taken| taken))
+                .standing(claims, now, |mark| self.revocations.get(&mark).map_or(&[], |taken| taken))
         });
-        let terms = Terms { video, account, limits: &self.limits, revoked, is_cut_off: false };
-        inspected.explain(&terms, Some(rehearsal), now)
+        let terms = Terms { video, account, limits: &self.limits };
+        inspected.explain(&terms, standing, Some(rehearsal), now)
     }
 }
 
