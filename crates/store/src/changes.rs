@@ -34,6 +34,9 @@ const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_millis(1500);
 /// How long a look at them may take: a little longer than PostgreSQL gives a statement.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(12);
 
+/// How long a snapshot may take: each of its statements as long as PostgreSQL gives one.
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The number of a change. The first one ever is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangeSeq(pub(crate) i64);
@@ -98,6 +101,10 @@ impl Store {
     /// A row that cannot be read is logged as an error. A key or a video is left out then, which refuses its tokens; of an
     /// account it is told that nothing is known.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.within(SNAPSHOT_TIMEOUT, self.take_snapshot()).await
+    }
+
+    async fn take_snapshot(&self) -> Result<Snapshot, StoreError> {
         let (mut tx, seq) = self.begin_look().await?;
         let keys = keys::all_live(&mut tx).await?;
         let videos = videos::all_live(&mut tx).await?;
