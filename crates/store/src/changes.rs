@@ -167,7 +167,7 @@ impl Store {
             on_tx!(tx, db => sqlx::query_as(SQL).bind(known.0).bind(last.0).fetch_all(db).await)?;
         require_all(known, last, &rows)?;
         let revocations = revocations::changed_between(&mut tx, known, last).await?;
-        rows.into_iter().map(|row| row.into_change(&revocations)).collect()
+        rows.into_iter().map(|row| Change::of(row, &revocations)).collect()
     }
 
     /// Follows the changes from now on. Take a [`Self::snapshot`] after this call, not before it: every write of this
@@ -213,9 +213,8 @@ struct ChangeRow {
     owner_origin: Option<String>,
 }
 
-impl ChangeRow {
-    fn into_change(self, revocations: &ByMark) -> Result<Change, StoreError> {
-        let row = self;
+impl Change {
+    fn of(row: ChangeRow, revocations: &ByMark) -> Result<Self, StoreError> {
         let seq = ChangeSeq(row.seq);
         let bad = || StoreError::ChangeUnreadable { seq };
         let subject = match row.kind.as_str() {
@@ -228,9 +227,11 @@ impl ChangeRow {
             "video" => Subject::Video(row.subject.parse().map_err(|_| bad())?, row.video().and_then(readable)),
             _ => return Err(bad()),
         };
-        Ok(Change { seq, subject })
+        Ok(Self { seq, subject })
     }
+}
 
+impl ChangeRow {
     fn key(self) -> Option<Result<(AccountId, PublicKey), StoreError>> {
         let row = keys::LiveKeyRow { id: self.key_id?, account_id: self.key_account_id?, public_key: self.public_key? };
         Some(row.parse().map(|(_, account, public)| (account, public)))

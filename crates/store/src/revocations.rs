@@ -166,7 +166,10 @@ impl Write<'_> {
     async fn clear_revocations(&mut self, now: UnixTime) -> Result<(), StoreError> {
         const SQL: &str = "
             DELETE FROM revocation WHERE id IN (SELECT id FROM revocation WHERE until < $1 LIMIT $2) RETURNING id, mark";
-        let gone: Vec<(String, String)> = on_tx!(self.tx, db => sqlx::query_as(SQL).bind(now.minus(CLEARED_AFTER).0).bind(CLEARED_AT_ONCE).fetch_all(db).await)?;
+        let before = now.minus(CLEARED_AFTER).0;
+        let gone: Vec<(String, String)> = on_tx!(self.tx, db => {
+            sqlx::query_as(SQL).bind(before).bind(CLEARED_AT_ONCE).fetch_all(db).await
+        })?;
         for (id, mark) in gone {
             self.touch(Touched::Revocation(parse_mark(&mark, &id)?)).await?;
         }
