@@ -151,6 +151,7 @@ fn rest(number: &BigUint, divisor: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
     use num_bigint::BigUint;
 
     use super::*;
@@ -158,30 +159,47 @@ mod tests {
 
     #[test]
     fn published_keys_are_refused() {
-        for jwk in [
+        let keys: [&str; PUBLISHED.len()] = [
             r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#,
             r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
             r#"{"kty":"RSA","e":"AQAB","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"}"#,
-        ] {
+            r#"{"kty":"RSA","e":"AQAB","n":"u1SU1LfVLPHCozMxH2Mo4lgOEePzNm0tRgeLezV6ffAt0gunVTLw7onLRnrq0_IzW7yWR7QkrmBL7jTKEn5u-qKhbwKfBstIs-bMY2Zkp18gnTxKLxoS2tFczGkPLPgizskuemMghRniWaoLcyehkd3qqGElvW_VDL5AaWTg0nLVkjRo9z-40RQzuVaE8AkAFmxZzow3x-VJYKdjykkJ0iT9wCS0DRTXu269V264Vf_3jvredZiKRkgwlL9xNAwxXFg0x_XFw005UWVRIkdgcKWTjpBP2dPwVZ4WWC-9aGVd-Gyn1o0CLelf4rEjGoXbAAEgAqeGUxrcIlbjXfbcmw"}"#,
+            r#"{"kty":"EC","crv":"P-256","x":"EVs_o5-uQbTjL3chynL4wXgUg2R9q9UU8I5mEovUf84","y":"kGe5DgSIycKp8w9aJmoHhB1sB3QTugfnRWm5nU_TzsY"}"#,
+            r#"{"kty":"RSA","e":"AQAB","n":"zkGmxBzAF2pH1DbZh2Tj2KvnvPUNFfQkMysBo2eg5jzdJNdakp0JaPxh6Fq96_y0UwIA67XxWGoy1qmBDhiu5jzGmamw5X-bDwLGSVWF0LwByh067MQoLrHp7012qpU4-K852OXLEUeYPk8v3FZSCeg1WKEnTD_hJhUQ1lNcJMcw1vTmGkj4zjAQ4AHP_tqDDqZgyLsUfkclD67ITdfKUdkESyoT5SrqblsEzPXrojhYKXi71cjMrT9EKBBzxYIQ29TZf-geNrkKxklLe2sMAL_EVfActi-sfj2I2xFJfd8jIf_etpBIRYT13kaKtu2bi4Gb-WPK-KhB7S6qF89fLw"}"#,
+        ];
+        for jwk in keys {
             assert_eq!(PublicKey::from_jwk(jwk).unwrap().weakness(), Some(Weakness::Published), "{jwk}");
         }
     }
 
     #[test]
     fn points_of_small_order_are_refused() {
+        // With the neutral point as R and 0 as S every message is signed whose hash the point's order divides.
+        let mut forged = [0; 64];
+        forged[0] = 1;
+        let opens = |key: &[u8; 32]| {
+            (0..=u8::MAX).any(|message| UnparsedPublicKey::new(&ED25519, key).verify(&[message], &forged).is_ok())
+        };
+        let prime = (BigUint::from(1_u32) << 255) - 19_u32;
+        let number = |point: &[u8; 32]| BigUint::from_bytes_le(point);
         for point in SMALL_ORDER {
-            for sign in [0, 0x80] {
+            let signs = [0, 0x80].map(|sign| {
                 let mut bytes = point;
                 bytes[31] |= sign;
-                assert!(is_of_small_order(&bytes), "{bytes:02x?}");
-            }
+                bytes
+            });
+            // A number from the prime on is another spelling of what is left of it, which this library does not read.
+            let canonical = number(&point) % &prime;
+            assert!(SMALL_ORDER.iter().any(|point| number(point) == canonical), "{point:02x?}");
+            assert!(number(&point) >= prime || signs.iter().any(opens), "{point:02x?}");
+            assert!(signs.iter().all(|bytes| is_of_small_order(bytes)), "{point:02x?}");
         }
         assert!(!is_of_small_order(&y(0x02, 0, 0)));
     }
 
     #[test]
     fn near_primes_are_found() {
-        // Of both 2^1024 + 643 and 2^1024 + 1335 it does not matter that they are prime.
+        // Factors need not be prime for Fermat's method.
         let near = |distance: u32| (BigUint::from(1_u32) << 1024) + distance;
         assert!(fermat_finds(&(near(643) * near(1335))));
         assert!(!fermat_finds(&(near(643) * (near(1335) << 2_u32) + 2_u32)));
