@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use vidpass_token::{
-    AccountId, RevocationExtent, RevocationId, RevocationKind, RevocationMark, RevokedSubject, SignedClaims, Standing,
-    Taken, TokenMarks, UnixTime, ViewerVersion,
+    AccountId, Denial, RevocationExtent, RevocationId, RevocationKind, RevocationMark, RevokedSubject, SignedClaims,
+    Standing, Taken, TokenMarks, UnixTime, UnverifiedToken, ViewerVersion,
 };
 
 use crate::changes::{ChangeSeq, Touched, Write};
@@ -33,6 +33,19 @@ pub struct NewRevocation {
     pub reason: String,
     /// When the last token that it can concern is over; `None` where that is not known, and it stays.
     pub until: Option<UnixTime>,
+}
+
+impl NewRevocation {
+    /// One token alone, until it is over.
+    #[must_use]
+    pub fn of_token(claims: &SignedClaims, reason: String) -> Self {
+        Self {
+            subject: RevokedSubject::Token(claims.digest()),
+            extent: RevocationExtent::All,
+            reason,
+            until: Some(claims.expires()),
+        }
+    }
 }
 
 /// Tokens that are taken back.
@@ -110,6 +123,19 @@ impl Store {
         write.touch(Touched::Revocation(parse_mark(&mark, id.as_str())?)).await?;
         write.commit().await?;
         Ok(Deletion::Deleted)
+    }
+
+    /// The claims of a token of the account, or why it is none: it cannot be read, or no live key of the account signed it.
+    pub async fn verify(&self, account: &AccountId, token: &str) -> Result<Result<SignedClaims, Denial>, StoreError> {
+        let unverified = match UnverifiedToken::parse(token) {
+            Ok(unverified) => unverified,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let id = unverified.key_id().clone();
+        Ok(match self.signing_key(account, &id).await? {
+            Some(key) => unverified.verify(&key.public).map_err(Denial::from),
+            None => Err(Denial::KeyUnknown { key: id }),
+        })
     }
 
     /// How a token of the account stands.

@@ -3,10 +3,9 @@
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use vidpass_store::{Deletion, NewRevocation, Revocation, Store};
+use vidpass_store::{Deletion, NewRevocation, Revocation};
 use vidpass_token::{
-    AccountId, KeyId, RevocationExtent, RevocationId, RevokedSubject, SignedClaims, TokenId, UnixTime, UnverifiedToken,
-    VideoId, ViewerId, ViewerVersion,
+    KeyId, RevocationExtent, RevocationId, RevokedSubject, TokenId, UnixTime, VideoId, ViewerId, ViewerVersion,
 };
 
 use super::store;
@@ -175,26 +174,13 @@ impl OneToken {
     async fn run(self, now: UnixTime) -> anyhow::Result<()> {
         let token = typed(&self.token)?;
         let (store, account) = store::open_account(&self.why.of).await?;
-        let claims = verified(&store, &account, &token).await.context("the token need not be taken back")?;
+        let claims = store.verify(&account, &token).await?.context("the token need not be taken back")?;
         ensure!(claims.expires() > now, "the token is over, and need not be taken back");
-        let new = NewRevocation {
-            subject: RevokedSubject::Token(claims.digest()),
-            extent: RevocationExtent::All,
-            reason: self.why.reason,
-            until: Some(claims.expires()),
-        };
+        let new = NewRevocation::of_token(&claims, self.why.reason);
         let made = store.revoke(&account, &new, now).await?;
         print_one(self.why.of.common.json, &shown(&made));
         Ok(())
     }
-}
-
-async fn verified(store: &Store, account: &AccountId, token: &str) -> anyhow::Result<SignedClaims> {
-    let unverified = UnverifiedToken::parse(token)?;
-    let id = unverified.key_id().clone();
-    let key = store.signing_key(account, &id).await?;
-    let key = key.with_context(|| format!("account `{account}` has no signing key `{id}`"))?;
-    Ok(unverified.verify(&key.public)?)
 }
 
 impl List {

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use vidpass_api_types::{Envelope, Revocation, Revoke};
 use vidpass_store::NewRevocation;
-use vidpass_token::{Denial, RevocationExtent, RevokedSubject, SignedClaims, UnverifiedToken};
 
 use super::shown;
 use crate::body::JsonBody;
@@ -35,16 +34,16 @@ pub(crate) async fn create_revocation(
     let now = api.now();
     let new = match RevocationRequest::parse(body.as_deref(), now)? {
         RevocationRequest::Token { token, reason } => {
-            let claims = verified(&api, &caller, token).await?;
+            // What is no token, or another account's, needs nobody to take it back.
+            let claims = api
+                .store
+                .verify(&caller.account, token)
+                .await?
+                .map_err(|denial| at_token(ProblemKind::Token(denial)))?;
             if claims.expires() <= now {
-                return Err(ApiError::invalid(Problem::at("/token", ProblemKind::TokenOver)));
+                return Err(at_token(ProblemKind::TokenOver));
             }
-            NewRevocation {
-                subject: RevokedSubject::Token(claims.digest()),
-                extent: RevocationExtent::All,
-                reason,
-                until: Some(claims.expires()),
-            }
+            NewRevocation::of_token(&claims, reason)
         }
         RevocationRequest::Other(new) => new,
     };
@@ -55,12 +54,6 @@ pub(crate) async fn create_revocation(
     Ok(api.done(shown(made)))
 }
 
-/// A token of the account: what is no token, or another's, needs nobody to take it back.
-async fn verified(api: &Api, caller: &Caller, token: &str) -> Result<SignedClaims, ApiError> {
-    let refused = |denial: Denial| ApiError::invalid(Problem::at("/token", ProblemKind::Token(denial)));
-    let unverified = UnverifiedToken::parse(token).map_err(|error| refused(error.into()))?;
-    let id = unverified.key_id().clone();
-    let key = api.store.signing_key(&caller.account, &id).await?;
-    let key = key.ok_or_else(|| refused(Denial::KeyUnknown { key: id }))?;
-    unverified.verify(&key.public).map_err(|error| refused(error.into()))
+fn at_token(kind: ProblemKind) -> ApiError {
+    ApiError::invalid(Problem::at("/token", kind))
 }
