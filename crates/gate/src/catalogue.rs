@@ -1,6 +1,7 @@
 //! What a gate knows: the live keys, public parts only, the videos, what accounts say about theirs, and what was taken
 //! back.
 
+mod loss;
 mod sharded;
 
 use vidpass_token::{
@@ -8,6 +9,7 @@ use vidpass_token::{
     VideoId, VideoPolicy,
 };
 
+pub use self::loss::Loss;
 use self::sharded::ShardedMap;
 
 /// Keys, videos and accounts at one moment. Cheap to clone: clones share what has not changed since.
@@ -20,6 +22,11 @@ pub struct Catalogue {
     /// Accounts that say anything, `None` where nobody can tell what; all others are [`NOTHING_SAID`].
     accounts: ShardedMap<AccountId, Option<AccountPolicy>>,
     revocations: ShardedMap<RevocationMark, Box<[Taken]>>,
+    /// What was taken back, and the store no longer knows it.
+    lost_revocations: ShardedMap<RevocationMark, Box<[Taken]>>,
+    /// Keys and videos that were deleted. The id of a key is never given out again; a video may be registered anew.
+    deleted_keys: ShardedMap<KeyId, ()>,
+    deleted_videos: ShardedMap<VideoId, ()>,
 }
 
 static NOTHING_SAID: AccountPolicy = AccountPolicy { dry_run: false, origin: None };
@@ -32,24 +39,29 @@ pub(crate) struct LiveKey {
 }
 
 impl Catalogue {
-    /// Makes a key known, or replaces it.
+    /// Makes a key known, or replaces it; one that was deleted stays so.
     pub fn insert_key(&mut self, id: KeyId, account: AccountId, public: PublicKey) {
-        self.keys.insert(id, LiveKey { account, public });
+        if self.deleted_keys.get(&id).is_none() {
+            self.keys.insert(id, LiveKey { account, public });
+        }
     }
 
-    /// Forgets a key: its tokens are refused from the next request on.
+    /// Forgets a key for ever: its tokens are refused from the next request on.
     pub fn remove_key(&mut self, id: &KeyId) {
         self.keys.remove(id);
+        self.deleted_keys.insert(id.clone(), ());
     }
 
     /// Makes a video known, or replaces what is known of it.
     pub fn insert_video(&mut self, uid: VideoId, policy: VideoPolicy) {
+        self.deleted_videos.remove(&uid);
         self.videos.insert(uid, policy);
     }
 
     /// Forgets a video.
     pub fn remove_video(&mut self, uid: &VideoId) {
         self.videos.remove(uid);
+        self.deleted_videos.insert(uid.clone(), ());
     }
 
     /// Makes known what an account says about its videos, or replaces it. `None`: it cannot be told, and its videos are
@@ -74,7 +86,11 @@ impl Catalogue {
 
     /// How a token with these marks and claims stands.
     pub(crate) fn standing(&self, marks: &TokenMarks, claims: &SignedClaims, now: UnixTime) -> Standing {
-        marks.standing(claims, now, |mark| self.revocations.get(&mark).map_or(&[], |taken| taken))
+        let known = marks.standing(claims, now, |mark| self.revocations.get(&mark).map_or(&[], |taken| taken));
+        if known != Standing::Good || self.lost_revocations.is_empty() {
+            return known;
+        }
+        marks.standing(claims, now, |mark| self.lost_revocations.get(&mark).map_or(&[], |taken| taken))
     }
 
     /// How many keys are live.

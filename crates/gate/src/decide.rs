@@ -11,7 +11,7 @@ use vidpass_token::{
     TokenFingerprint, TokenMarks, UnixTime, UnverifiedToken, VideoId, Viewer, admit_without_token,
 };
 
-use crate::catalogue::{Catalogue, LiveKey};
+use crate::catalogue::{Catalogue, LiveKey, Loss};
 use crate::lease::Lease;
 use crate::metrics::Metrics;
 use crate::seen::{Seen, Verified};
@@ -92,11 +92,14 @@ impl Gate {
         }
     }
 
-    /// Takes `catalogue` for all requests from now on.
-    pub fn replace(&self, catalogue: Catalogue) {
+    /// Takes `catalogue` for all requests from now on, and of the one before it whatever is stricter: where the change log
+    /// led on there would be no need for another one.
+    pub fn replace(&self, mut catalogue: Catalogue) -> Loss {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let loss = catalogue.take_over(&self.catalogue.load());
         self.take(catalogue);
         self.loaded.store(true, Ordering::Release);
+        loss
     }
 
     /// Changes the catalogue. Requests see all of `change` or nothing of it; those that begin after this returns see it.

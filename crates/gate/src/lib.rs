@@ -30,7 +30,7 @@ mod service;
 mod viewer;
 
 pub use body::{BodyError, GateBody};
-pub use catalogue::Catalogue;
+pub use catalogue::{Catalogue, Loss};
 pub use country::{CountryFileError, CountrySource, Reload};
 pub use credential_place::{CredentialPlace, CredentialPlaceError, ParameterName};
 pub use decide::{Gate, GateConfig};

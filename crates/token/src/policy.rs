@@ -66,6 +66,37 @@ impl VideoPolicy {
             origin: None,
         }
     }
+
+    /// This video, as private as `earlier` has it too, where both are of one account. Sites that only one of them lists are
+    /// not allowed; where they have none in common, it is for those of `earlier`.
+    #[must_use]
+    pub fn stricter(&self, earlier: &Self) -> Self {
+        if self.account != earlier.account {
+            return self.clone();
+        }
+        Self {
+            account: self.account.clone(),
+            require_signed_urls: self.require_signed_urls || earlier.require_signed_urls,
+            allowed_origins: common_origins(&self.allowed_origins, &earlier.allowed_origins),
+            downloads: self.downloads && earlier.downloads,
+            dry_run: match (self.dry_run, earlier.dry_run) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), Some(true)) => Some(true),
+                (None, _) | (_, None) => None,
+            },
+            origin: self.origin.clone(),
+        }
+    }
+}
+
+/// None listed means all, which is why nothing in common is not the answer.
+fn common_origins(new: &[AllowedOrigin], earlier: &[AllowedOrigin]) -> Vec<AllowedOrigin> {
+    let common: Vec<_> = new.iter().filter(|origin| earlier.contains(origin)).cloned().collect();
+    match (common.is_empty(), earlier.is_empty()) {
+        (false, _) => common,
+        (true, true) => new.to_vec(),
+        (true, false) => earlier.to_vec(),
+    }
 }
 
 impl Default for Limits {
@@ -78,5 +109,49 @@ impl Default for Limits {
 impl Terms<'_> {
     pub(crate) fn is_dry_run(&self, video: &VideoPolicy) -> bool {
         video.dry_run.unwrap_or(self.account.dry_run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stricter_of_two_policies() {
+        let check = |new: &str, earlier: &str, expected: &str| {
+            assert_eq!(policy(new).stricter(&policy(earlier)), policy(expected), "{new:?} after {earlier:?}");
+        };
+        check("", "", "");
+        check("public downloads", "", "");
+        check("public downloads", "public downloads", "public downloads");
+        check("", "public downloads", "");
+        check("", "a.example", "a.example");
+        check("a.example", "", "a.example");
+        check("a.example b.example", "b.example c.example", "b.example");
+        check("a.example", "b.example", "b.example");
+        check("dry", "dry", "dry");
+        check("dry", "", "");
+        check("", "dry", "");
+        check("dry", "wet", "wet");
+        check("wet", "dry", "wet");
+        check("wet", "", "wet");
+        let elsewhere = VideoPolicy::private("other".parse().unwrap());
+        assert_eq!(policy("public").stricter(&elsewhere), policy("public"), "it is another video");
+        let moved = VideoPolicy { origin: Some("bucket".parse().unwrap()), ..policy("") };
+        assert_eq!(moved.stricter(&policy("")), moved);
+    }
+
+    fn policy(text: &str) -> VideoPolicy {
+        let mut policy = VideoPolicy::private("ours".parse().unwrap());
+        for word in text.split_whitespace() {
+            match word {
+                "public" => policy.require_signed_urls = false,
+                "downloads" => policy.downloads = true,
+                "dry" => policy.dry_run = Some(true),
+                "wet" => policy.dry_run = Some(false),
+                site => policy.allowed_origins.push(site.parse().unwrap()),
+            }
+        }
+        policy
     }
 }

@@ -39,6 +39,14 @@ impl<K, V> ShardedMap<K, V> {
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.len()).sum()
     }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.shards.iter().all(|shard| shard.is_empty())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.shards.iter().flat_map(|shard| shard.iter())
+    }
 }
 
 impl<K, V> Default for ShardedMap<K, V> {
