@@ -17,6 +17,7 @@ use crate::accounts;
 use crate::error::StoreError;
 use crate::keys;
 use crate::pool::{Tx, on_tx, timed_out};
+use crate::random;
 use crate::revocations::{self, ByMark};
 use crate::store::Store;
 use crate::videos;
@@ -37,13 +38,43 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(12);
 /// How long a snapshot may take: each of its statements as long as PostgreSQL gives one.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How many changes the log keeps at least. A follower that was away for more takes everything anew.
+const KEPT: i64 = 100_000;
+
+/// Of how many deleted keys, and of how many deleted videos, a snapshot tells.
+pub(crate) const MAX_DELETED_TOLD: i64 = 100_000;
+
+/// How often the log is shortened, in changes.
+const SHORTENED_EVERY: i64 = 1000;
+
 /// The number of a change. The first one ever is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangeSeq(pub(crate) i64);
 
+/// How far a follower has come: a number, and the mark of the change that it saw under it.
+///
+/// A database that goes back in time gives a number out again, and may be past it before anybody looks. The mark tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    seq: ChangeSeq,
+    /// Random. `None` where the log has no such change.
+    mark: Option<i64>,
+}
+
+impl Cursor {
+    /// Before the first change.
+    pub const START: Self = Self { seq: ChangeSeq::START, mark: None };
+
+    /// The number of the last change that was seen.
+    #[must_use]
+    pub fn seq(self) -> ChangeSeq {
+        self.seq
+    }
+}
+
 impl ChangeSeq {
     /// Before the first change.
-    pub const START: Self = Self(0);
+    pub(crate) const START: Self = Self(0);
 
     /// The number itself.
     #[must_use]
@@ -58,15 +89,19 @@ impl fmt::Display for ChangeSeq {
     }
 }
 
-/// Everything that a gate decides from, as it was after the change numbered `seq`.
+/// Everything that a gate decides from, as it was after the change at `cursor`.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The last change that is in it.
-    pub seq: ChangeSeq,
+    pub cursor: Cursor,
     /// The live keys of all accounts.
     pub keys: Vec<(KeyId, AccountId, PublicKey)>,
+    /// Keys that were deleted, the last ones of all accounts.
+    pub deleted_keys: Vec<KeyId>,
     /// The videos of all accounts.
     pub videos: Vec<(VideoId, VideoPolicy)>,
+    /// Videos that were deleted, the last ones of all accounts.
+    pub deleted_videos: Vec<VideoId>,
     /// What accounts say about their videos, where they say anything; `None` where it cannot be read.
     pub accounts: Vec<(AccountId, Option<AccountPolicy>)>,
     /// What was taken back, of all accounts.
@@ -77,7 +112,7 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its place in the order of all changes.
-    pub seq: ChangeSeq,
+    pub cursor: Cursor,
     /// What changed.
     pub subject: Subject,
 }
@@ -105,30 +140,37 @@ impl Store {
     }
 
     async fn take_snapshot(&self) -> Result<Snapshot, StoreError> {
-        let (mut tx, seq) = self.begin_look().await?;
+        let (mut tx, cursor) = self.begin_look(None).await?;
         let keys = keys::all_live(&mut tx).await?;
+        let deleted_keys = keys::last_deleted(&mut tx).await?;
         let videos = videos::all_live(&mut tx).await?;
+        let deleted_videos = videos::last_deleted(&mut tx).await?;
         let accounts = accounts::all_policies(&mut tx).await?;
         let revocations = revocations::all(&mut tx).await?;
-        Ok(Snapshot { seq, keys, videos, accounts, revocations })
+        Ok(Snapshot { cursor, keys, deleted_keys, videos, deleted_videos, accounts, revocations })
     }
 
     /// The changes after `known`, in order, at most [`CHANGES_AT_ONCE`]: ask again until there is none.
     ///
     /// # Errors
     /// Where [`StoreError::needs_snapshot`], the log does not lead on from `known`, and asking again does not help:
-    /// [`StoreError::ChangeMissing`], [`StoreError::ChangeUnreadable`], [`StoreError::HistoryRewound`].
-    pub async fn changes_since(&self, known: ChangeSeq) -> Result<Vec<Change>, StoreError> {
+    /// [`StoreError::ChangeMissing`], [`StoreError::ChangeReplaced`], [`StoreError::ChangeUnreadable`],
+    /// [`StoreError::HistoryRewound`].
+    pub async fn changes_since(&self, known: Cursor) -> Result<Vec<Change>, StoreError> {
         self.within(LOOK_TIMEOUT, self.look(known)).await
     }
 
-    /// A transaction for followers, and the number of the last change that it sees.
-    async fn begin_look(&self) -> Result<(Tx, ChangeSeq), StoreError> {
+    /// A transaction for followers, the number of the last change that it sees, and the mark of the change numbered `seq`,
+    /// or of the last one.
+    async fn begin_look(&self, seq: Option<ChangeSeq>) -> Result<(Tx, Cursor), StoreError> {
+        const SQL: &str = "
+            SELECT c.seq, l.mark FROM change_counter c LEFT JOIN change_log l ON l.seq = COALESCE($1, c.seq)";
         let begun = async {
             let mut tx = self.pool().begin_follow().await?;
             // The first question that waits for an answer.
-            let counter = counter(&mut tx).await?;
-            Ok((tx, counter))
+            let (counter, mark): (i64, Option<i64>) =
+                on_tx!(tx, db => sqlx::query_as(SQL).bind(seq.map(|seq| seq.0)).fetch_one(db).await)?;
+            Ok((tx, Cursor { seq: ChangeSeq(counter), mark }))
         };
         self.within(FIRST_ANSWER_TIMEOUT, begun).await
     }
@@ -145,9 +187,9 @@ impl Store {
         })
     }
 
-    async fn look(&self, known: ChangeSeq) -> Result<Vec<Change>, StoreError> {
+    async fn look(&self, known: Cursor) -> Result<Vec<Change>, StoreError> {
         const SQL: &str = "
-            SELECT l.seq, l.kind, l.subject,
+            SELECT l.seq, l.mark, l.kind, l.subject,
                    k.id AS key_id, k.account_id AS key_account_id, k.public_key,
                    v.uid, v.account_id, v.require_signed_urls, v.allowed_origins, v.downloads,
                    v.dry_run AS video_dry_run, v.origin AS video_origin,
@@ -158,10 +200,8 @@ impl Store {
             LEFT JOIN account a ON l.kind = 'account' AND a.id = l.subject AND a.deleted IS NULL
             WHERE l.seq > $1 AND l.seq <= $2 ORDER BY l.seq";
         let limit = i64::try_from(CHANGES_AT_ONCE).expect("1,000 is a small number");
-        let (mut tx, counter) = self.begin_look().await?;
-        if counter < known {
-            return Err(StoreError::HistoryRewound { known, counter });
-        }
+        let (mut tx, found) = self.begin_look(Some(known.seq)).await?;
+        let (known, counter) = (require_known(known, found)?, found.seq);
         let last = counter.min(ChangeSeq(known.0.saturating_add(limit)));
         let rows: Vec<ChangeRow> =
             on_tx!(tx, db => sqlx::query_as(SQL).bind(known.0).bind(last.0).fetch_all(db).await)?;
@@ -184,6 +224,17 @@ async fn counter(tx: &mut Tx) -> Result<ChangeSeq, StoreError> {
     Ok(ChangeSeq(on_tx!(*tx, db => sqlx::query_scalar(SQL).fetch_one(db).await)?))
 }
 
+/// The number of `known`, where the log still has that change; `found` is the last number, with the mark of `known`'s.
+fn require_known(known: Cursor, found: Cursor) -> Result<ChangeSeq, StoreError> {
+    if found.seq < known.seq {
+        return Err(StoreError::HistoryRewound { known: known.seq, counter: found.seq });
+    }
+    if found.mark != known.mark {
+        return Err(StoreError::ChangeReplaced { seq: known.seq });
+    }
+    Ok(known.seq)
+}
+
 /// Refuses a log that lacks a change after `known`, up to `last`.
 fn require_all(known: ChangeSeq, last: ChangeSeq, rows: &[ChangeRow]) -> Result<(), StoreError> {
     let found = rows.iter().map(|row| Some(row.seq)).chain([None]);
@@ -196,6 +247,7 @@ fn require_all(known: ChangeSeq, last: ChangeSeq, rows: &[ChangeRow]) -> Result<
 #[derive(sqlx::FromRow)]
 struct ChangeRow {
     seq: i64,
+    mark: i64,
     kind: String,
     subject: String,
     key_id: Option<String>,
@@ -216,6 +268,7 @@ struct ChangeRow {
 impl Change {
     fn of(row: ChangeRow, revocations: &ByMark) -> Result<Self, StoreError> {
         let seq = ChangeSeq(row.seq);
+        let cursor = Cursor { seq, mark: Some(row.mark) };
         let bad = || StoreError::ChangeUnreadable { seq };
         let subject = match row.kind.as_str() {
             "account" => Subject::Account(row.subject.parse().map_err(|_| bad())?, row.owner().and_then(readable)),
@@ -227,7 +280,7 @@ impl Change {
             "video" => Subject::Video(row.subject.parse().map_err(|_| bad())?, row.video().and_then(readable)),
             _ => return Err(bad()),
         };
-        Ok(Self { seq, subject })
+        Ok(Self { cursor, subject })
     }
 }
 
@@ -287,7 +340,7 @@ impl Write<'_> {
     /// Appends to the change log.
     pub(crate) async fn touch(&mut self, touched: Touched<'_>) -> Result<ChangeSeq, StoreError> {
         const NEXT: &str = "UPDATE change_counter SET seq = seq + 1 RETURNING seq";
-        const APPEND: &str = "INSERT INTO change_log (seq, kind, subject) VALUES ($1, $2, $3)";
+        const APPEND: &str = "INSERT INTO change_log (seq, mark, kind, subject) VALUES ($1, $2, $3, $4)";
         let (kind, subject) = match touched {
             Touched::Account(id) => ("account", id.to_string()),
             Touched::Key(id) => ("key", id.to_string()),
@@ -295,9 +348,13 @@ impl Write<'_> {
             Touched::Video(uid) => ("video", uid.to_string()),
         };
         let seq: i64 = on_tx!(self.tx, db => sqlx::query_scalar(NEXT).fetch_one(db).await)?;
+        let mark = i64::from_be_bytes(random::bytes()?);
         on_tx!(self.tx, db => {
-            sqlx::query(APPEND).bind(seq).bind(kind).bind(subject).execute(db).await.map(|_| ())
+            sqlx::query(APPEND).bind(seq).bind(mark).bind(kind).bind(subject).execute(db).await.map(|_| ())
         })?;
+        if seq % SHORTENED_EVERY == 0 {
+            self.shorten_log(seq).await?;
+        }
         if let Tx::Postgres(tx) = &mut self.tx {
             // Told when this commits, once for all changes of it.
             sqlx::query("SELECT pg_notify($1, '')").bind(wakeups::CHANNEL).execute(&mut **tx).await?;
@@ -305,6 +362,12 @@ impl Write<'_> {
         self.followers.forget_beyond(ChangeSeq(seq - 1));
         self.last = Some(ChangeSeq(seq));
         Ok(ChangeSeq(seq))
+    }
+
+    async fn shorten_log(&mut self, seq: i64) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM change_log WHERE seq <= $1";
+        let last = seq.saturating_sub(KEPT);
+        Ok(on_tx!(self.tx, db => sqlx::query(SQL).bind(last).execute(db).await.map(|_| ()))?)
     }
 
     /// Commits, and waits until the live followers of this process have applied what was appended to the change log.

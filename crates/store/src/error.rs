@@ -43,6 +43,13 @@ pub enum StoreError {
         /// The number.
         seq: ChangeSeq,
     },
+    /// The log has another change, or none, where a follower saw one: an older backup was put in the database's place, a
+    /// failover lost commits, or the follower was away for longer than the log reaches back.
+    #[error("change {seq} was seen, and the change log has another one in its place, or none")]
+    ChangeReplaced {
+        /// The number.
+        seq: ChangeSeq,
+    },
     /// An entry of the change log does not say what changed.
     #[error("change {seq} in the change log cannot be read")]
     ChangeUnreadable {
@@ -231,7 +238,10 @@ impl StoreError {
     pub fn needs_snapshot(&self) -> bool {
         matches!(
             self,
-            StoreError::ChangeMissing { .. } | StoreError::ChangeUnreadable { .. } | StoreError::HistoryRewound { .. }
+            StoreError::ChangeMissing { .. }
+                | StoreError::ChangeReplaced { .. }
+                | StoreError::ChangeUnreadable { .. }
+                | StoreError::HistoryRewound { .. }
         )
     }
 }

@@ -4,7 +4,7 @@
 
 use vidpass_token::{AccountId, KeyId, PublicKey, SigningKey, UnixTime};
 
-use crate::changes::{Touched, Write, readable};
+use crate::changes::{MAX_DELETED_TOLD, Touched, Write, readable};
 use crate::error::StoreError;
 use crate::pool::{Tx, on_pool, on_tx};
 use crate::seal::Place;
@@ -240,6 +240,13 @@ pub(crate) async fn all_live(tx: &mut Tx) -> Result<Vec<(KeyId, AccountId, Publi
     const SQL: &str = "SELECT id, account_id, public_key FROM signing_key WHERE deleted IS NULL";
     let rows: Vec<LiveKeyRow> = on_tx!(*tx, db => sqlx::query_as(SQL).fetch_all(db).await)?;
     Ok(rows.into_iter().map(LiveKeyRow::parse).filter_map(readable).collect())
+}
+
+/// The keys of all accounts that were deleted last, as many as a gate is told of.
+pub(crate) async fn last_deleted(tx: &mut Tx) -> Result<Vec<KeyId>, StoreError> {
+    const SQL: &str = "SELECT id FROM signing_key WHERE deleted IS NOT NULL ORDER BY deleted DESC LIMIT $1";
+    let ids: Vec<String> = on_tx!(*tx, db => sqlx::query_scalar(SQL).bind(MAX_DELETED_TOLD).fetch_all(db).await)?;
+    Ok(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
 }
 
 fn parse_id(id: Option<String>) -> Result<Option<KeyId>, StoreError> {

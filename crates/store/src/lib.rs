@@ -21,7 +21,7 @@ mod url;
 mod videos;
 
 pub use accounts::{Account, NewAccount};
-pub use changes::{CHANGES_AT_ONCE, Change, ChangeSeq, Follower, Snapshot, Subject};
+pub use changes::{CHANGES_AT_ONCE, Change, ChangeSeq, Cursor, Follower, Snapshot, Subject};
 pub use credentials::{
     ApiSecret, ApiSecretError, Caller, Credential, CredentialId, CredentialIdError, CredentialKind, NewCredential,
     Presented,

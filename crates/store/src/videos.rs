@@ -5,7 +5,7 @@ mod row;
 use serde_json::{Map, Value};
 use vidpass_token::{AccountId, AllowedOrigin, OriginName, UnixTime, VideoId, VideoPolicy};
 
-use crate::changes::{ChangeSeq, Touched, Write, readable};
+use crate::changes::{ChangeSeq, MAX_DELETED_TOLD, Touched, Write, readable};
 use crate::error::{StoreError, without_nul};
 use crate::pool::{Tx, on_pool, on_tx};
 use crate::store::{Deletion, Liveness, Store};
@@ -353,4 +353,11 @@ impl Write<'_> {
 pub(crate) async fn all_live(tx: &mut Tx) -> Result<Vec<(VideoId, VideoPolicy)>, StoreError> {
     let rows: Vec<PolicyRow> = on_tx!(*tx, db => sqlx::query_as(row::ALL_POLICIES).fetch_all(db).await)?;
     Ok(rows.into_iter().map(PolicyRow::parse).filter_map(readable).collect())
+}
+
+/// The videos of all accounts that were deleted last, as many as a gate is told of.
+pub(crate) async fn last_deleted(tx: &mut Tx) -> Result<Vec<VideoId>, StoreError> {
+    const SQL: &str = "SELECT uid FROM video WHERE deleted IS NOT NULL ORDER BY deleted DESC LIMIT $1";
+    let uids: Vec<String> = on_tx!(*tx, db => sqlx::query_scalar(SQL).bind(MAX_DELETED_TOLD).fetch_all(db).await)?;
+    Ok(uids.into_iter().filter_map(|uid| uid.parse().ok()).collect())
 }

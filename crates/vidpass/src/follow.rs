@@ -5,20 +5,26 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 use vidpass_gate::{Catalogue, Gate};
-use vidpass_store::{CHANGES_AT_ONCE, ChangeSeq, Follower, Store, StoreError, Subject};
+use vidpass_store::{CHANGES_AT_ONCE, Cursor, Follower, Store, StoreError, Subject};
 use vidpass_token::Chain;
 
 /// How long to wait before asking a store again that did not answer.
 const RETRY: Duration = Duration::from_millis(300);
 
-/// Fills the gate's catalogue from the store.
+/// Fills the gate's catalogue from the store. Of what it held before the stricter stays.
 ///
 /// # Errors
 /// [`StoreError`]: a gate that never saw the store must not start with an empty catalogue.
-pub(crate) async fn fill(store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreError> {
+pub(crate) async fn fill(store: &Store, gate: &Gate) -> Result<Cursor, StoreError> {
     let asked = Instant::now();
     let snapshot = store.snapshot().await?;
     let mut catalogue = Catalogue::default();
+    for id in &snapshot.deleted_keys {
+        catalogue.remove_key(id);
+    }
+    for uid in &snapshot.deleted_videos {
+        catalogue.remove_video(uid);
+    }
     for (id, account, public) in snapshot.keys {
         catalogue.insert_key(id, account, public);
     }
@@ -31,21 +37,30 @@ pub(crate) async fn fill(store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreE
     for (mark, taken) in snapshot.revocations {
         catalogue.set_revocations(mark, taken);
     }
-    gate.replace(catalogue);
+    let loss = gate.replace(catalogue);
+    if !loss.is_nothing() {
+        warn!(
+            keys = loss.keys,
+            videos = loss.videos,
+            accounts = loss.accounts,
+            revocations = loss.revocations,
+            "the store forgot what it had forbidden; this gate goes on refusing it"
+        );
+    }
     gate.heard(asked);
-    Ok(snapshot.seq)
+    Ok(snapshot.cursor)
 }
 
 /// Applies every later change, for as long as the process lives. While the store is away, the gate goes on with what
 /// it has.
-pub(crate) async fn follow(store: Store, gate: Arc<Gate>, mut follower: Follower, mut seq: ChangeSeq) {
-    follower.applied(seq);
+pub(crate) async fn follow(store: Store, gate: Arc<Gate>, mut follower: Follower, mut seen: Cursor) {
+    follower.applied(seen.seq());
     loop {
-        match apply_later_than(seq, &store, &gate).await {
-            Ok(latest) if latest == seq => follower.changed().await,
+        match apply_later_than(seen, &store, &gate).await {
+            Ok(latest) if latest == seen => follower.changed().await,
             Ok(latest) => {
-                seq = latest;
-                follower.applied(seq);
+                seen = latest;
+                follower.applied(seen.seq());
             }
             Err(problem) => {
                 error!(error = %Chain(&problem), "the change log cannot be read; the gate goes on with what it has");
@@ -55,9 +70,9 @@ pub(crate) async fn follow(store: Store, gate: Arc<Gate>, mut follower: Follower
     }
 }
 
-async fn apply_later_than(seq: ChangeSeq, store: &Store, gate: &Gate) -> Result<ChangeSeq, StoreError> {
+async fn apply_later_than(seen: Cursor, store: &Store, gate: &Gate) -> Result<Cursor, StoreError> {
     let asked = Instant::now();
-    let changes = match store.changes_since(seq).await {
+    let changes = match store.changes_since(seen).await {
         Err(problem) if problem.needs_snapshot() => {
             warn!(error = %Chain(&problem), "the change log does not lead on; the gate takes everything anew");
             return fill(store, gate).await;
@@ -65,11 +80,11 @@ async fn apply_later_than(seq: ChangeSeq, store: &Store, gate: &Gate) -> Result<
         changes => changes?,
     };
     let more_may_wait = changes.len() == CHANGES_AT_ONCE;
-    let Some(latest) = changes.last().map(|change| change.seq) else {
+    let Some(latest) = changes.last().map(|change| change.cursor) else {
         gate.heard(asked);
-        return Ok(seq);
+        return Ok(seen);
     };
-    info!(changes = changes.len(), seq = %latest, "the gate's catalogue follows the store");
+    info!(changes = changes.len(), seq = %latest.seq(), "the gate's catalogue follows the store");
     gate.update(|catalogue| {
         for change in &changes {
             match &change.subject {

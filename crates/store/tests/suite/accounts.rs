@@ -65,7 +65,7 @@ async fn nothing_is_made_for_an_account_that_is_not_there(home: Home) {
         assert!(unknown(store.add_managed_key(&account, &KEY, NOW).await.unwrap_err()));
         assert!(unknown(store.register_video(&account, NewVideo::private(None), NOW).await.unwrap_err()));
     }
-    let changes = store.changes_since(vidpass_store::ChangeSeq::START).await.unwrap();
+    let changes = store.changes_since(vidpass_store::Cursor::START).await.unwrap();
     let subjects: Vec<_> = changes.into_iter().map(|change| change.subject).collect();
     assert_eq!(subjects, [vidpass_store::Subject::Account(id("ours"), None)], "the deletion alone");
 }

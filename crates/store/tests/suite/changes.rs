@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
-use vidpass_store::{Change, ChangeSeq, Deletion, Follower, NewVideo, Store, StoreError, Subject};
+use vidpass_store::{Change, ChangeSeq, Cursor, Deletion, Follower, NewVideo, Store, StoreError, Subject};
 use vidpass_token::{AccountId, AccountPolicy, KeyId};
 
 use crate::home::{Home, KEY, NOW, OTHER_KEY, Place, id, key_id, on_both_engines};
@@ -28,14 +28,14 @@ async fn changes_come_in_order_with_the_state_of_now(home: Home) {
     let key = Subject::Key(id("k"), Some((ours.clone(), KEY.public().clone())));
     let expected = [key, video.clone(), video, gone.clone(), gone, deleted.clone(), deleted];
 
-    let changes = store.changes_since(ChangeSeq::START).await.unwrap();
-    assert_eq!(changes.iter().map(|change| change.seq.get()).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
+    let changes = store.changes_since(Cursor::START).await.unwrap();
+    assert_eq!(changes.iter().map(|change| change.cursor.seq().get()).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(changes.iter().map(|change| &change.subject).collect::<Vec<_>>(), expected.each_ref());
-    assert_eq!(store.changes_since(changes[4].seq).await.unwrap(), changes[5..]);
-    assert!(store.changes_since(changes[6].seq).await.unwrap().is_empty());
+    assert_eq!(store.changes_since(changes[4].cursor).await.unwrap(), changes[5..]);
+    assert!(store.changes_since(changes[6].cursor).await.unwrap().is_empty());
 
     let snapshot = store.snapshot().await.unwrap();
-    assert_eq!(snapshot.seq, changes[6].seq);
+    assert_eq!(snapshot.cursor, changes[6].cursor);
     assert_eq!(snapshot.keys, [(id("k"), ours, KEY.public().clone())]);
     assert_eq!(snapshot.videos, [(id("film"), policy)]);
 }
@@ -53,7 +53,7 @@ async fn what_an_account_says_of_its_videos_is_a_change(home: Home) {
     assert_eq!((film.policy.dry_run, film.policy.origin.clone()), (Some(false), Some(id("old"))));
     assert_eq!(store.video(&ours, &film.uid).await.unwrap().as_ref(), Some(&film));
 
-    let changes = store.changes_since(ChangeSeq::START).await.unwrap();
+    let changes = store.changes_since(Cursor::START).await.unwrap();
     let subjects: Vec<_> = changes.into_iter().map(|change| change.subject).collect();
     let account = Subject::Account(ours.clone(), Some(said.clone()));
     assert_eq!(subjects, [account, Subject::Video(film.uid.clone(), Some(film.policy.clone()))]);
@@ -65,7 +65,7 @@ async fn what_an_account_says_of_its_videos_is_a_change(home: Home) {
     assert_eq!(store.snapshot().await.unwrap().accounts.len(), 1, "an account that says nothing is left out");
     home.tamper("UPDATE account SET origin = 'no name' WHERE id = 'ours'").await;
     assert_eq!(store.snapshot().await.unwrap().accounts, [(ours.clone(), None)], "it is told that nothing is known");
-    let last = store.changes_since(ChangeSeq::START).await.unwrap().remove(0);
+    let last = store.changes_since(Cursor::START).await.unwrap().remove(0);
     assert_eq!(last.subject, Subject::Account(ours, None));
 }
 
@@ -77,9 +77,9 @@ async fn what_is_refused_leaves_no_change(home: Home) {
     store.register_video(&theirs, NewVideo::private(Some(id("film"))), NOW).await.unwrap_err();
     assert_eq!(store.delete_signing_key(&theirs, &id("k"), NOW).await.unwrap(), Deletion::Unknown);
     assert_eq!(store.delete_video(&theirs, &id("film"), NOW).await.unwrap(), Deletion::Unknown);
-    assert_eq!(store.snapshot().await.unwrap().seq.get(), 2);
+    assert_eq!(store.snapshot().await.unwrap().cursor.seq().get(), 2);
     store.delete_video(&ours, &id("film"), NOW).await.unwrap();
-    assert_eq!(store.changes_since(ChangeSeq::START).await.unwrap().len(), 3);
+    assert_eq!(store.changes_since(Cursor::START).await.unwrap().len(), 3);
 }
 
 /// Twenty writers in two processes, and a reader who must never see a number before the one below it.
@@ -101,14 +101,14 @@ async fn no_change_is_missing_while_many_write(home: Home) {
             })
         })
         .collect();
-    let mut seen = ChangeSeq::START;
+    let mut seen = Cursor::START;
     let deadline = Instant::now() + Duration::from_secs(60);
-    while seen.get() < i64::try_from(WRITERS * EACH).unwrap() {
-        assert!(Instant::now() < deadline, "stuck after {seen}");
+    while seen.seq().get() < i64::try_from(WRITERS * EACH).unwrap() {
+        assert!(Instant::now() < deadline, "stuck after {seen:?}");
         for change in store.changes_since(seen).await.unwrap() {
-            assert_eq!(change.seq.get(), seen.get() + 1);
+            assert_eq!(change.cursor.seq().get(), seen.seq().get() + 1);
             assert!(matches!(change.subject, Subject::Key(_, Some(_))));
-            seen = change.seq;
+            seen = change.cursor;
         }
     }
     for writer in writers {
@@ -125,9 +125,9 @@ async fn more_changes_than_one_answer_holds_come_in_several(home: Home) {
     )
     .await;
     home.tamper("UPDATE change_counter SET seq = 1001").await;
-    let first = store.changes_since(ChangeSeq::START).await.unwrap();
+    let first = store.changes_since(Cursor::START).await.unwrap();
     assert_eq!(first.len(), vidpass_store::CHANGES_AT_ONCE);
-    assert_eq!(store.changes_since(first.last().unwrap().seq).await.unwrap().len(), 1);
+    assert_eq!(store.changes_since(first.last().unwrap().cursor).await.unwrap().len(), 1);
 }
 
 async fn a_writer_returns_when_the_followers_have_applied(home: Home) {
@@ -192,7 +192,7 @@ async fn a_repeated_deletion_waits_for_the_followers_as_well(home: Home) {
     for deletion in [key_deletion, video, account] {
         assert!(matches!(deletion, Err(StoreError::NotApplied { seq }) if seq.get() == 7), "{deletion:?}");
     }
-    behind.applied(store.snapshot().await.unwrap().seq);
+    behind.applied(store.snapshot().await.unwrap().cursor.seq());
     let (key_deletion, video, account) = delete_all().await;
     for deletion in [key_deletion, video, account] {
         assert_eq!(deletion.unwrap(), Deletion::AlreadyDeleted);
@@ -213,8 +213,8 @@ async fn a_writer_goes_on_when_the_last_follower_has_applied_or_is_gone(home: Ho
 
 /// How long a writer still waits after its commit, when `then` happens as soon as others see it.
 async fn wait_after_commit(store: &Store, account: &AccountId, then: impl FnOnce(ChangeSeq)) -> Duration {
-    let before = store.snapshot().await.unwrap().seq;
-    let key = key_id(usize::try_from(before.get()).unwrap());
+    let before = store.snapshot().await.unwrap().cursor;
+    let key = key_id(usize::try_from(before.seq().get()).unwrap());
     let write = async {
         store.add_signing_key(account, KEY.public(), key, NOW).await.unwrap();
         Instant::now()
@@ -222,7 +222,7 @@ async fn wait_after_commit(store: &Store, account: &AccountId, then: impl FnOnce
     let observe = async {
         loop {
             if let [change] = store.changes_since(before).await.unwrap().as_slice() {
-                then(change.seq);
+                then(change.cursor.seq());
                 return Instant::now();
             }
         }
@@ -234,7 +234,7 @@ async fn wait_after_commit(store: &Store, account: &AccountId, then: impl FnOnce
 async fn a_log_with_an_unreadable_entry_needs_a_snapshot(home: Home) {
     let store = with_three_keys(&home).await;
     home.tamper("UPDATE change_log SET subject = 'not an id' WHERE seq = 2").await;
-    let error = store.changes_since(ChangeSeq::START).await.unwrap_err();
+    let error = store.changes_since(Cursor::START).await.unwrap_err();
     assert!(matches!(error, StoreError::ChangeUnreadable { seq } if seq.get() == 2), "{error:?}");
     assert!(error.needs_snapshot() && !error.is_unavailable());
     assert_goes_on_from_a_snapshot(&store).await;
@@ -248,7 +248,7 @@ async fn a_log_with_an_unreadable_entry_needs_a_snapshot(home: Home) {
             home.tamper("UPDATE change_log SET kind = 'other' WHERE seq = 1").await;
         }
     }
-    let error = store.changes_since(ChangeSeq::START).await.unwrap_err();
+    let error = store.changes_since(Cursor::START).await.unwrap_err();
     assert_eq!(error.to_string(), "change 1 in the change log cannot be read");
     assert_goes_on_from_a_snapshot(&store).await;
 }
@@ -261,7 +261,7 @@ async fn a_log_with_a_gap_needs_a_snapshot(home: Home) {
         ("DELETE FROM change_log", 1),
     ] {
         home.tamper(sql).await;
-        let error = store.changes_since(ChangeSeq::START).await.unwrap_err();
+        let error = store.changes_since(Cursor::START).await.unwrap_err();
         assert!(matches!(error, StoreError::ChangeMissing { seq } if seq.get() == missing), "{sql}: {error:?}");
         assert!(error.needs_snapshot());
     }
@@ -272,8 +272,8 @@ async fn a_log_with_a_gap_needs_a_snapshot(home: Home) {
 async fn a_database_that_went_back_in_time_needs_a_snapshot(home: Home) {
     let store = with_three_keys(&home).await;
     let follower = store.follower();
-    let known = store.snapshot().await.unwrap().seq;
-    follower.applied(known);
+    let known = store.snapshot().await.unwrap().cursor;
+    follower.applied(known.seq());
     home.tamper("DELETE FROM change_log WHERE seq > 1").await;
     home.tamper("DELETE FROM signing_key WHERE id <> 'key-0'").await;
     home.tamper("UPDATE change_counter SET seq = 1").await;
@@ -285,8 +285,49 @@ async fn a_database_that_went_back_in_time_needs_a_snapshot(home: Home) {
     // Number 2 is given out again. Who applied the other change 2 did not apply this one.
     let deleted = store.delete_signing_key(&id("ours"), &key_id(0), NOW).await;
     assert!(matches!(deleted, Err(StoreError::NotApplied { seq }) if seq.get() == 2), "{deleted:?}");
-    follower.applied(store.snapshot().await.unwrap().seq);
+    follower.applied(store.snapshot().await.unwrap().cursor.seq());
     assert_eq!(store.delete_signing_key(&id("ours"), &key_id(0), NOW).await.unwrap(), Deletion::AlreadyDeleted);
+}
+
+/// As when a failover loses commits, and others are made before anybody looks.
+async fn a_database_that_went_back_and_on_again_needs_a_snapshot(home: Home) {
+    let store = with_three_keys(&home).await;
+    let known = store.snapshot().await.unwrap().cursor;
+    home.tamper("DELETE FROM change_log WHERE seq > 1").await;
+    home.tamper("DELETE FROM signing_key WHERE id <> 'key-0'").await;
+    home.tamper("UPDATE change_counter SET seq = 1").await;
+    for number in 3..6 {
+        store.add_signing_key(&id("ours"), KEY.public(), key_id(number), NOW).await.unwrap();
+    }
+    let error = store.changes_since(known).await.unwrap_err();
+    assert!(matches!(error, StoreError::ChangeReplaced { seq } if seq.get() == 3), "{error:?}");
+    assert!(error.needs_snapshot());
+    let snapshot = store.snapshot().await.unwrap();
+    assert_eq!((snapshot.cursor.seq().get(), snapshot.keys.len()), (4, 4));
+}
+
+async fn the_log_is_shortened_and_who_was_away_for_longer_needs_a_snapshot(home: Home) {
+    let store = with_three_keys(&home).await;
+    let known = store.snapshot().await.unwrap().cursor;
+    home.tamper("UPDATE change_counter SET seq = 100999").await;
+    store.add_signing_key(&id("ours"), KEY.public(), key_id(3), NOW).await.unwrap();
+    let error = store.changes_since(Cursor::START).await.unwrap_err();
+    assert!(matches!(error, StoreError::ChangeMissing { seq } if seq.get() == 1), "{error:?}");
+    let error = store.changes_since(known).await.unwrap_err();
+    assert!(matches!(error, StoreError::ChangeReplaced { seq } if seq.get() == 3), "{error:?}");
+    let snapshot = store.snapshot().await.unwrap();
+    assert_eq!((snapshot.cursor.seq().get(), snapshot.keys.len()), (101_000, 4));
+    assert!(store.changes_since(snapshot.cursor).await.unwrap().is_empty());
+}
+
+async fn a_snapshot_tells_what_was_deleted(home: Home) {
+    let store = with_three_keys(&home).await;
+    let ours = id("ours");
+    store.delete_signing_key(&ours, &key_id(1), NOW).await.unwrap();
+    store.register_video(&ours, NewVideo::private(Some(id("gone"))), NOW).await.unwrap();
+    store.delete_video(&ours, &id("gone"), NOW).await.unwrap();
+    let snapshot = store.snapshot().await.unwrap();
+    assert_eq!((snapshot.deleted_keys, snapshot.deleted_videos), (vec![key_id(1)], vec![id("gone")]));
 }
 
 /// The log holds number 1, 2 and 3.
@@ -300,8 +341,8 @@ async fn with_three_keys(home: &Home) -> Store {
 
 async fn assert_goes_on_from_a_snapshot(store: &Store) {
     let snapshot = store.snapshot().await.unwrap();
-    assert_eq!((snapshot.seq.get(), snapshot.keys.len()), (3, 3));
-    assert!(store.changes_since(snapshot.seq).await.unwrap().is_empty());
+    assert_eq!((snapshot.cursor.seq().get(), snapshot.keys.len()), (3, 3));
+    assert!(store.changes_since(snapshot.cursor).await.unwrap().is_empty());
 }
 
 async fn a_damaged_row_is_left_out_and_the_others_are_followed(home: Home) {
@@ -315,7 +356,7 @@ async fn a_damaged_row_is_left_out_and_the_others_are_followed(home: Home) {
     let snapshot = store.snapshot().await.unwrap();
     assert_eq!(snapshot.keys.iter().map(|(key, _, _)| key.as_str()).collect::<Vec<_>>(), ["good"]);
     assert_eq!(snapshot.videos.iter().map(|(uid, _)| uid.as_str()).collect::<Vec<_>>(), ["good"]);
-    let states: Vec<_> = store.changes_since(ChangeSeq::START).await.unwrap().into_iter().map(is_live).collect();
+    let states: Vec<_> = store.changes_since(Cursor::START).await.unwrap().into_iter().map(is_live).collect();
     assert_eq!(states, [true, true, false, false]);
     let error = store.signing_key(&ours, &id("bad")).await.unwrap_err();
     assert_eq!(error.to_string(), "column `public_key` of `bad` in table `signing_key` cannot be read");
@@ -371,7 +412,7 @@ fn callers_that_hold_every_connection_do_not_hold_a_follower_up() {
                 .await
                 .expect_err("every connection is taken");
             timeout(Duration::from_secs(1), store.snapshot()).await.expect("a snapshot needs none of theirs").unwrap();
-            let changes = timeout(Duration::from_secs(1), store.changes_since(ChangeSeq::START)).await;
+            let changes = timeout(Duration::from_secs(1), store.changes_since(Cursor::START)).await;
             assert!(changes.expect("changes need none of theirs").unwrap().is_empty());
             assert!(lists.iter().all(|list| !list.is_finished()), "they are still waiting");
         };
@@ -398,30 +439,30 @@ impl Gate {
     async fn start(store: &Store) -> Self {
         let follower = store.follower();
         let snapshot = store.snapshot().await.unwrap();
-        follower.applied(snapshot.seq);
+        follower.applied(snapshot.cursor.seq());
         let keys = snapshot.keys.into_iter().map(|(key, account, _)| (key, account)).collect();
         let keys = Arc::new(Mutex::new(keys));
-        let task = tokio::spawn(Self::follow(store.clone(), follower, snapshot.seq, Arc::clone(&keys)));
+        let task = tokio::spawn(Self::follow(store.clone(), follower, snapshot.cursor, Arc::clone(&keys)));
         Self { keys, task }
     }
 
     async fn follow(
         store: Store,
         mut follower: Follower,
-        mut seen: ChangeSeq,
+        mut seen: Cursor,
         keys: Arc<Mutex<BTreeMap<KeyId, AccountId>>>,
     ) {
         loop {
             follower.changed().await;
             for change in store.changes_since(seen).await.unwrap() {
-                seen = change.seq;
+                seen = change.cursor;
                 match change.subject {
                     Subject::Key(key, Some((account, _))) => drop(keys.lock().unwrap().insert(key, account)),
                     Subject::Key(key, None) => drop(keys.lock().unwrap().remove(&key)),
                     Subject::Account(..) | Subject::Revocation(..) | Subject::Video(..) => {}
                 }
             }
-            follower.applied(seen);
+            follower.applied(seen.seq());
         }
     }
 
@@ -451,4 +492,7 @@ on_both_engines!(
     a_log_with_an_unreadable_entry_needs_a_snapshot,
     a_log_with_a_gap_needs_a_snapshot,
     a_database_that_went_back_in_time_needs_a_snapshot,
+    a_database_that_went_back_and_on_again_needs_a_snapshot,
+    the_log_is_shortened_and_who_was_away_for_longer_needs_a_snapshot,
+    a_snapshot_tells_what_was_deleted,
 );

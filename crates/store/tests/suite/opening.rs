@@ -31,7 +31,7 @@ async fn all(store: &Store, secret: &vidpass_store::ApiSecret) -> String {
     let keys = store.list_signing_keys(&account).await.unwrap();
     let videos = store.list_videos(&account, &VideoQuery::default()).await.unwrap();
     let snapshot = store.snapshot().await.unwrap();
-    format!("{:?} {caller:?} {keys:?} {videos:?} {}", store.list_accounts().await.unwrap(), snapshot.seq)
+    format!("{:?} {caller:?} {keys:?} {videos:?} {:?}", store.list_accounts().await.unwrap(), snapshot.cursor)
 }
 
 async fn what_was_never_made_is_not_opened(home: Home) {
@@ -74,9 +74,11 @@ async fn a_schema_from_the_future_is_refused(home: Home) {
     )
     .await;
     for opened in [home.open().await, Store::create_or_open(&home.url, &home.master_key).await] {
-        let expected =
-            "the database's schema has version 99, and this program knows versions up to 3; use a newer vidpass";
-        assert_eq!(opened.unwrap_err().to_string(), expected);
+        let error = opened.unwrap_err().to_string();
+        assert!(
+            error.starts_with("the database's schema has version 99, and this program knows versions up to "),
+            "{error}"
+        );
     }
 }
 

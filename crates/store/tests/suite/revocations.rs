@@ -1,6 +1,6 @@
 //! Tokens that are taken back.
 
-use vidpass_store::{ChangeSeq, Deletion, NewRevocation, StoreError, Subject};
+use vidpass_store::{Cursor, Deletion, NewRevocation, StoreError, Subject};
 use vidpass_token::{
     AccountId, Claims, RevocationExtent, RevocationKind, RevokedSubject, SignedClaims, Standing, Taken, UnixTime,
     UnverifiedToken, ViewerVersion,
@@ -71,7 +71,7 @@ async fn gates_learn_of_each(home: Home) {
     let made = store.revoke(&ours, &NewRevocation { extent: before(5), ..new(subject.clone()) }, NOW).await.unwrap();
     store.delete_revocation(&ours, &made.id).await.unwrap();
     store.revoke(&ours, &NewRevocation { extent: before(9), ..new(subject.clone()) }, NOW).await.unwrap();
-    let changes: Vec<_> = store.changes_since(ChangeSeq::START).await.unwrap();
+    let changes: Vec<_> = store.changes_since(Cursor::START).await.unwrap();
     let taken = Taken { extent: before(9), until: None };
     let now = Subject::Revocation(subject.mark(&ours), [taken].into());
     assert_eq!(changes.into_iter().map(|change| change.subject).collect::<Vec<_>>(), [now.clone(), now.clone(), now]);
@@ -98,7 +98,7 @@ async fn what_is_over_goes(home: Home) {
     left.sort_unstable();
     assert_eq!(left, ["endless", "later", "latest", "long"]);
     let gone = Subject::Revocation(RevokedSubject::TokenId(id("short")).mark(&ours), Box::default());
-    let changes = store.changes_since(ChangeSeq::START).await.unwrap();
+    let changes = store.changes_since(Cursor::START).await.unwrap();
     assert_eq!(changes.last().unwrap().subject, gone, "gates let it go too");
 }
 
@@ -110,7 +110,7 @@ async fn a_row_that_cannot_be_read_takes_back_too_much_and_not_too_little(home: 
     home.tamper("UPDATE revocation SET viewer_version = -1").await;
     let all = || Box::from([Taken { extent: ALL, until: None }]);
     assert_eq!(store.snapshot().await.unwrap().revocations, [(subject.mark(&ours), all())]);
-    let change = store.changes_since(ChangeSeq::START).await.unwrap().remove(0);
+    let change = store.changes_since(Cursor::START).await.unwrap().remove(0);
     assert_eq!(change.subject, Subject::Revocation(subject.mark(&ours), all()));
 }
 

@@ -179,7 +179,7 @@ async fn videos_go_when_their_time_has_come(home: Home) {
         store.register_video(account, new, NOW).await.unwrap();
     }
     store.register_video(&ours, NewVideo::private(Some(id("kept"))), NOW).await.unwrap();
-    let before = store.snapshot().await.unwrap().seq;
+    let before = store.snapshot().await.unwrap().cursor;
 
     assert_eq!(store.delete_scheduled_videos(UnixTime(NOW.0 - 1)).await.unwrap(), 0);
     assert_eq!(store.delete_scheduled_videos(UnixTime(NOW.0 + 109)).await.unwrap(), 110);
@@ -197,7 +197,7 @@ async fn a_video_with_an_unreadable_id_does_not_keep_the_others(home: Home) {
         store.register_video(&ours, new, NOW).await.unwrap();
     }
     home.tamper("UPDATE video SET uid = 'not an id' WHERE uid = 'damaged'").await;
-    let before = store.snapshot().await.unwrap().seq;
+    let before = store.snapshot().await.unwrap().cursor;
     assert_eq!(store.delete_scheduled_videos(UnixTime(NOW.0 + 5)).await.unwrap(), 2);
     assert_eq!(store.delete_scheduled_videos(UnixTime(NOW.0 + 5)).await.unwrap(), 0);
     assert_eq!(store.list_videos(&ours, &VideoQuery::default()).await.unwrap().len(), 1);
