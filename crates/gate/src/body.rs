@@ -11,14 +11,20 @@ use std::{io, mem};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use vidpass_token::Denial;
 
 pub(crate) use self::file::FileBody;
 pub(crate) use self::remote::{Piece, RemoteBody};
+use crate::admission::Admission;
 use crate::deny::Failure;
 use crate::origin::FetchError;
 
 /// The body of a gate's answer.
-pub struct GateBody(Kind);
+pub struct GateBody {
+    kind: Kind,
+    /// What a file was permitted by, where it may be withdrawn before its end.
+    admission: Option<Admission>,
+}
 
 enum Kind {
     Bytes(Bytes),
@@ -30,6 +36,12 @@ enum Kind {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
+    /// The permit was withdrawn.
+    #[error("the transfer was cut off")]
+    CutOff {
+        /// What would be answered now.
+        denial: Denial,
+    },
     /// The origin broke off.
     #[error("cannot fetch {file}")]
     Origin {
@@ -63,34 +75,52 @@ impl BodyError {
     pub(crate) fn failure(&self) -> Failure {
         match self {
             Self::Origin { source, .. } => source.failure(),
-            Self::Read { .. } | Self::Truncated { .. } => Failure::FileUnreadable,
+            Self::CutOff { .. } | Self::Read { .. } | Self::Truncated { .. } => Failure::FileUnreadable,
         }
     }
 }
 
 impl GateBody {
     pub(crate) fn empty() -> Self {
-        Self(Kind::Bytes(Bytes::new()))
+        Self::of(Kind::Bytes(Bytes::new()))
     }
 
     pub(crate) fn bytes(bytes: Bytes) -> Self {
-        Self(Kind::Bytes(bytes))
+        Self::of(Kind::Bytes(bytes))
     }
 
     pub(crate) fn file(file: FileBody) -> Self {
-        Self(Kind::File(file))
+        Self::of(Kind::File(file))
     }
 
     /// What is in memory: all of a refusal, nothing of a file.
     pub(crate) fn into_bytes(self) -> Bytes {
-        match self.0 {
+        match self.kind {
             Kind::Bytes(bytes) => bytes,
             Kind::File(_) | Kind::Remote(_) => Bytes::new(),
         }
     }
 
     pub(crate) fn remote(remote: RemoteBody) -> Self {
-        Self(Kind::Remote(remote))
+        Self::of(Kind::Remote(remote))
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self { kind, admission: None }
+    }
+
+    /// This body, which ends in an error once `admission` does.
+    pub(crate) fn while_admitted(mut self, admission: Admission) -> Self {
+        self.admission = Some(admission);
+        self
+    }
+
+    /// The error, where the transfer must not go on; nothing comes after it.
+    fn cut_off(&mut self) -> Option<BodyError> {
+        let has_more = !self.is_end_stream();
+        let denial = self.admission.as_ref().filter(|_| has_more)?.ended()?;
+        *self = Self::empty();
+        Some(BodyError::CutOff { denial })
     }
 }
 
@@ -102,14 +132,17 @@ impl Body for GateBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.0 {
+        if let Some(error) = self.cut_off() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match &mut self.kind {
             Kind::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(mem::take(bytes))))),
             Kind::File(file) => file.poll_chunk(context).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
             Kind::Remote(remote) => match ready!(remote.poll_piece(context)) {
                 Some(Ok(Piece::Bytes(bytes))) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 Some(Ok(Piece::Rest(file, range))) => {
-                    self.0 = Kind::File(remote.rest(file, range));
+                    self.kind = Kind::File(remote.rest(file, range));
                     self.poll_frame(context)
                 }
                 Some(Err(error)) => Poll::Ready(Some(Err(error))),
@@ -123,7 +156,7 @@ impl Body for GateBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match &self.0 {
+        SizeHint::with_exact(match &self.kind {
             Kind::Bytes(bytes) => bytes.len() as u64,
             Kind::File(file) => file.left(),
             Kind::Remote(remote) => remote.left(),

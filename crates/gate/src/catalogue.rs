@@ -11,6 +11,7 @@ use vidpass_token::{
 
 pub use self::loss::Loss;
 use self::sharded::ShardedMap;
+use crate::seen::Verified;
 
 /// Keys, videos and accounts at one moment. Cheap to clone: clones share what has not changed since.
 ///
@@ -105,6 +106,12 @@ impl Catalogue {
 
     pub(crate) fn key(&self, id: &KeyId) -> Option<&LiveKey> {
         self.keys.get(id)
+    }
+
+    /// The very key that verified `token`, while it is live and of the same account.
+    pub(crate) fn live_key_of(&self, token: &Verified) -> Option<&LiveKey> {
+        let key = self.keys.get(token.claims.key_id());
+        key.filter(|key| key.public == token.key && key.account == token.account)
     }
 
     pub(crate) fn video(&self, uid: &VideoId) -> Option<&VideoPolicy> {

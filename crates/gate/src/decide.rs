@@ -11,6 +11,7 @@ use vidpass_token::{
     TokenFingerprint, TokenMarks, UnixTime, UnverifiedToken, VideoId, Viewer, admit_without_token,
 };
 
+use crate::admission::CutOff;
 use crate::catalogue::{Catalogue, LiveKey, Loss};
 use crate::lease::Lease;
 use crate::metrics::Metrics;
@@ -25,12 +26,19 @@ pub struct GateConfig {
     pub seen_tokens_bytes: u64,
     /// For how long it may let in by tokens without word from the store; `None` is for as long as it takes.
     pub lease: Option<Duration>,
+    /// Which running transfers are cut off.
+    pub cut_off: CutOff,
 }
 
 impl Default for GateConfig {
-    /// The token crate's limits, 32 MiB (about 17,000 tokens), and half a minute.
+    /// The token crate's limits, 32 MiB (about 17,000 tokens), half a minute, and transfers of tokens that were taken back.
     fn default() -> Self {
-        Self { limits: Limits::default(), seen_tokens_bytes: 32 << 20, lease: Some(Duration::from_secs(30)) }
+        Self {
+            limits: Limits::default(),
+            seen_tokens_bytes: 32 << 20,
+            lease: Some(Duration::from_secs(30)),
+            cut_off: CutOff::default(),
+        }
     }
 }
 
@@ -43,6 +51,7 @@ pub struct Gate {
     loaded: AtomicBool,
     seen: Seen,
     lease: Lease,
+    cut_off: CutOff,
     metrics: Metrics,
 }
 
@@ -88,6 +97,7 @@ impl Gate {
             loaded: AtomicBool::new(false),
             seen: Seen::new(config.seen_tokens_bytes),
             lease: Lease::new(config.lease),
+            cut_off: config.cut_off,
             metrics: Metrics::register(registry),
         }
     }
@@ -149,6 +159,23 @@ impl Gate {
         }
     }
 
+    /// Why a transfer that this token opened must not go on, where it must not.
+    pub(crate) fn withdrawn(&self, token: &Verified, now: UnixTime) -> Option<Denial> {
+        if self.cut_off == CutOff::Never {
+            return None;
+        }
+        let (catalogue, claims) = (self.catalogue.load(), &token.claims);
+        if catalogue.live_key_of(token).is_none() {
+            return Some(Denial::KeyUnknown { key: claims.key_id().clone() });
+        }
+        if let Standing::Revoked(by) = catalogue.standing(&token.marks, claims, now) {
+            return Some(Denial::TokenRevoked { by });
+        }
+        let is_over = self.cut_off == CutOff::Expired && now >= claims.expires();
+        let is_dry_run = || self.terms(&catalogue, claims.video()).video_is_dry_run();
+        (is_over && !is_dry_run()).then(|| Denial::TokenExpired { expires: claims.expires(), now })
+    }
+
     /// The sites on which a video may be embedded, and none listed means all; `None` where the video has gone.
     pub(crate) fn allowed_origins(&self, uid: &VideoId) -> Option<Vec<AllowedOrigin>> {
         self.catalogue.load().video(uid).map(|video| video.allowed_origins.clone())
@@ -199,8 +226,7 @@ impl Gate {
         carried: &mut Carried,
     ) -> Result<(Arc<Verified>, &'c LiveKey), Denial> {
         if let Some(known) = self.seen.get(token) {
-            let live = catalogue.key(known.claims.key_id());
-            if let Some(live) = live.filter(|live| live.public == known.key && live.account == known.account) {
+            if let Some(live) = catalogue.live_key_of(&known) {
                 *carried = Carried::Verified(Arc::clone(&known));
                 return Ok((known, live));
             }

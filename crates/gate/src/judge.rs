@@ -6,11 +6,13 @@ use std::sync::Arc;
 use http::{HeaderMap, Method};
 use vidpass_token::{Clock, Denial, MediaPath, Permit, UnixTime, Viewer};
 
+use crate::admission::Admission;
 use crate::country::CountrySource;
 use crate::credential_place::CredentialPlace;
 use crate::decide::{Gate, MediaAsk};
 use crate::decision_id::DecisionId;
 use crate::log::{AddressInLog, Line};
+use crate::seen::Verified;
 use crate::viewer::embedding;
 
 /// Decides viewers' requests for all who serve them.
@@ -93,6 +95,11 @@ impl Judge {
             }
         };
         Judged { outcome, line, now }
+    }
+
+    /// What a transfer that `token` opened is held against while it runs.
+    pub(crate) fn admission(&self, token: &Arc<Verified>) -> Admission {
+        Admission::new(Arc::clone(&self.gate), Arc::clone(&self.clock), Arc::clone(token))
     }
 
     fn decide<'a>(

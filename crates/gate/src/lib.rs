@@ -8,6 +8,7 @@
 //!
 //! Nothing here knows a private key, a database, or the configuration, and no decision is ever remembered.
 
+mod admission;
 mod body;
 mod catalogue;
 mod country;
@@ -29,6 +30,7 @@ mod serve;
 mod service;
 mod viewer;
 
+pub use admission::CutOff;
 pub use body::{BodyError, GateBody};
 pub use catalogue::{Catalogue, Loss};
 pub use country::{CountryFileError, CountrySource, Reload};

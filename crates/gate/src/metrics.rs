@@ -34,6 +34,7 @@ pub(crate) struct Metrics {
     accounts: Arc<ArcSwap<BTreeMap<AccountId, Arc<str>>>>,
     bytes_sent: Counter,
     not_served: Family<FailureLabels, Counter>,
+    cut_off: Family<FailureLabels, Counter>,
     request_seconds: Family<ViaLabels, Histogram>,
     keys: Gauge,
     videos: Gauge,
@@ -67,6 +68,7 @@ impl Metrics {
             accounts: Arc::default(),
             bytes_sent: Counter::default(),
             not_served: Family::default(),
+            cut_off: Family::default(),
             request_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             keys: Gauge::default(),
             videos: Gauge::default(),
@@ -81,6 +83,11 @@ impl Metrics {
             "vidpass_gate_not_served",
             "Requests that were permitted and not served all the same, by what failed",
             metrics.not_served.clone(),
+        );
+        registry.register(
+            "vidpass_gate_transfers_cut_off",
+            "Transfers that were cut off while they ran, by what would be answered now",
+            metrics.cut_off.clone(),
         );
         registry.register_with_unit(
             "vidpass_gate_sent",
@@ -149,6 +156,11 @@ impl Metrics {
 
     pub(crate) fn count_failure(&self, failure: Failure) {
         self.not_served.get_or_create(&FailureLabels { code: failure.code() }).inc();
+    }
+
+    /// A transfer that was running and must not go on.
+    pub(crate) fn count_cut_off(&self, denial: &Denial) {
+        self.cut_off.get_or_create(&FailureLabels { code: denial.code() }).inc();
     }
 
     /// `via` is `gate`, or the kind of proxy that asked.

@@ -10,6 +10,7 @@ use http_body::Body;
 use vidpass_token::{Denial, PathError};
 
 use crate::body::GateBody;
+use crate::decide::Carried;
 use crate::deny::{self, Failure};
 use crate::headers;
 use crate::judge::{Judge, Judged, Permitted, ViewerRequest};
@@ -132,7 +133,10 @@ impl GateParts {
         match answered {
             Ok(response) => {
                 line.served(response.status());
-                response
+                match &line.carried {
+                    Carried::Verified(token) => response.map(|body| body.while_admitted(self.judge.admission(token))),
+                    Carried::Nothing | Carried::Uid(_) | Carried::Unverified { .. } => response,
+                }
             }
             Err(failure) => {
                 let response = deny::failed(failure, request.method());

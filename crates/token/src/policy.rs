@@ -107,6 +107,12 @@ impl Default for Limits {
 }
 
 impl Terms<'_> {
+    /// Whether viewers of the video are decided and recorded but not refused.
+    #[must_use]
+    pub fn video_is_dry_run(&self) -> bool {
+        self.video.is_some_and(|video| self.is_dry_run(video))
+    }
+
     pub(crate) fn is_dry_run(&self, video: &VideoPolicy) -> bool {
         video.dry_run.unwrap_or(self.account.dry_run)
     }

@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use secrecy::SecretString;
 use vidpass_api::PublicUrl;
 use vidpass_gate::{
-    AddressInLog, CacheConfig, CountrySource, CredentialPlace, ForwardedHeader, GateConfig, MEDIA, OriginLimits,
+    AddressInLog, CacheConfig, CountrySource, CredentialPlace, CutOff, ForwardedHeader, GateConfig, MEDIA, OriginLimits,
 };
 use vidpass_store::DatabaseUrl;
 use vidpass_token::{Limits, Network, OriginName};
@@ -88,6 +88,8 @@ pub(crate) struct TokenConfig {
     pub(crate) max_access_rules: usize,
     /// For how long the gate lets in by tokens without word from the database; `None` is for as long as it takes.
     pub(crate) lease: Option<Duration>,
+    /// Which running transfers are cut off.
+    pub(crate) cut_off: CutOff,
 }
 
 /// How viewers are recognised.
@@ -150,7 +152,7 @@ impl Config {
             max_token_lifetime: self.tokens.max_accepted_lifetime,
             allow_missing_origin: self.viewer.allow_missing_origin,
         };
-        GateConfig { limits, lease: self.tokens.lease, ..GateConfig::default() }
+        GateConfig { limits, lease: self.tokens.lease, cut_off: self.tokens.cut_off, ..GateConfig::default() }
     }
 
     /// `origin`, where the gate would find it.
@@ -306,6 +308,7 @@ mod tests {
             [tokens]
             default_lifetime = "2 fortnights"
             lease = "1s"
+            cut_off = "always"
             max_access_rules = 0
             [viewer]
             trusted_proxies = ["10.0.0.0/8", "10.0.0.0/99"]
@@ -322,6 +325,7 @@ mod tests {
             "database = \"(not shown)\"",
             "tokens.default_lifetime = \"2 fortnights\"",
             "tokens.lease = \"1s\"",
+            "tokens.cut_off = \"always\"",
             "tokens.max_access_rules = \"0\"",
             "viewer.trusted_proxies = \"10.0.0.0/99\"",
             "viewer.forwarded_header = \"x-real-ip\"",

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod caching;
+mod cut_off;
 mod denials;
 mod envoy_grpc;
 mod files;

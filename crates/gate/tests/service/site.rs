@@ -20,7 +20,7 @@ use vidpass_gate::{
 use vidpass_token::{Algorithm, Claims, SigningKey, UnixTime, VideoPolicy};
 
 /// The account that owns every video.
-const ACCOUNT: &str = "owner";
+pub(crate) const ACCOUNT: &str = "owner";
 
 /// When it is, unless a test says otherwise: Friday, 15 January 2027, 08:00 UTC.
 pub(crate) const NOW: i64 = 1_800_000_000;
@@ -55,11 +55,15 @@ pub(crate) struct Answer {
 impl Site {
     /// Videos `private`, `public`, `embedded` (public, on `example.com` alone) and `neighbour` (private).
     pub(crate) fn start() -> Self {
+        Self::with_gate(GateConfig::default())
+    }
+
+    pub(crate) fn with_gate(config: GateConfig) -> Self {
         crate::logs::install();
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(AtomicI64::new(NOW));
         let mut registry = Registry::default();
-        let gate = Arc::new(Gate::new(GateConfig::default(), &mut registry));
+        let gate = Arc::new(Gate::new(config, &mut registry));
         gate.replace(catalogue());
         let judge = judge(&gate, &clock, CredentialPlace::Path);
         let service = service(&judge, open(folder.path(), [], limits(), None, &mut registry));

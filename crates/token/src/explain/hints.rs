@@ -30,7 +30,7 @@ pub(super) fn of(
     if claims.is_some_and(|claims| restricts_nobody(claims.access_rules())) {
         hints.push("The access rules let everybody in: end the list with a rule that blocks `any`.".to_owned());
     }
-    let dry_run = terms.video.is_some_and(|video| terms.is_dry_run(video)) && standing == Standing::Good;
+    let dry_run = terms.video_is_dry_run() && standing == Standing::Good;
     if dry_run && claims.is_some() && failures().next().is_some() {
         hints.push("The video is in a dry run: a gate records the refusal and lets the viewer in.".to_owned());
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use vidpass_gate::{AddressInLog, ForwardedHeader};
+use vidpass_gate::{AddressInLog, CutOff, ForwardedHeader};
 
 use super::forward_auth::RawForwardAuth;
 use super::origins::{RawCache, RawOrigin, RawOriginLimits};
@@ -40,6 +40,7 @@ pub(super) struct RawTokens {
     max_accepted_lifetime: Option<String>,
     max_access_rules: Option<usize>,
     lease: Option<String>,
+    cut_off: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -118,6 +119,15 @@ impl RawTokens {
             let value = self.lease.as_deref().unwrap_or_default();
             p.add("tokens.lease", value, "must be 2s or more: the database is asked every second");
         }
+        let cut_off = match self.cut_off.as_deref().unwrap_or("revoked") {
+            "never" => Some(CutOff::Never),
+            "revoked" => Some(CutOff::Revoked),
+            "expired" => Some(CutOff::Expired),
+            other => {
+                p.add("tokens.cut_off", other, "use never, revoked or expired");
+                None
+            }
+        };
         let (default_lifetime, max_lifetime) = (default_lifetime?, max_lifetime?);
         if default_lifetime > max_lifetime {
             let value = self.default_lifetime.as_deref().unwrap_or("1h");
@@ -129,6 +139,7 @@ impl RawTokens {
             max_accepted_lifetime: max_accepted_lifetime?,
             max_access_rules,
             lease: lease?,
+            cut_off: cut_off?,
         })
     }
 }
