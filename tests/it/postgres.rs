@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::postgres_server::postgres_server;
@@ -44,10 +45,7 @@ async fn a_server_runs_on_postgresql() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gate_that_is_cut_off_admits_until_its_lease_is_over_and_comes_back() {
     const LEASE: Duration = Duration::from_secs(3);
-    let database = postgres_server().create_database();
-    let (address, folder) = database.split_once("?host=").unwrap();
-    let cable = Cable::to(&format!("{folder}/.s.PGSQL.5432")).await;
-    let database = address.replace("localhost", &format!("127.0.0.1:{}", cable.port));
+    let (cable, database) = database_over_a_cable().await;
     let installed = Installed::with("cut-off", &["--database", &database]);
     installed.set("[tokens]\nlease = \"3s\"");
     installed.json(&["account", "create", "--name", "A", "--id", "a1"]);
@@ -86,4 +84,36 @@ async fn a_gate_that_is_cut_off_admits_until_its_lease_is_over_and_comes_back() 
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_issuer_that_was_cut_off_issues_again_once_it_is_not() {
+    let (cable, database) = database_over_a_cable().await;
+    let installed = Installed::with("cut-off-issuer", &["--database", &database]);
+    installed.json(&["account", "create", "--name", "A", "--id", "a1"]);
+    let made = installed.json(&["api-token", "create", "--name", "T"]);
+    let (_server, url) = installed.serve();
+    let (http, url) = (client(), format!("{url}/client/v4/accounts/a1/stream/v1/token"));
+    let issue = async || http.post(&url).bearer_auth(made["token"].as_str().unwrap()).send().await.unwrap().status();
+    // As many at once as there are connections, so that each of them is cut.
+    for status in join_all((0..20).map(|_| issue())).await {
+        assert_eq!(status, 200);
+    }
+    cable.cut();
+    for status in join_all((0..20).map(|_| issue())).await {
+        assert_eq!(status, 503);
+    }
+    cable.mend();
+    let mended = Instant::now();
+    assert_eq!(issue().await, 200);
+    assert!(mended.elapsed() < Duration::from_secs(2), "{:?}", mended.elapsed());
+}
+
+/// A new database, and its URL through a cable.
+async fn database_over_a_cable() -> (Cable, String) {
+    let database = postgres_server().create_database();
+    let (address, folder) = database.split_once("?host=").unwrap();
+    let cable = Cable::to(&format!("{folder}/.s.PGSQL.5432")).await;
+    let url = address.replace("localhost", &format!("127.0.0.1:{}", cable.port));
+    (cable, url)
 }

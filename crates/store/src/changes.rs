@@ -32,7 +32,7 @@ pub const CHANGES_AT_ONCE: usize = 1000;
 /// to come back where a network that swallowed everything carries again.
 const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// How long a look at them may take: a little longer than PostgreSQL gives a statement.
+/// How long a look at changes may take where there are any: a little longer than PostgreSQL gives a statement.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// How long a snapshot may take: each of its statements as long as PostgreSQL gives one.
@@ -202,6 +202,10 @@ impl Store {
         let limit = i64::try_from(CHANGES_AT_ONCE).expect("1,000 is a small number");
         let (mut tx, found) = self.begin_look(Some(known.seq)).await?;
         let (known, counter) = (require_known(known, found)?, found.seq);
+        if counter == known {
+            // Most looks end here, with the one answer that must come soon.
+            return Ok(Vec::new());
+        }
         let last = counter.min(ChangeSeq(known.0.saturating_add(limit)));
         let rows: Vec<ChangeRow> =
             on_tx!(tx, db => sqlx::query_as(SQL).bind(known.0).bind(last.0).fetch_all(db).await)?;
@@ -355,7 +359,7 @@ impl Write<'_> {
         if seq % SHORTENED_EVERY == 0 {
             self.shorten_log(seq).await?;
         }
-        if let Tx::Postgres(tx) = &mut self.tx {
+        if let Tx::Postgres { tx, .. } = &mut self.tx {
             // Told when this commits, once for all changes of it.
             sqlx::query("SELECT pg_notify($1, '')").bind(wakeups::CHANNEL).execute(&mut **tx).await?;
         }

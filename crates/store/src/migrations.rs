@@ -24,7 +24,7 @@ pub(crate) async fn run(pool: &Pool) -> Result<(), StoreError> {
             tx.commit().await?;
         }
         Pool::Postgres { shared, .. } => {
-            POSTGRES.run(shared).await.map_err(|error| migration_error(error, &POSTGRES))?;
+            POSTGRES.run(&shared.current()).await.map_err(|error| migration_error(error, &POSTGRES))?;
         }
     }
     Ok(())

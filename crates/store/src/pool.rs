@@ -1,10 +1,11 @@
 //! Connections to either engine, and the one way to write.
 
+mod renewable;
+
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -13,6 +14,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite, Transaction};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::StoreError;
+pub(crate) use renewable::RenewablePool;
 
 /// How long a caller waits for a connection before it is told that the database is not available.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,9 +39,9 @@ pub(crate) enum Pool {
         follow: SqlitePool,
     },
     Postgres {
-        shared: PgPool,
+        shared: RenewablePool,
         /// One connection, for [`Pool::begin_follow`].
-        follow: FollowPool,
+        follow: RenewablePool,
         /// One connection, that hears of other processes' changes.
         listen: PgPool,
     },
@@ -50,7 +52,11 @@ macro_rules! on_pool {
     ($pool:expr, $db:ident => $body:expr) => {
         match $pool {
             $crate::pool::Pool::Sqlite { read: $db, .. } => $body,
-            $crate::pool::Pool::Postgres { shared: $db, .. } => $body,
+            $crate::pool::Pool::Postgres { shared, .. } => {
+                let pool = shared.current();
+                let $db = &pool;
+                shared.in_time(async { $body }).await
+            }
         }
     };
 }
@@ -63,9 +69,9 @@ macro_rules! on_tx {
                 let $db = &mut **tx;
                 $body
             }
-            $crate::pool::Tx::Postgres(tx) => {
+            $crate::pool::Tx::Postgres { tx, pool } => {
                 let $db = &mut **tx;
-                $body
+                pool.in_time(async { $body }).await
             }
         }
     };
@@ -76,7 +82,7 @@ pub(crate) use {on_pool, on_tx};
 /// A transaction of either engine. Dropped without a commit, it is rolled back.
 pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres { tx: Transaction<'static, Postgres>, pool: RenewablePool },
 }
 
 impl Pool {
@@ -115,8 +121,8 @@ impl Pool {
         // The pool tries again until its time is over and then forgets why: one connection of our own tells.
         let connection = timeout(ACQUIRE_TIMEOUT, options.connect()).await.map_err(|_| timed_out())??;
         connection.close().await?;
-        let shared = postgres_pool(POSTGRES_CONNECTIONS).connect_lazy_with(options.clone());
-        let follow = FollowPool::new(options.clone());
+        let shared = RenewablePool::new(options.clone(), POSTGRES_CONNECTIONS);
+        let follow = RenewablePool::new(options.clone(), 1);
         let listen = postgres_pool(1).connect_lazy_with(options);
         Ok(Self::Postgres { shared, follow, listen })
     }
@@ -126,9 +132,11 @@ impl Pool {
         match self {
             Pool::Sqlite { write, .. } => Ok(Tx::Sqlite(begin_sqlite_write(write).await?)),
             Pool::Postgres { shared, .. } => {
-                let mut tx = shared.begin().await?;
-                sqlx::query("SELECT seq FROM change_counter FOR UPDATE").execute(&mut *tx).await?;
-                Ok(Tx::Postgres(tx))
+                let tx = shared.current().begin().await?;
+                let mut tx = Tx::Postgres { tx, pool: shared.clone() };
+                const LOCK: &str = "SELECT seq FROM change_counter FOR UPDATE";
+                on_tx!(tx, db => sqlx::query(LOCK).execute(db).await.map(|_| ()))?;
+                Ok(tx)
             }
         }
     }
@@ -140,8 +148,8 @@ impl Pool {
         match self {
             Pool::Sqlite { follow, .. } => Ok(Tx::Sqlite(follow.begin().await?)),
             Pool::Postgres { follow, .. } => {
-                let begun = follow.current().begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-                Ok(Tx::Postgres(begun))
+                let tx = follow.current().begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+                Ok(Tx::Postgres { tx, pool: follow.clone() })
             }
         }
     }
@@ -164,36 +172,10 @@ impl Pool {
             }
             Pool::Postgres { shared, follow, listen } => {
                 listen.close().await;
-                shared.close().await;
+                shared.current().close().await;
                 follow.current().close().await;
             }
         }
-    }
-}
-
-/// A pool of one connection that can be exchanged. Of a network that swallows everything the pool itself would hear
-/// only when the system's own patience with it is over, after many minutes.
-pub(crate) struct FollowPool {
-    options: Box<PgConnectOptions>,
-    current: Mutex<PgPool>,
-}
-
-impl FollowPool {
-    fn new(options: PgConnectOptions) -> Self {
-        let current = Mutex::new(postgres_pool(1).connect_lazy_with(options.clone()));
-        Self { options: Box::new(options), current }
-    }
-
-    fn current(&self) -> PgPool {
-        self.lock().clone()
-    }
-
-    fn renew(&self) {
-        *self.lock() = postgres_pool(1).connect_lazy_with(PgConnectOptions::clone(&self.options));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, PgPool> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -201,7 +183,7 @@ impl Tx {
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Tx::Sqlite(tx) => tx.commit().await?,
-            Tx::Postgres(tx) => tx.commit().await?,
+            Tx::Postgres { tx, pool } => pool.in_time(tx.commit()).await?,
         }
         Ok(())
     }
