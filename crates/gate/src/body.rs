@@ -24,6 +24,8 @@ pub struct GateBody {
     kind: Kind,
     /// What a file was permitted by, where it may be withdrawn before its end.
     admission: Option<Admission>,
+    /// Whether a piece was handed out. The first one goes with the decision itself.
+    begun: bool,
 }
 
 enum Kind {
@@ -106,7 +108,7 @@ impl GateBody {
     }
 
     fn of(kind: Kind) -> Self {
-        Self { kind, admission: None }
+        Self { kind, admission: None, begun: false }
     }
 
     /// This body, which ends in an error once `admission` does.
@@ -115,10 +117,27 @@ impl GateBody {
         self
     }
 
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        match &mut self.kind {
+            Kind::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Kind::Bytes(bytes) => Poll::Ready(Some(Ok(mem::take(bytes)))),
+            Kind::File(file) => file.poll_chunk(context),
+            Kind::Remote(remote) => match ready!(remote.poll_piece(context)) {
+                Some(Ok(Piece::Bytes(bytes))) => Poll::Ready(Some(Ok(bytes))),
+                Some(Ok(Piece::Rest(file, range))) => {
+                    self.kind = Kind::File(remote.rest(file, range));
+                    self.poll_piece(context)
+                }
+                Some(Err(error)) => Poll::Ready(Some(Err(error))),
+                None => Poll::Ready(None),
+            },
+        }
+    }
+
     /// The error, where the transfer must not go on; nothing comes after it.
     fn cut_off(&mut self) -> Option<BodyError> {
-        let has_more = !self.is_end_stream();
-        let denial = self.admission.as_ref().filter(|_| has_more)?.ended()?;
+        let running = self.begun && !self.is_end_stream();
+        let denial = self.admission.as_ref().filter(|_| running)?.ended()?;
         *self = Self::empty();
         Some(BodyError::CutOff { denial })
     }
@@ -135,20 +154,9 @@ impl Body for GateBody {
         if let Some(error) = self.cut_off() {
             return Poll::Ready(Some(Err(error)));
         }
-        match &mut self.kind {
-            Kind::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Kind::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(mem::take(bytes))))),
-            Kind::File(file) => file.poll_chunk(context).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
-            Kind::Remote(remote) => match ready!(remote.poll_piece(context)) {
-                Some(Ok(Piece::Bytes(bytes))) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                Some(Ok(Piece::Rest(file, range))) => {
-                    self.kind = Kind::File(remote.rest(file, range));
-                    self.poll_frame(context)
-                }
-                Some(Err(error)) => Poll::Ready(Some(Err(error))),
-                None => Poll::Ready(None),
-            },
-        }
+        let piece = ready!(self.poll_piece(context));
+        self.begun = true;
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
