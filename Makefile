@@ -1,6 +1,6 @@
 # The whole vocabulary. Each target works on a fresh Debian machine with Rust, Node.js, Go and Python, as root.
 
-.PHONY: run test check layers
+.PHONY: run test cluster-test check layers
 
 # Tries everything: a server with an account, an API token and a sample video.
 run: native-tools
@@ -10,6 +10,11 @@ run: native-tools
 test:
 	tests/setup
 	scripts/test.sh
+
+# The same for a cluster of many processes, large and in a release build, with figures.
+cluster-test:
+	tests/setup
+	scripts/cluster-test.sh
 
 # Format, lints, documentation, layers, generated files. Nothing is run.
 check: native-tools layers

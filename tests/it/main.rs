@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backup;
 mod cli;
 mod clients;
+mod cluster;
 mod connections;
 #[path = "../../crates/gate/tests/service/hostile_paths/corpus.rs"]
 mod corpus;

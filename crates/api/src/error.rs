@@ -197,7 +197,7 @@ mod tests {
             path: "vidpass.db".into(),
             source: std::io::Error::other("no space left"),
         });
-        let expected = "the store failed: the database file `vidpass.db` cannot be made: no space left";
+        let expected = "the store failed: the file `vidpass.db` cannot be made or read: no space left";
         assert_eq!(vidpass_token::Chain(&error).to_string(), expected);
     }
 }

@@ -80,8 +80,8 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
-    /// The SQLite file cannot be made.
-    #[error("the database file `{}` cannot be made", path.display())]
+    /// The SQLite file cannot be made, or a backup cannot be made or read.
+    #[error("the file `{}` cannot be made or read", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -136,6 +136,12 @@ pub enum StoreError {
     NotApplied {
         /// The last change to be applied.
         seq: ChangeSeq,
+    },
+    /// A backup is restored where nothing is yet.
+    #[error("`{database}` holds a vidpass store already; restore into an empty one")]
+    NotEmpty {
+        /// Where the database is, without a password.
+        database: String,
     },
     /// The database is there, but it holds no vidpass store.
     #[error("`{database}` holds no vidpass store; `vidpass init` makes one")]
@@ -321,7 +327,7 @@ mod tests {
     fn a_chain_tells_every_cause_once() {
         let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
         let file = StoreError::File { path: "vidpass.db".into(), source: denied() };
-        assert_eq!(Chain(&file).to_string(), "the database file `vidpass.db` cannot be made: permission denied");
+        assert_eq!(Chain(&file).to_string(), "the file `vidpass.db` cannot be made or read: permission denied");
         // The driver prints the cause of its own error.
         let away = StoreError::from(sqlx::Error::Io(denied()));
         let driver = sqlx::Error::Io(denied()).to_string();

@@ -7,6 +7,7 @@
 //! leaves out).
 
 mod accounts;
+mod backup;
 mod changes;
 mod credentials;
 mod error;
@@ -21,6 +22,7 @@ mod url;
 mod videos;
 
 pub use accounts::{Account, NewAccount};
+pub use backup::Copied;
 pub use changes::{CHANGES_AT_ONCE, Change, ChangeSeq, Cursor, Follower, Snapshot, Subject};
 pub use credentials::{
     ApiSecret, ApiSecretError, Caller, Credential, CredentialId, CredentialIdError, CredentialKind, NewCredential,

@@ -8,7 +8,7 @@ use crate::credentials::UsesUnderWay;
 use crate::error::StoreError;
 use crate::migrations;
 use crate::pool::{Pool, on_pool, on_tx, timed_out};
-use crate::seal::{MasterKey, Place, SealError, Sealer};
+use crate::seal::{MasterKey, Place, Sealer};
 use crate::url::{DatabaseUrl, Engine};
 
 /// How long [`Store::ping`] waits for an answer.
@@ -98,17 +98,9 @@ impl Store {
 
     async fn start(pool: Pool, url: &DatabaseUrl, master_key: &MasterKey) -> Result<Self, StoreError> {
         let sealer = Sealer::new(master_key);
-        let database = || url.to_string();
-        match read_key_check(&pool, &sealer).await? {
-            None => Err(StoreError::NotInitialised { database: database() }),
-            Some(Err(source)) => Err(StoreError::WrongMasterKey { database: database(), source }),
-            Some(Ok(())) => Ok(Self(Arc::new(Inner {
-                pool,
-                sealer,
-                followers: Followers::new(),
-                uses_under_way: UsesUnderWay::default(),
-            }))),
-        }
+        check_master_key(&pool, &sealer, &url.to_string()).await?;
+        let (followers, uses_under_way) = (Followers::new(), UsesUnderWay::default());
+        Ok(Self(Arc::new(Inner { pool, sealer, followers, uses_under_way })))
     }
 
     /// Asks the database for a sign of life.
@@ -160,9 +152,14 @@ async fn write_key_check(pool: &Pool, sealer: &Sealer) -> Result<(), StoreError>
     tx.commit().await
 }
 
-async fn read_key_check(pool: &Pool, sealer: &Sealer) -> Result<Option<Result<(), SealError>>, StoreError> {
+/// Refuses a database that was made with another master key, or was never finished.
+pub(crate) async fn check_master_key(pool: &Pool, sealer: &Sealer, name: &str) -> Result<(), StoreError> {
     const SQL: &str = "SELECT value FROM store_meta WHERE name = $1";
     let sealed: Option<Vec<u8>> =
         on_pool!(pool, db => sqlx::query_scalar(SQL).bind(KEY_CHECK.row[0]).fetch_optional(db).await)?;
-    Ok(sealed.map(|sealed| sealer.open(KEY_CHECK, &sealed).map(|_| ())))
+    let sealed = sealed.ok_or_else(|| StoreError::NotInitialised { database: name.to_owned() })?;
+    match sealer.open(KEY_CHECK, &sealed) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(StoreError::WrongMasterKey { database: name.to_owned(), source }),
+    }
 }

@@ -65,6 +65,10 @@ pub(crate) enum Command {
     Token(commands::token::Token),
     /// Explain a refusal: find the decision of this id in the log
     Why(commands::why::Why),
+    /// Back the database up into one file
+    Backup(commands::backup::Backup),
+    /// Make a database of a backup
+    Restore(commands::backup::Restore),
     /// Print the API's OpenAPI document
     Openapi,
     /// Print a completion script for a shell

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod api_key;
 pub(crate) mod api_token;
+pub(crate) mod backup;
 mod cli_reference;
 pub(crate) mod completion;
 pub(crate) mod demo;
@@ -50,6 +51,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Video(video) => block_on(video.run())?,
         Command::Token(token) => return block_on(token.run()),
         Command::Why(why) => return why.run(),
+        Command::Backup(backup) => block_on(backup.run())?,
+        Command::Restore(restore) => block_on(restore.run())?,
         Command::Openapi => line(&vidpass_api::openapi_json()),
         Command::Completion(completion) => completion.run(),
         Command::CliReference => line(cli_reference::markdown().trim_end()),

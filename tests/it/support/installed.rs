@@ -26,6 +26,10 @@ impl Installed {
         Self { name: name.to_owned(), folder }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

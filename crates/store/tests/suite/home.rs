@@ -90,6 +90,18 @@ impl Home {
         }
     }
 
+    /// The names of all tables that are ours, sorted.
+    pub(crate) async fn tables(&self) -> Vec<String> {
+        const SQLITE: &str = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
+        const POSTGRES: &str = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename";
+        let mut names: Vec<String> = match self.connect().await {
+            Connection::Sqlite(mut db) => sqlx::query_scalar(SQLITE).fetch_all(&mut db).await.unwrap(),
+            Connection::Postgres(mut db) => sqlx::query_scalar(POSTGRES).fetch_all(&mut db).await.unwrap(),
+        };
+        names.retain(|name| name != "_sqlx_migrations");
+        names
+    }
+
     /// Overwrites the one sealed key of the store.
     pub(crate) async fn put_sealed_key(&self, sealed: &[u8]) {
         const SQL: &str = "UPDATE signing_key SET sealed_private_key = $1";

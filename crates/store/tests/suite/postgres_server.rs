@@ -87,7 +87,7 @@ impl PostgresServer {
 }
 
 /// The newest version below `/usr/lib/postgresql`, where Debian has it, or else what is in `PATH`.
-fn programs() -> Option<PathBuf> {
+pub(crate) fn programs() -> Option<PathBuf> {
     let version = |folder: &Path| folder.file_name()?.to_str()?.parse::<u32>().ok();
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path());
     let newest = installed.filter(|folder| folder.join("bin/initdb").exists()).max_by_key(|folder| version(folder));
@@ -99,7 +99,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// The server refuses to run as root; Debian's package has a user for it.
-fn as_server_user() -> Command {
+pub(crate) fn as_server_user() -> Command {
     let root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
     let mut command = Command::new(if root { "runuser" } else { "env" });
     if root {

@@ -1,6 +1,6 @@
 //! What a thief of the database, of a backup or of the disk finds: no secret.
 
-use vidpass_store::{MasterKey, SealError, Store, StoreError};
+use vidpass_store::{ApiSecret, MasterKey, SealError, Store, StoreError};
 
 use crate::home::{Home, KEY, NOW, Place, on_both_engines};
 
@@ -9,22 +9,29 @@ async fn a_backup_holds_no_private_key_and_no_secret_of_a_caller(home: Home) {
     store.add_managed_key(&ours, &KEY, NOW).await.unwrap();
     let token = store.create_api_token(&ours, "ci", NOW).await.unwrap();
     let key = store.create_api_key(&ours, "dev@example.com", None, NOW).await.unwrap();
-    let backup = home.backup();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("b");
+    store.backup(&file, |_| {}).await.unwrap();
+    for backup in [home.backup(), std::fs::read(&file).unwrap()] {
+        assert_holds_no_secret(&home, &backup, [&token.secret, &key.secret]);
+    }
+    store.close().await;
+}
 
+fn assert_holds_no_secret(home: &Home, backup: &[u8], [token, key]: [&ApiSecret; 2]) {
     // What the search finds where it is there: the public half lies open beside the sealed one.
-    assert!(found(&backup, &KEY.public().spki_der()[64..128]));
-    assert!(found(&backup, b"dev@example.com"));
+    assert!(found(backup, &KEY.public().spki_der()[64..128]));
+    assert!(found(backup, b"dev@example.com"));
 
     let private = KEY.to_pkcs8();
     let public = KEY.public().spki_der();
     // The modulus is in both halves; every 16 bytes that are in the private half alone are to be missing.
     for secret in private.chunks_exact(16).filter(|part| !found(public, part)).skip(4) {
-        assert!(!found(&backup, secret), "a part of the private key lies open");
+        assert!(!found(backup, secret), "a part of the private key lies open");
     }
-    for secret in [&token.secret.expose()[21..], key.secret.expose(), home.master_key.to_base64().as_str()] {
-        assert!(!found(&backup, secret.as_bytes()), "a secret lies open");
+    for secret in [&token.expose()[21..], key.expose(), home.master_key.to_base64().as_str()] {
+        assert!(!found(backup, secret.as_bytes()), "a secret lies open");
     }
-    store.close().await;
 }
 
 async fn what_was_deleted_is_in_no_later_backup(home: Home) {
