@@ -10,6 +10,7 @@ mod connections;
 #[path = "../../crates/gate/tests/service/hostile_paths/corpus.rs"]
 mod corpus;
 mod crash;
+mod doctor;
 mod explaining;
 mod layers;
 mod metrics;

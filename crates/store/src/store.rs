@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use vidpass_token::UnixTime;
+
 use crate::changes::Followers;
 use crate::credentials::UsesUnderWay;
 use crate::error::StoreError;
@@ -110,6 +112,18 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         let ask = async { on_pool!(self.pool(), db => sqlx::query("SELECT 1").execute(db).await.map(|_| ())) };
         Ok(tokio::time::timeout(PING_TIMEOUT, ask).await.map_err(|_| timed_out())??)
+    }
+
+    /// What time it is where the database runs; `None` where that is this machine.
+    pub async fn database_time(&self) -> Result<Option<UnixTime>, StoreError> {
+        const SQL: &str = "SELECT CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT)";
+        match self.pool() {
+            Pool::Sqlite { .. } => Ok(None),
+            Pool::Postgres { shared, .. } => {
+                let time: i64 = shared.in_time(sqlx::query_scalar(SQL).fetch_one(&shared.current())).await?;
+                Ok(Some(UnixTime(time)))
+            }
+        }
     }
 
     /// Waits for what is under way and closes all connections. Every later call, on any clone, finds the store

@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Token(commands::token::Token),
     /// Explain a refusal: find the decision of this id in the log
     Why(commands::why::Why),
+    /// Look for what is wrong with a server, and say what to do about it
+    Doctor(commands::doctor::Doctor),
     /// Back the database up into one file
     Backup(commands::backup::Backup),
     /// Make a database of a backup

@@ -7,6 +7,7 @@ pub(crate) mod backup;
 mod cli_reference;
 pub(crate) mod completion;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod key;
 mod key_file;
@@ -51,6 +52,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Video(video) => block_on(video.run())?,
         Command::Token(token) => return block_on(token.run()),
         Command::Why(why) => return why.run(),
+        Command::Doctor(doctor) => return block_on(doctor.run()),
         Command::Backup(backup) => block_on(backup.run())?,
         Command::Restore(restore) => block_on(restore.run())?,
         Command::Openapi => line(&vidpass_api::openapi_json()),

@@ -27,6 +27,12 @@ impl Network {
         self.0.contains(&address)
     }
 
+    /// Whether every address of its family lies in it.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.0.prefix_len() == 0
+    }
+
     /// Whether it has IPv4 addresses; an IPv4-mapped network is one of IPv4.
     pub(crate) fn is_ipv4(&self) -> bool {
         self.0.addr().is_ipv4()

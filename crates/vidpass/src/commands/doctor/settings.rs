@@ -1,0 +1,126 @@
+//! What the configuration alone tells: whom the server believes, what it lets in, and whether its files are there.
+
+use std::path::Path;
+
+use rustix::process::{Resource, getrlimit};
+use vidpass_token::Network;
+
+use super::finding::Finding;
+use crate::config::{Config, KindSettings};
+
+pub(super) fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![Finding::good("configuration", "it can be read, and every setting has a value that does")];
+    findings.extend(proxies(config));
+    findings.extend(reached(config));
+    findings.push(lease(config));
+    findings.push(countries(config));
+    findings.extend(folders(config));
+    findings.push(descriptors(config));
+    findings
+}
+
+fn proxies(config: &Config) -> Vec<Finding> {
+    const SUBJECT: &str = "proxies";
+    let asked = config.forward_auth.iter().flat_map(|listener| &listener.proxies);
+    let everybody: Vec<_> =
+        config.viewer.trusted_proxies.iter().chain(asked).filter(|network| network.is_everybody()).collect();
+    if !everybody.is_empty() {
+        let names: Vec<_> = everybody.iter().map(ToString::to_string).collect();
+        let text = format!("everybody is believed who says which address a viewer has ({})", names.join(", "));
+        let mut finding = Finding::warning(SUBJECT, text, "name the addresses of your own proxies in trusted_proxies");
+        finding.level = super::Level::Broken;
+        return vec![finding];
+    }
+    let loopback = config.viewer.trusted_proxies.iter().any(|network: &Network| {
+        ["127.0.0.1", "::1"].iter().any(|address| network.contains(address.parse().expect("an address")))
+    });
+    let behind_tls = config.public_url.as_ref().is_some_and(|url| url.to_string().starts_with("https://"));
+    if behind_tls && config.viewer.trusted_proxies.is_empty() {
+        let text = "public_url is https, so a proxy stands in front, and viewer.trusted_proxies names none";
+        return vec![Finding::warning(
+            SUBJECT,
+            text,
+            "name it there: otherwise access rules and the log see the proxy's address for every viewer",
+        )];
+    }
+    let told = match (config.viewer.trusted_proxies.len(), loopback) {
+        (0, _) => "nobody is believed who says which address a viewer has".to_owned(),
+        (count, true) => format!("{count} trusted, this machine among them"),
+        (count, false) => format!("{count} trusted"),
+    };
+    vec![Finding::good(SUBJECT, told)]
+}
+
+fn reached(config: &Config) -> Option<Finding> {
+    let url = config.public_url.as_ref()?.to_string();
+    let clear = url.starts_with("http://") && !config.listen.ip().is_loopback();
+    clear.then(|| {
+        Finding::warning(
+            "public_url",
+            format!("{url}: tokens travel in the clear, and whoever reads one can use it"),
+            "put a server in front that speaks TLS, and make this https",
+        )
+    })
+}
+
+fn lease(config: &Config) -> Finding {
+    match config.tokens.lease {
+        Some(lease) => Finding::good("lease", format!("{} s without word from the database", lease.as_secs())),
+        None => Finding::warning(
+            "lease",
+            "tokens.lease is unlimited: a gate that is cut off from its database lets in what was taken back elsewhere",
+            "set how long that may go on, such as 30s",
+        ),
+    }
+}
+
+fn countries(config: &Config) -> Finding {
+    const SUBJECT: &str = "country database";
+    match config.country_source() {
+        Ok(_) => Finding::good(
+            SUBJECT,
+            config.viewer.country_database.as_ref().map_or_else(
+                || "the one inside the program".to_owned(),
+                |file| format!("{} is intact", file.display()),
+            ),
+        ),
+        Err(problem) => Finding::broken(SUBJECT, problem.as_ref(), "put a whole MaxMind-format file there"),
+    }
+}
+
+fn folders(config: &Config) -> Vec<Finding> {
+    let media = std::iter::once(("media".to_owned(), config.media.as_path()));
+    let origins = config.origins.iter().filter_map(|(name, origin)| match &origin.kind {
+        KindSettings::Folder(folder) => Some((format!("origins.{name}.folder"), folder.as_path())),
+        KindSettings::Http(_) | KindSettings::S3(_) => None,
+    });
+    media.chain(origins).map(|(setting, folder)| is_readable(&setting, folder)).collect()
+}
+
+fn is_readable(setting: &str, folder: &Path) -> Finding {
+    match std::fs::read_dir(folder) {
+        Ok(_) => Finding::good("folder", format!("{setting} = {}", folder.display())),
+        Err(problem) => {
+            let mut finding = Finding::broken("folder", &problem, "make it, or let the server's user read it");
+            finding.text = format!("{setting} = {}: {}", folder.display(), finding.text);
+            finding
+        }
+    }
+}
+
+/// The server raises its own limit to what it may have; each connection needs two.
+fn descriptors(config: &Config) -> Finding {
+    const SUBJECT: &str = "file descriptors";
+    let wanted = config.limits.max_connections.saturating_mul(2).saturating_add(100);
+    match getrlimit(Resource::Nofile).maximum.and_then(|limit| usize::try_from(limit).ok()) {
+        Some(limit) if limit < wanted => Finding::warning(
+            SUBJECT,
+            format!(
+                "{limit} are allowed, and limits.max_connections = {} takes {wanted}",
+                config.limits.max_connections
+            ),
+            "raise the limit (LimitNOFILE= of systemd, `ulimit -Hn`), or lower max_connections",
+        ),
+        Some(_) | None => Finding::good(SUBJECT, format!("enough for {} connections", config.limits.max_connections)),
+    }
+}
