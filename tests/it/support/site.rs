@@ -35,10 +35,7 @@ impl Demo {
     }
 
     pub(crate) fn start_with(name: &str, arguments: &[&str]) -> Self {
-        Self::start_in(name, TempDir::new().unwrap(), arguments)
-    }
-
-    fn start_in(name: &str, folder: TempDir, arguments: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
         let mut command = vidpass();
         command.args(["demo", "--listen", "127.0.0.1:0", "--log-format", "json", "--data"]).arg(folder.path());
         let mut process = Process::start(name, command.args(arguments));
@@ -57,13 +54,6 @@ impl Demo {
             folder,
             http: client(),
         }
-    }
-
-    /// Kills the demo without warning and starts it again in the same folder.
-    pub(crate) fn kill_and_restart(mut self, name: &str) -> Self {
-        self.process.signal("KILL");
-        self.process.ended();
-        Self::start_in(name, self.folder, &[])
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
