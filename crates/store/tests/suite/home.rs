@@ -111,7 +111,31 @@ impl Home {
         }
     }
 
-    async fn connect(&self) -> Connection {
+    /// Runs one statement behind the store's back, with these values.
+    pub(crate) async fn write(&self, sql: String, values: &[Vec<u8>]) {
+        let sql = sqlx::AssertSqlSafe(sql);
+        match self.connect().await {
+            Connection::Sqlite(mut db) => {
+                let query = values.iter().fold(sqlx::query(sql), |query, value| query.bind(value));
+                query.execute(&mut db).await.unwrap();
+                db.close().await.unwrap();
+            }
+            Connection::Postgres(mut db) => {
+                let query = values.iter().fold(sqlx::query(sql), |query, value| query.bind(value));
+                query.execute(&mut db).await.unwrap();
+            }
+        }
+    }
+
+    /// The URL, as another process is told it.
+    pub(crate) fn url_text(&self) -> String {
+        match &self.place {
+            Place::Sqlite { .. } => format!("sqlite:{}", self.sqlite_file().display()),
+            Place::Postgres { url } => url.clone(),
+        }
+    }
+
+    pub(crate) async fn connect(&self) -> Connection {
         match &self.place {
             Place::Sqlite { .. } => {
                 let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.sqlite_file());
@@ -146,7 +170,7 @@ impl Home {
     }
 }
 
-enum Connection {
+pub(crate) enum Connection {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }

@@ -16,4 +16,5 @@ mod opening;
 mod postgres_server;
 mod revocations;
 mod secrets;
+mod upgrade;
 mod videos;
