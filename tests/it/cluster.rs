@@ -219,6 +219,52 @@ async fn kill_the_database(name: &str, size: Size, rounds: usize) {
     println!("cluster: at most {most} connections of {processes} processes");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "make cluster-test"]
+async fn large_a_million_revocations_and_a_thousand_keys_in_a_gate() {
+    let mut cluster = Cluster::start("million", Size { issuers: 1, gates: 1 }, "");
+    let keys = "
+        INSERT INTO signing_key (id, account_id, public_key, managed, created)
+        SELECT 'many-' || i, 'a1', k.public_key, 0, 1 FROM generate_series(2, 1000) i, signing_key k WHERE k.id = $ID";
+    cluster.done(0, "POST", "stream/keys", Some(json!({ "alg": "RS256" }))).await;
+    let listed = cluster.installed.json(&["key", "list"]);
+    cluster.database.query(&keys.replace("$ID", &format!("'{}'", listed[0]["id"].as_str().unwrap())));
+    let (took, empty) = cluster.start_gate(1);
+    println!("cluster: a gate with 1,000 keys is ready after {took:?}, with {} MiB", empty / 1024);
+    assert!(took <= Duration::from_millis(500), "{took:?}");
+
+    cluster.database.query(
+        "INSERT INTO revocation (id, account_id, kind, subject, mark, reason, created, until)
+         SELECT 'r' || i, 'a1', 'jti', 'j' || i, md5(i::text), 'a test', 1, 4000000000 FROM generate_series(1, 1000000) i",
+    );
+    let (took, full) = cluster.start_gate(2);
+    let each = (full - empty) * 1024 / 1_000_000;
+    println!(
+        "cluster: a gate with 1,000,000 revocations is ready after {took:?}, with {} MiB, {each} bytes each",
+        full / 1024
+    );
+    assert!(each <= 250, "{each} bytes");
+
+    // One more change copies little: it is there as soon as with none.
+    let key = cluster.key(0).await;
+    cluster.video("film").await;
+    let of_viewer = vidpass_token::Claims { viewer: Some("alice".parse().unwrap()), ..claims("film") };
+    let token = key.sign(&of_viewer).unwrap();
+    sleep(Duration::from_millis(1500)).await;
+    let last = cluster.gates.pop().unwrap();
+    let viewers = Viewers::start(&cluster.http, format!("{}/{}/a.ts", last.url, token.as_str()).into(), PAUSE);
+    sleep(Duration::from_millis(500)).await;
+    let revocation = json!({ "viewer": "alice", "reason": "a test" });
+    cluster.done(0, "POST", "stream/revocations", Some(revocation)).await;
+    let answered = Instant::now();
+    sleep(Duration::from_secs(2)).await;
+    let seen = viewers.seen();
+    assert!(seen.accepted > 10 && seen.refused > 10 && seen.failed == 0, "{seen:?}");
+    let delay = seen.last_accepted.unwrap().saturating_duration_since(answered);
+    println!("cluster: beside 1,000,000 others a revocation is heeded after {delay:?}");
+    assert!(delay <= Duration::from_millis(500));
+}
+
 async fn issue(cluster: &Cluster) -> StatusCode {
     cluster.api(0, "POST", "stream/film/token", None).await.0
 }

@@ -1,6 +1,7 @@
 //! Issuers and gates as processes of their own, on one database.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -63,6 +64,16 @@ impl Cluster {
         let issuers = (0..size.issuers).map(|number| node("issuer", number, &database.url())).collect();
         let gates = (0..size.gates).map(|number| node("gate", number, gates_url)).collect();
         Self { database, issuers, gates, http: client(), installed, api_token }
+    }
+
+    /// Starts another gate, and gives how long it took and the memory that it then holds, in KiB.
+    pub(crate) fn start_gate(&mut self, number: usize) -> (Duration, u64) {
+        let started = Instant::now();
+        let gate = Node::start(&self.installed, "gate", number, &self.database.url());
+        let took = started.elapsed();
+        let resident = gate.process.resident();
+        self.gates.push(gate);
+        (took, resident)
     }
 
     /// A request to the API of the issuer of this number, counted round.
