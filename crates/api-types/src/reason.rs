@@ -61,6 +61,8 @@ reasons! {
     CountryInvalid = "country_invalid", 10005;
     /// A note: the credential is good.
     CredentialActive = "credential_active", 10000;
+    /// The credentials were good, and are no longer.
+    CredentialsExpired = "credentials_expired", 10000;
     /// The credentials are not in a form that the server knows.
     CredentialsMalformed = "credentials_malformed", 10000;
     /// There are no credentials.
@@ -157,6 +159,8 @@ reasons! {
     RulesRestrictNobody = "rules_restrict_nobody", 10100;
     /// There are more access rules than a token may have.
     RulesTooMany = "rules_too_many", 10005;
+    /// The API token may not do this.
+    ScopeMissing = "scope_missing", 10000;
     /// The database is away.
     StoreUnavailable = "store_unavailable", 10001;
     /// What is to be taken back is not an id.

@@ -11,6 +11,10 @@ pub struct VerifiedCredential {
     /// Always `active`: any other credential is refused.
     #[schema(example = "active")]
     pub status: String,
+    /// When it ends (RFC 3339); it is not there where it has no end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime)]
+    pub expires_on: Option<String>,
 }
 
 /// That the server runs.

@@ -4,8 +4,8 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
-use vidpass_store::{CredentialId, Presented};
-use vidpass_token::AccountId;
+use vidpass_store::{CredentialId, Presented, Scope, Scopes};
+use vidpass_token::{AccountId, UnixTime};
 
 use crate::error::ApiError;
 use crate::path;
@@ -17,6 +17,19 @@ pub(crate) struct Caller {
     pub(crate) account: AccountId,
     /// What they presented.
     pub(crate) credential: CredentialId,
+    /// From when on that is refused.
+    pub(crate) expires: Option<UnixTime>,
+}
+
+/// What an operation asks of its caller. Each route says it; see `routes.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Nothing: it is for everybody.
+    Nobody,
+    /// Good credentials, whatever their scopes.
+    Credentials,
+    /// Good credentials that have the scope.
+    Scope(Scope),
 }
 
 const AUTH_EMAIL: HeaderName = HeaderName::from_static("x-auth-email");
@@ -27,7 +40,7 @@ impl FromRequestParts<Api> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let presented = presented(&parts.headers)?;
-        let caller = api.store.authenticate(&presented, api.now()).await?.ok_or(ApiError::CredentialsWrong)?;
+        let caller = api.store.authenticate(&presented, api.now()).await?.map_err(ApiError::from_refused)?;
         if has_account(parts) {
             // Another account's id, one that nobody has and one that is no id: all get the same answer.
             let account = path::parameter(parts, "account_id").await?;
@@ -35,7 +48,18 @@ impl FromRequestParts<Api> for Caller {
                 return Err(ApiError::AccountForeign);
             }
         }
-        Ok(Self { account: caller.account, credential: caller.credential_id })
+        require_scope(parts, &caller.scopes)?;
+        Ok(Self { account: caller.account, credential: caller.credential_id, expires: caller.expires })
+    }
+}
+
+/// Refuses a caller who may not do what the route is for. An operation that takes a caller and needs none is refused to all.
+fn require_scope(parts: &Parts, scopes: &Scopes) -> Result<(), ApiError> {
+    match parts.extensions.get() {
+        Some(Needs::Credentials) => Ok(()),
+        Some(Needs::Scope(needed)) if scopes.allow(*needed) => Ok(()),
+        Some(Needs::Scope(needed)) => Err(ApiError::ScopeMissing { needed: *needed }),
+        Some(Needs::Nobody) | None => Err(ApiError::ScopeUndeclared),
     }
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use vidpass_api_types::{Item, Reason};
-use vidpass_store::{MAX_SIGNING_KEYS, StoreError};
+use vidpass_store::{MAX_SIGNING_KEYS, Refused, Scope, StoreError};
 use vidpass_token::json::JsonError;
-use vidpass_token::{KeyError, SignError};
+use vidpass_token::{KeyError, SignError, UnixTime};
 
 use crate::problem::{Problem, ProblemKind};
+use crate::time::rfc3339;
 
 /// Tells the official SDKs whether to send a request again.
 pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -35,6 +36,8 @@ pub(crate) enum ApiError {
         "the credentials cannot be read; use `Authorization: Bearer <API token>`, or `X-Auth-Email` and `X-Auth-Key`"
     )]
     CredentialsMalformed,
+    #[error("these credentials expired at {}", rfc3339(*expires))]
+    CredentialsExpired { expires: UnixTime },
     #[error("credentials are missing; use `Authorization: Bearer <API token>`, or `X-Auth-Email` and `X-Auth-Key`")]
     CredentialsMissing,
     #[error("nobody has these credentials")]
@@ -57,6 +60,10 @@ pub(crate) enum ApiError {
     Panicked,
     #[error("there is nothing at this path")]
     RouteUnknown,
+    #[error("the API token lacks the scope `{needed}`")]
+    ScopeMissing { needed: Scope },
+    #[error("the operation does not say what it needs of its caller")]
+    ScopeUndeclared,
     #[error("a token could not be signed")]
     Sign(#[source] SignError),
     #[error("the store failed")]
@@ -72,6 +79,13 @@ impl ApiError {
         Self::Invalid(vec![problem])
     }
 
+    pub(crate) fn from_refused(refused: Refused) -> Self {
+        match refused {
+            Refused::Expired(expires) => Self::CredentialsExpired { expires },
+            Refused::Unknown => Self::CredentialsWrong,
+        }
+    }
+
     /// What to tell the caller. Whatever is not the caller's doing is told only to the log.
     pub(crate) fn to_items(&self) -> Vec<Item> {
         match self {
@@ -81,6 +95,7 @@ impl ApiError {
             Self::BodyNotJson(_) => self.item(Reason::BodyNotJson),
             Self::BodyTooLarge { .. } => self.item(Reason::BodyTooLarge),
             Self::ContentTypeUnsupported => self.item(Reason::ContentTypeUnsupported),
+            Self::CredentialsExpired { .. } => self.item(Reason::CredentialsExpired),
             Self::CredentialsMalformed => self.item(Reason::CredentialsMalformed),
             Self::CredentialsMissing => self.item(Reason::CredentialsMissing),
             Self::CredentialsWrong => self.item(Reason::CredentialsWrong),
@@ -89,6 +104,7 @@ impl ApiError {
             Self::MethodNotAllowed => self.item(Reason::MethodNotAllowed),
             Self::NotReady { .. } => self.item(Reason::NotReady),
             Self::RouteUnknown => self.item(Reason::RouteUnknown),
+            Self::ScopeMissing { .. } => self.item(Reason::ScopeMissing),
             Self::VideoUnknown => self.item(Reason::VideoUnknown),
             Self::Store(StoreError::NotApplied { .. }) => item(
                 Reason::ChangeNotApplied,
@@ -101,6 +117,7 @@ impl ApiError {
             Self::KeyGeneration(_)
             | Self::ManagedKeyContended
             | Self::Panicked
+            | Self::ScopeUndeclared
             | Self::Sign(_)
             | Self::Store(_)
             | Self::Task(_) => item(
@@ -117,8 +134,11 @@ impl ApiError {
     // A client's mistake is never 409 or 5xx: the official SDKs would send it again, up to ten times.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::CredentialsMalformed | Self::CredentialsMissing | Self::CredentialsWrong => StatusCode::UNAUTHORIZED,
-            Self::AccountForeign => StatusCode::FORBIDDEN,
+            Self::CredentialsExpired { .. }
+            | Self::CredentialsMalformed
+            | Self::CredentialsMissing
+            | Self::CredentialsWrong => StatusCode::UNAUTHORIZED,
+            Self::AccountForeign | Self::ScopeMissing { .. } => StatusCode::FORBIDDEN,
             Self::KeyUnknown | Self::RevocationUnknown | Self::RouteUnknown | Self::VideoUnknown => {
                 StatusCode::NOT_FOUND
             }
@@ -133,6 +153,7 @@ impl ApiError {
             Self::KeyGeneration(_)
             | Self::ManagedKeyContended
             | Self::Panicked
+            | Self::ScopeUndeclared
             | Self::Sign(_)
             | Self::Store(_)
             | Self::Task(_) => StatusCode::INTERNAL_SERVER_ERROR,

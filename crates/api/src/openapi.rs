@@ -105,7 +105,7 @@ fn refusals(path: &str, operation: &Operation) -> Vec<(&'static str, &'static st
             takes("{identifier}") || takes_query || takes_body || is_open,
         ),
         ("401", "No credentials, or bad ones", authenticated),
-        ("403", "The credentials are for another account", authenticated && takes("{account_id}")),
+        ("403", "The credentials are for another account, or lack the scope", authenticated && takes("{account_id}")),
         ("404", "The account has nothing of this id", may_lack_it),
         ("413", "The body is too large", takes_body),
         ("415", "The body is not declared as JSON", takes_body),

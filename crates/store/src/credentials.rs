@@ -1,5 +1,6 @@
 //! What callers of the API present, and who they are then. Only hashes of the secrets are kept.
 
+mod api_token;
 mod last_used;
 mod secret;
 
@@ -9,11 +10,14 @@ use std::str::FromStr;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use vidpass_token::{AccountId, UnixTime};
 
+use crate::changes::Write;
 use crate::error::{StoreError, without_nul};
 use crate::pool::{on_pool, on_tx};
 use crate::random;
+use crate::scope::Scopes;
 use crate::store::Store;
 
+pub use api_token::{NewApiToken, Rotated};
 pub(crate) use last_used::UnderWay as UsesUnderWay;
 pub use secret::{ApiSecret, ApiSecretError};
 
@@ -50,6 +54,12 @@ pub struct Credential {
     pub created: UnixTime,
     /// When it was last accepted, to the minute.
     pub last_used: Option<UnixTime>,
+    /// What it may do; an API key may do everything.
+    pub scopes: Scopes,
+    /// From when on it is refused.
+    pub expires: Option<UnixTime>,
+    /// The API token that took its place.
+    pub replaced_by: Option<CredentialId>,
 }
 
 /// A credential that was just made: the only time that its secret is at hand.
@@ -86,31 +96,24 @@ pub struct Caller {
     pub account: AccountId,
     /// What people call the credential.
     pub name: String,
+    /// What they may do.
+    pub scopes: Scopes,
+    /// From when on they are refused.
+    pub expires: Option<UnixTime>,
+}
+
+/// Why nobody calls with a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It was good until then.
+    #[error("the credential expired at {0}")]
+    Expired(UnixTime),
+    /// Nobody has it.
+    #[error("nobody has this credential")]
+    Unknown,
 }
 
 impl Store {
-    /// Makes an API token, for `Authorization: Bearer`.
-    ///
-    /// # Errors
-    /// [`StoreError::AccountUnknown`]
-    pub async fn create_api_token(
-        &self,
-        account: &AccountId,
-        name: &str,
-        now: UnixTime,
-    ) -> Result<NewCredential, StoreError> {
-        without_nul("name", name)?;
-        let id = CredentialId(random::hex(&random::bytes::<8>()?).into());
-        let secret = ApiSecret::generate_token(&id)?;
-        let kind = CredentialKind::ApiToken;
-        self.insert_credential(
-            account,
-            &Credential { id, kind, name: name.into(), email: None, created: now, last_used: None },
-            secret,
-        )
-        .await
-    }
-
     /// Makes an API key, for `X-Auth-Email` and `X-Auth-Key`. An email may have several, also in several accounts.
     /// A `secret` is given only where it must be one that its holder has already.
     ///
@@ -124,48 +127,50 @@ impl Store {
         now: UnixTime,
     ) -> Result<NewCredential, StoreError> {
         without_nul("email", email)?;
-        let id = CredentialId(random::hex(&random::bytes::<8>()?).into());
         let secret = secret.map_or_else(ApiSecret::generate_key, Ok)?;
-        let (kind, name, email) = (CredentialKind::ApiKey, email.to_owned(), Some(email.to_ascii_lowercase()));
-        self.insert_credential(account, &Credential { id, kind, name, email, created: now, last_used: None }, secret)
-            .await
-    }
-
-    async fn insert_credential(
-        &self,
-        account: &AccountId,
-        new: &Credential,
-        secret: ApiSecret,
-    ) -> Result<NewCredential, StoreError> {
-        const SQL: &str = "
-            INSERT INTO credential (id, account_id, kind, name, email, secret_hash, created)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let new = Credential {
+            id: CredentialId::random()?,
+            kind: CredentialKind::ApiKey,
+            name: email.to_owned(),
+            email: Some(email.to_ascii_lowercase()),
+            created: now,
+            last_used: None,
+            scopes: Scopes::All,
+            expires: None,
+            replaced_by: None,
+        };
         let mut write = self.begin_write().await?;
         write.require_account(account).await?;
-        on_tx!(write.tx, db => {
-            let insert = sqlx::query(SQL).bind(new.id.as_str()).bind(account.as_str()).bind(new.kind.as_str());
-            let insert = insert.bind(&new.name).bind(&new.email).bind(secret::hash(secret.expose()).to_vec());
-            insert.bind(new.created.0).execute(db).await.map(|_| ())
-        })?;
+        write.insert_credential(account, &new, &secret).await?;
         write.commit().await?;
-        Ok(NewCredential { id: new.id.clone(), secret })
+        Ok(NewCredential { id: new.id, secret })
     }
 
     /// Who presents this, where it is a credential of a live account. An unknown id costs as much time as a wrong
-    /// secret. That it was used is written down in the background, some time after the answer.
-    pub async fn authenticate(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Option<Caller>, StoreError> {
+    /// secret, and that a credential is over is told to whoever has its secret. That it was used is written down in the
+    /// background, some time after the answer.
+    pub async fn authenticate(
+        &self,
+        presented: &Presented<'_>,
+        now: UnixTime,
+    ) -> Result<Result<Caller, Refused>, StoreError> {
         let (rows, secret) = match presented {
             Presented::ApiToken(text) => (self.token_rows(secret::token_id(text)).await?, text),
             Presented::ApiKey { email, key } => (self.key_rows(email).await?, key),
         };
-        let Some(row) = matching(rows, &secret::hash(secret)) else { return Ok(None) };
-        self.note_use(&row.id, row.last_used.map(UnixTime), now);
-        row.caller().map(Some)
+        let Some(row) = matching(rows, &secret::hash(secret)) else { return Ok(Err(Refused::Unknown)) };
+        let last_used = row.last_used.map(UnixTime);
+        let caller = row.caller()?;
+        if let Some(expires) = caller.expires.filter(|expires| *expires <= now) {
+            return Ok(Err(Refused::Expired(expires)));
+        }
+        self.note_use(caller.credential_id.as_str(), last_used, now);
+        Ok(Ok(caller))
     }
 
     async fn token_rows(&self, id: &str) -> Result<Vec<SecretRow>, StoreError> {
         const SQL: &str = "
-            SELECT c.id, c.kind, c.name, c.account_id, c.secret_hash, c.last_used
+            SELECT c.id, c.kind, c.name, c.account_id, c.secret_hash, c.last_used, c.scopes, c.expires
             FROM credential c JOIN account a ON a.id = c.account_id
             WHERE c.id = $1 AND c.kind = 'api_token' AND a.deleted IS NULL";
         Ok(on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(id).fetch_all(db).await)?)
@@ -173,7 +178,7 @@ impl Store {
 
     async fn key_rows(&self, email: &str) -> Result<Vec<SecretRow>, StoreError> {
         const SQL: &str = "
-            SELECT c.id, c.kind, c.name, c.account_id, c.secret_hash, c.last_used
+            SELECT c.id, c.kind, c.name, c.account_id, c.secret_hash, c.last_used, c.scopes, c.expires
             FROM credential c JOIN account a ON a.id = c.account_id
             WHERE c.email = $1 AND c.kind = 'api_key' AND a.deleted IS NULL";
         // No email has a NUL, and PostgreSQL refuses to be asked for one.
@@ -184,7 +189,7 @@ impl Store {
     /// The account's credentials, the oldest first.
     pub async fn list_credentials(&self, account: &AccountId) -> Result<Vec<Credential>, StoreError> {
         const SQL: &str = "
-            SELECT id, kind, name, email, created, last_used FROM credential
+            SELECT id, kind, name, email, created, last_used, scopes, expires, replaced_by FROM credential
             WHERE account_id = $1 ORDER BY created, id";
         let rows: Vec<CredentialRow> =
             on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(account.as_str()).fetch_all(db).await)?;
@@ -201,6 +206,26 @@ impl Store {
         })?;
         write.commit().await?;
         Ok(deleted > 0)
+    }
+}
+
+impl Write<'_> {
+    async fn insert_credential(
+        &mut self,
+        account: &AccountId,
+        new: &Credential,
+        secret: &ApiSecret,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            INSERT INTO credential (id, account_id, kind, name, email, secret_hash, created, scopes, expires)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        on_tx!(self.tx, db => {
+            let insert = sqlx::query(SQL).bind(new.id.as_str()).bind(account.as_str()).bind(new.kind.as_str());
+            let insert = insert.bind(&new.name).bind(&new.email).bind(secret::hash(secret.expose()).to_vec());
+            let insert = insert.bind(new.created.0).bind(new.scopes.to_column()).bind(new.expires.map(|time| time.0));
+            insert.execute(db).await.map(|_| ())
+        })?;
+        Ok(())
     }
 }
 
@@ -226,13 +251,16 @@ struct SecretRow {
     account_id: String,
     secret_hash: Vec<u8>,
     last_used: Option<i64>,
+    scopes: Option<String>,
+    expires: Option<i64>,
 }
 
 impl SecretRow {
     fn caller(self) -> Result<Caller, StoreError> {
         let (credential_id, kind) = parse_id_and_kind(&self.id, &self.kind)?;
         let account = self.account_id.parse().map_err(|_| inconsistent(&self.id, "account_id"))?;
-        Ok(Caller { credential_id, kind, account, name: self.name })
+        let scopes = parse_scopes(&self.id, self.scopes.as_deref())?;
+        Ok(Caller { credential_id, kind, account, name: self.name, scopes, expires: self.expires.map(UnixTime) })
     }
 }
 
@@ -244,6 +272,9 @@ struct CredentialRow {
     email: Option<String>,
     created: i64,
     last_used: Option<i64>,
+    scopes: Option<String>,
+    expires: Option<i64>,
+    replaced_by: Option<String>,
 }
 
 impl TryFrom<CredentialRow> for Credential {
@@ -251,14 +282,29 @@ impl TryFrom<CredentialRow> for Credential {
 
     fn try_from(row: CredentialRow) -> Result<Self, StoreError> {
         let (id, kind) = parse_id_and_kind(&row.id, &row.kind)?;
-        let (created, last_used) = (UnixTime(row.created), row.last_used.map(UnixTime));
-        Ok(Self { id, kind, name: row.name, email: row.email, created, last_used })
+        let scopes = parse_scopes(&row.id, row.scopes.as_deref())?;
+        let replaced_by = row.replaced_by.as_deref().map(str::parse).transpose();
+        Ok(Self {
+            id,
+            kind,
+            name: row.name,
+            email: row.email,
+            created: UnixTime(row.created),
+            last_used: row.last_used.map(UnixTime),
+            scopes,
+            expires: row.expires.map(UnixTime),
+            replaced_by: replaced_by.map_err(|_| inconsistent(&row.id, "replaced_by"))?,
+        })
     }
 }
 
 fn parse_id_and_kind(id: &str, kind: &str) -> Result<(CredentialId, CredentialKind), StoreError> {
     let kind = [CredentialKind::ApiToken, CredentialKind::ApiKey].into_iter().find(|known| known.as_str() == kind);
     Ok((id.parse().map_err(|_| inconsistent(id, "id"))?, kind.ok_or_else(|| inconsistent(id, "kind"))?))
+}
+
+fn parse_scopes(id: &str, scopes: Option<&str>) -> Result<Scopes, StoreError> {
+    Scopes::from_column(scopes).map_err(|_| inconsistent(id, "scopes"))
 }
 
 fn inconsistent(row: &str, column: &'static str) -> StoreError {
@@ -278,6 +324,10 @@ impl CredentialKind {
 
 impl CredentialId {
     const LENGTH: usize = 16;
+
+    fn random() -> Result<Self, StoreError> {
+        Ok(Self(random::hex(&random::bytes::<8>()?).into()))
+    }
 
     /// The id as text.
     #[must_use]

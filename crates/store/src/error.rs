@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteError;
 use vidpass_token::{AccountId, KeyId, VideoId};
 
 use crate::changes::ChangeSeq;
+use crate::credentials::CredentialId;
 use crate::keys::MAX_SIGNING_KEYS;
 use crate::seal::SealError;
 
@@ -36,6 +37,14 @@ pub enum StoreError {
     AccountUnknown {
         /// The account asked for.
         id: AccountId,
+    },
+    /// The API token was rotated before.
+    #[error("API token `{id}` was rotated before, to `{successor}`")]
+    AlreadyRotated {
+        /// The API token.
+        id: CredentialId,
+        /// The one that took its place.
+        successor: CredentialId,
     },
     /// The change log lacks a number.
     #[error("change {seq} is missing in the change log")]

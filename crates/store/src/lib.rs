@@ -16,6 +16,7 @@ mod migrations;
 mod pool;
 mod random;
 mod revocations;
+mod scope;
 mod seal;
 mod store;
 mod url;
@@ -25,12 +26,13 @@ pub use accounts::{Account, NewAccount};
 pub use backup::Copied;
 pub use changes::{CHANGES_AT_ONCE, Change, ChangeSeq, Cursor, Follower, Snapshot, Subject};
 pub use credentials::{
-    ApiSecret, ApiSecretError, Caller, Credential, CredentialId, CredentialIdError, CredentialKind, NewCredential,
-    Presented,
+    ApiSecret, ApiSecretError, Caller, Credential, CredentialId, CredentialIdError, CredentialKind, NewApiToken,
+    NewCredential, Presented, Refused, Rotated,
 };
 pub use error::StoreError;
 pub use keys::{MAX_SIGNING_KEYS, SigningKeyRecord};
 pub use revocations::{MAX_REVOCATIONS_LISTED, NewRevocation, Revocation};
+pub use scope::{Scope, ScopeError, Scopes};
 pub use seal::{MasterKey, MasterKeyError, SealError};
 pub use store::{Deletion, Store};
 pub use url::{DatabaseUrl, DatabaseUrlError};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use vidpass_token::UnixTime;
 
 /// Why a text is not a length of time or a moment.
@@ -27,8 +27,25 @@ pub(crate) enum SpanError {
 /// # Errors
 /// [`SpanError::Duration`] or [`SpanError::NotPositive`]
 pub(crate) fn parse(text: &str) -> Result<Duration, SpanError> {
-    let span: SignedDuration = text.parse().map_err(|_| SpanError::Duration)?;
-    Duration::try_from(span).ok().filter(|span| !span.is_zero()).ok_or(SpanError::NotPositive)
+    parse_or_none(text)?.filter(|span| !span.is_zero()).ok_or(SpanError::NotPositive)
+}
+
+/// Reads a length of time such as `90s` or `1d`, or `0s`.
+///
+/// # Errors
+/// As [`parse`], but that nothing is accepted too.
+pub(crate) fn parse_or_zero(text: &str) -> Result<Duration, SpanError> {
+    parse_or_none(text)?.ok_or(SpanError::NotPositive)
+}
+
+/// `None` where it is negative.
+fn parse_or_none(text: &str) -> Result<Option<Duration>, SpanError> {
+    Ok(Duration::try_from(signed(text).ok_or(SpanError::Duration)?).ok())
+}
+
+/// A day is 24 hours and a week is 7 days; months and years have no length.
+fn signed(text: &str) -> Option<SignedDuration> {
+    text.parse::<Span>().ok()?.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
 }
 
 /// A moment as it was typed: fixed, or counted from now.
@@ -57,7 +74,7 @@ impl std::str::FromStr for Moment {
     fn from_str(text: &str) -> Result<Self, SpanError> {
         let seconds = || text.parse().ok().map(|seconds| Self::At(UnixTime(seconds)));
         let date = || text.parse::<Timestamp>().ok().map(|date| Self::At(UnixTime(date.as_second())));
-        let span = || text.parse().ok().map(Self::FromNow);
+        let span = || signed(text).map(Self::FromNow);
         seconds().or_else(date).or_else(span).ok_or(SpanError::Moment)
     }
 }
@@ -79,6 +96,9 @@ mod tests {
         check("2027-01-15T09:00:00+01:00", Some(1_800_000_000));
         check("2h", Some(1000 + 7200));
         check("1h 30m", Some(1000 + 5400));
+        check("90d", Some(1000 + 90 * 86_400));
+        check("1w", Some(1000 + 7 * 86_400));
+        check("1mo", None);
         check("-1h", Some(1000 - 3600));
         check("90", Some(90));
         check("tomorrow", None);
@@ -88,6 +108,9 @@ mod tests {
     #[test]
     fn a_length_of_time_is_longer_than_nothing() {
         assert_eq!(parse("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse("1d 2h"), Ok(Duration::from_secs(26 * 3600)));
+        assert_eq!(parse_or_zero("0s"), Ok(Duration::ZERO));
+        assert_eq!(parse_or_zero("-1s"), Err(SpanError::NotPositive));
         assert_eq!(parse("0s"), Err(SpanError::NotPositive));
         assert_eq!(parse("-5m"), Err(SpanError::NotPositive));
         assert_eq!(parse("5"), Err(SpanError::Duration));

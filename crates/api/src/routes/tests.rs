@@ -27,7 +27,7 @@ async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
         turns: Arc::new(tokio::sync::Semaphore::new(1)),
     };
     let panics = get(async || -> Response { panic!("s3cret") });
-    let router = wrapped(Router::new().route("/", operation("get_panic", panics)), api);
+    let router = wrapped(Router::new().route("/", operation("get_panic", Needs::Nobody, panics)), api);
     let answer = router.oneshot(Request::builder().body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(answer.status(), 500);
     assert_eq!(answer.headers()["content-type"], "application/json");

@@ -1,11 +1,15 @@
 //! Who may call what.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use http::Request;
 use insta::assert_snapshot;
 use serde_json::Value;
+use vidpass_store::Scopes;
+use vidpass_token::UnixTime;
 
-use crate::site::{ACCOUNT, API_KEY, Answer, EMAIL, Site, VIDEO};
+use crate::site::{ACCOUNT, API_KEY, Answer, EMAIL, NOW, Site, VIDEO};
 
 #[tokio::test]
 async fn both_kinds_of_credentials_are_good() {
@@ -117,7 +121,26 @@ async fn credentials_are_verified() {
         assert_eq!(call(&site, path, &[]).await.status, 401);
         let key = call(&site, path, &[("x-auth-email", EMAIL), ("x-auth-key", API_KEY)]).await;
         assert_eq!(key.result()["status"], "active");
+        let limited = site.token_with(Scopes::Only(BTreeSet::new()), Some(UnixTime(NOW.0 + 60))).await;
+        let answer = call(&site, path, &[("authorization", &format!("Bearer {limited}"))]).await;
+        assert_eq!(answer.result()["expires_on"], "2027-01-15T08:01:00Z");
     }
+}
+
+#[tokio::test]
+async fn expired_credentials_are_told_so_to_their_holder() {
+    let site = Site::start().await;
+    let secret = site.token_with(Scopes::All, Some(UnixTime(NOW.0 + 60))).await;
+    let keys = own("/stream/keys");
+    let bearer = format!("Bearer {secret}");
+    assert_eq!(call(&site, &keys, &[("authorization", &bearer)]).await.status, 200);
+    site.set_now(NOW.0 + 60);
+    assert_snapshot!(call(&site, &keys, &[("authorization", &bearer)]).await.refusal(), @"
+    401
+    10000 credentials_expired  | these credentials expired at 2027-01-15T08:01:00Z
+    ");
+    let wrong = format!("{}x", &bearer[..bearer.len() - 1]);
+    assert_eq!(call(&site, &keys, &[("authorization", &wrong)]).await.reasons(), ["credentials_wrong"]);
 }
 
 /// Every operation of the OpenAPI document: method and path.
@@ -130,7 +153,7 @@ pub(crate) fn documented() -> Vec<(String, String)> {
     document["paths"].as_object().unwrap().iter().flat_map(of_path).collect()
 }
 
-fn own(path: &str) -> String {
+pub(crate) fn own(path: &str) -> String {
     format!("/client/v4/accounts/{ACCOUNT}{path}")
 }
 

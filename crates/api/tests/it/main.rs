@@ -6,6 +6,7 @@ mod callers;
 mod inspect;
 mod keys;
 mod revocations;
+mod scopes;
 mod sdk;
 mod service;
 mod site;

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 use vidpass_api::{ApiConfig, CountryLookup, Readiness, router};
-use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, Store};
+use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, NewApiToken, Scopes, Store};
 use vidpass_token::{AccountId, Country, Limits, SignedClaims, UnixTime, UnverifiedToken};
 
 /// When every site starts: 2027-01-15T08:00:00Z.
@@ -54,7 +54,13 @@ impl Site {
         let store = Store::create_or_open(&url, &MasterKey::generate().unwrap()).await.unwrap();
         let account = add_account(&store, ACCOUNT).await;
         store.create_api_key(&account, EMAIL, Some(API_KEY.parse().unwrap()), NOW).await.unwrap();
-        let api_token = store.create_api_token(&account, "tests", NOW).await.unwrap().secret.expose().to_owned();
+        let api_token = store
+            .create_api_token(&account, &NewApiToken::unlimited("tests"), NOW)
+            .await
+            .unwrap()
+            .secret
+            .expose()
+            .to_owned();
         let now = Arc::new(AtomicI64::new(NOW.0));
         let clock = Arc::clone(&now);
         let mut registry = Registry::default();
@@ -82,7 +88,20 @@ impl Site {
     /// Another account, and the text of an API token of it.
     pub(crate) async fn other_account(&self, id: &str) -> String {
         let account = add_account(&self.store, id).await;
-        self.store.create_api_token(&account, "other", NOW).await.unwrap().secret.expose().to_owned()
+        self.store
+            .create_api_token(&account, &NewApiToken::unlimited("other"), NOW)
+            .await
+            .unwrap()
+            .secret
+            .expose()
+            .to_owned()
+    }
+
+    /// The text of an API token of [`ACCOUNT`] that may do this alone.
+    pub(crate) async fn token_with(&self, scopes: Scopes, expires: Option<UnixTime>) -> String {
+        let new = NewApiToken { name: "scoped".to_owned(), scopes, expires };
+        let made = self.store.create_api_token(&ACCOUNT.parse().unwrap(), &new, NOW).await.unwrap();
+        made.secret.expose().to_owned()
     }
 
     /// A request below the account, with its API token.

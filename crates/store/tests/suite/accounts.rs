@@ -1,6 +1,6 @@
 //! Accounts.
 
-use vidpass_store::{Deletion, NewAccount, NewVideo, Presented, StoreError};
+use vidpass_store::{Deletion, NewAccount, NewApiToken, NewVideo, Presented, Refused, StoreError};
 use vidpass_token::AccountId;
 
 use crate::home::{Home, KEY, NOW, id, on_both_engines};
@@ -45,11 +45,11 @@ async fn an_account_that_owns_something_is_not_deleted(home: Home) {
 
 async fn a_deleted_account_takes_its_credentials_and_managed_key_along(home: Home) {
     let (store, ours, _) = home.with_accounts().await;
-    let token = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    let token = store.create_api_token(&ours, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
     store.add_managed_key(&ours, &KEY, NOW).await.unwrap();
     store.delete_account(&ours, NOW).await.unwrap();
     let presented = Presented::ApiToken(token.secret.expose());
-    assert_eq!(store.authenticate(&presented, NOW).await.unwrap(), None);
+    assert_eq!(store.authenticate(&presented, NOW).await.unwrap(), Err(Refused::Unknown));
     assert_eq!(store.managed_key(&ours).await.unwrap(), None);
     assert!(store.snapshot().await.unwrap().keys.is_empty());
 }
@@ -59,7 +59,7 @@ async fn nothing_is_made_for_an_account_that_is_not_there(home: Home) {
     store.delete_account(&ours, NOW).await.unwrap();
     for account in [ours, id::<AccountId>("nobody")] {
         let unknown = |error| matches!(error, StoreError::AccountUnknown { id } if id == account);
-        assert!(unknown(store.create_api_token(&account, "ci", NOW).await.unwrap_err()));
+        assert!(unknown(store.create_api_token(&account, &NewApiToken::unlimited("ci"), NOW).await.unwrap_err()));
         assert!(unknown(store.create_api_key(&account, "a@b.c", None, NOW).await.unwrap_err()));
         assert!(unknown(store.add_signing_key(&account, KEY.public(), id("k"), NOW).await.unwrap_err()));
         assert!(unknown(store.add_managed_key(&account, &KEY, NOW).await.unwrap_err()));
@@ -75,7 +75,7 @@ async fn a_text_that_one_engine_cannot_hold_is_refused_on_both(home: Home) {
     let account = NewAccount { id: None, name: "a\0b".into() };
     let nul = |error| matches!(error, StoreError::NulInText { .. });
     assert!(nul(store.create_account(&account, NOW).await.unwrap_err()));
-    assert!(nul(store.create_api_token(&ours, "a\0b", NOW).await.unwrap_err()));
+    assert!(nul(store.create_api_token(&ours, &NewApiToken::unlimited("a\0b"), NOW).await.unwrap_err()));
     let video = NewVideo { creator: Some("a\0b".into()), ..NewVideo::private(None) };
     assert!(nul(store.register_video(&ours, video, NOW).await.unwrap_err()));
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::{ConnectOptions as _, Connection as _};
-use vidpass_store::{Copied, MasterKey, NewRevocation, NewVideo, Presented, Store, StoreError};
+use vidpass_store::{Copied, MasterKey, NewApiToken, NewRevocation, NewVideo, Presented, Store, StoreError};
 use vidpass_token::{AccountPolicy, RevocationExtent, RevokedSubject};
 
 use crate::home::{Home, KEY, NOW, OTHER_KEY, id, key_id, on_both_engines};
 
 async fn a_restored_store_has_everything_on_either_engine(home: Home) {
     let (store, ours, theirs) = home.with_accounts().await;
-    let token = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    let token = store.create_api_token(&ours, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
     store.add_managed_key(&ours, &KEY, NOW).await.unwrap();
     store.add_signing_key(&theirs, OTHER_KEY.public(), id("own"), NOW).await.unwrap();
     store.delete_signing_key(&theirs, &id("own"), NOW).await.unwrap();

@@ -3,21 +3,30 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use vidpass_store::{ApiSecret, Caller, CredentialKind, NewCredential, NewVideo, Presented, Store, Video};
+use vidpass_store::{
+    ApiSecret, Caller, CredentialKind, NewApiToken, NewCredential, NewVideo, Presented, Refused, Rotated, Scope,
+    Scopes, Store, StoreError, Video,
+};
 use vidpass_token::{AccountId, UnixTime};
 
 use crate::home::{Home, NOW, on_both_engines};
 
 async fn an_api_token_says_who_calls(home: Home) {
     let (store, ours, theirs) = home.with_accounts().await;
-    let made = store.create_api_token(&ours, "ci", NOW).await.unwrap();
-    let foreign = store.create_api_token(&theirs, "ci", NOW).await.unwrap();
+    let made = store.create_api_token(&ours, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
+    let foreign = store.create_api_token(&theirs, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
     let text = made.secret.expose();
     assert!(text.starts_with(&format!("vpt_{}_", made.id)) && text.len() == 64, "{}", text.len());
 
     let caller = token(&store, text).await.unwrap();
-    let expected =
-        Caller { credential_id: made.id.clone(), kind: CredentialKind::ApiToken, account: ours, name: "ci".into() };
+    let expected = Caller {
+        credential_id: made.id.clone(),
+        kind: CredentialKind::ApiToken,
+        account: ours,
+        name: "ci".into(),
+        scopes: Scopes::All,
+        expires: None,
+    };
     assert_eq!(caller, expected);
     assert_eq!(token(&store, foreign.secret.expose()).await.unwrap().account, theirs);
 
@@ -58,7 +67,7 @@ async fn an_api_key_goes_with_its_email(home: Home) {
 
 async fn the_last_use_is_written_once_a_minute(home: Home) {
     let (store, ours, _) = home.with_accounts().await;
-    let made = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    let made = store.create_api_token(&ours, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
     assert_eq!(last_used(&store, &ours).await, None);
     for (seconds, written) in [(0, 0), (59, 0), (60, 60), (61, 60), (3600, 3600), (3000, 3600)] {
         let presented = Presented::ApiToken(made.secret.expose());
@@ -75,13 +84,14 @@ async fn the_last_use_is_written_once_a_minute(home: Home) {
     }
     let NewCredential { id, .. } = made;
     let wrong = format!("vpt_{id}_{}", "A".repeat(43));
-    store.authenticate(&Presented::ApiToken(&wrong), UnixTime(NOW.0 + 9999)).await.unwrap();
+    let refused = store.authenticate(&Presented::ApiToken(&wrong), UnixTime(NOW.0 + 9999)).await.unwrap();
+    assert_eq!(refused, Err(Refused::Unknown));
     assert_eq!(last_used(&store, &ours).await, Some(UnixTime(NOW.0 + 3600)));
 }
 
 async fn a_caller_does_not_wait_for_a_writer(home: Home) {
     let (store, ours, _) = home.with_accounts().await;
-    let made = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    let made = store.create_api_token(&ours, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
     let film = store.register_video(&ours, NewVideo::private(None), NOW).await.unwrap();
     let (started, starts) = tokio::sync::oneshot::channel();
     let (finish, finishes) = std::sync::mpsc::channel();
@@ -106,7 +116,7 @@ async fn a_caller_does_not_wait_for_a_writer(home: Home) {
 
 async fn credentials_are_listed_without_their_secrets_and_deleted_by_their_account(home: Home) {
     let (store, ours, theirs) = home.with_accounts().await;
-    let made = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    let made = store.create_api_token(&ours, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
     let later = UnixTime(NOW.0 + 1);
     store.create_api_key(&ours, "Dev@Example.com", None, later).await.unwrap();
 
@@ -127,9 +137,72 @@ async fn credentials_are_listed_without_their_secrets_and_deleted_by_their_accou
     assert_eq!(token(&store, made.secret.expose()).await, None);
 }
 
+async fn an_api_token_ends_and_has_its_scopes(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let scopes = Scopes::Only([Scope::KeysRead, Scope::TokensIssue].into());
+    let expires = UnixTime(NOW.0 + 60);
+    let new = NewApiToken { name: "ci".into(), scopes: scopes.clone(), expires: Some(expires) };
+    let made = store.create_api_token(&ours, &new, NOW).await.unwrap();
+    let at = async |seconds, secret: &str| {
+        store.authenticate(&Presented::ApiToken(secret), UnixTime(NOW.0 + seconds)).await.unwrap()
+    };
+    let caller = at(59, made.secret.expose()).await.unwrap();
+    assert_eq!((caller.scopes, caller.expires), (scopes.clone(), Some(expires)));
+    assert_eq!(at(60, made.secret.expose()).await, Err(Refused::Expired(expires)));
+    // Who does not have its secret is not told.
+    let wrong = format!("vpt_{}_{}", made.id, "A".repeat(43));
+    assert_eq!(at(60, &wrong).await, Err(Refused::Unknown));
+    let listed = store.list_credentials(&ours).await.unwrap();
+    assert_eq!((&listed[0].scopes, listed[0].expires), (&scopes, Some(expires)));
+
+    // What this program does not know is not guessed at.
+    assert_eq!(home.tamper("UPDATE credential SET scopes = 'keys:read keys:erase'").await, 1);
+    let error = store.authenticate(&Presented::ApiToken(made.secret.expose()), NOW).await.unwrap_err();
+    assert!(matches!(error, StoreError::Inconsistent { column: "scopes", .. }), "{error}");
+}
+
+async fn a_rotated_api_token_ends_and_its_successor_is_alike(home: Home) {
+    let (store, ours, theirs) = home.with_accounts().await;
+    let day = Duration::from_secs(86_400);
+    let scopes = Scopes::Only([Scope::KeysRead].into());
+    // How old it is, when it ends, and the overlap; when it ends then, and its successor.
+    for (age, lifetime, overlap, old_expires, new_expires) in [
+        (100, None, day, 100 + 86_400, None),
+        (100, None, Duration::ZERO, 100, None),
+        (100, Some(1000), day, 1000, Some(100 + 1000)),
+        (100, Some(1000), Duration::from_secs(5), 105, Some(100 + 1000)),
+        (2000, Some(1000), day, 1000, Some(2000 + 1000)),
+    ] {
+        let case = format!("{age} {lifetime:?} {overlap:?}");
+        let from_now = |seconds: i64| UnixTime(NOW.0 + seconds);
+        let new = NewApiToken { name: "ci".into(), scopes: scopes.clone(), expires: lifetime.map(from_now) };
+        let old = store.create_api_token(&ours, &new, NOW).await.unwrap();
+        let Rotated { new, .. } =
+            store.rotate_api_token(&ours, &old.id, overlap, from_now(age)).await.unwrap().expect(&case);
+        let listed = store.list_credentials(&ours).await.unwrap();
+        let find = |id| listed.iter().find(|one| one.id == id).unwrap();
+        let shown = find(old.id.clone());
+        assert_eq!((shown.expires, &shown.replaced_by), (Some(from_now(old_expires)), &Some(new.id.clone())), "{case}");
+        let shown = find(new.id.clone());
+        assert_eq!((shown.expires, &shown.replaced_by), (new_expires.map(from_now), &None), "{case}");
+        assert_eq!((&*shown.name, &shown.scopes, shown.created), ("ci", &scopes, from_now(age)), "{case}");
+        for (seconds, works) in [(old_expires - 1, true), (old_expires, false)] {
+            let presented = Presented::ApiToken(old.secret.expose());
+            let caller = store.authenticate(&presented, from_now(seconds)).await.unwrap();
+            assert_eq!(caller.is_ok(), works, "{case}");
+        }
+        let again = store.rotate_api_token(&ours, &old.id, overlap, from_now(age)).await.unwrap_err();
+        assert!(matches!(again, StoreError::AlreadyRotated { successor, .. } if successor == new.id), "{case}");
+        store.rotate_api_token(&ours, &new.id, overlap, from_now(age)).await.unwrap().expect(&case);
+        assert!(store.rotate_api_token(&theirs, &new.id, overlap, NOW).await.unwrap().is_none(), "{case}");
+    }
+    let key = store.create_api_key(&ours, "a@b.c", None, NOW).await.unwrap();
+    assert!(store.rotate_api_token(&ours, &key.id, day, NOW).await.unwrap().is_none(), "an API key is none");
+}
+
 async fn no_debug_output_shows_a_secret(home: Home) {
     let (store, ours, _) = home.with_accounts().await;
-    let made = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    let made = store.create_api_token(&ours, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
     let text = made.secret.expose();
     let presented = (Presented::ApiToken(text), Presented::ApiKey { email: "a@b.c", key: text });
     let shown = format!("{made:?} {presented:?} {store:?} {:?}", home.master_key);
@@ -137,11 +210,11 @@ async fn no_debug_output_shows_a_secret(home: Home) {
 }
 
 async fn token(store: &Store, text: &str) -> Option<Caller> {
-    store.authenticate(&Presented::ApiToken(text), NOW).await.unwrap()
+    store.authenticate(&Presented::ApiToken(text), NOW).await.unwrap().ok()
 }
 
 async fn key(store: &Store, email: &str, key: &str) -> Option<Caller> {
-    store.authenticate(&Presented::ApiKey { email, key }, NOW).await.unwrap()
+    store.authenticate(&Presented::ApiKey { email, key }, NOW).await.unwrap().ok()
 }
 
 async fn last_used(store: &Store, account: &AccountId) -> Option<UnixTime> {
@@ -154,5 +227,7 @@ on_both_engines!(
     the_last_use_is_written_once_a_minute,
     a_caller_does_not_wait_for_a_writer,
     credentials_are_listed_without_their_secrets_and_deleted_by_their_account,
+    an_api_token_ends_and_has_its_scopes,
+    a_rotated_api_token_ends_and_its_successor_is_alike,
     no_debug_output_shows_a_secret,
 );

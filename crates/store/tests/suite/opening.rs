@@ -3,13 +3,13 @@
 use std::error::Error as _;
 use std::os::unix::fs::PermissionsExt as _;
 
-use vidpass_store::{DatabaseUrl, MasterKey, NewVideo, Presented, Store, StoreError, VideoQuery};
+use vidpass_store::{DatabaseUrl, MasterKey, NewApiToken, NewVideo, Presented, Store, StoreError, VideoQuery};
 
 use crate::home::{Home, KEY, NOW, OTHER_KEY, Place, id, on_both_engines};
 
 async fn a_store_opened_again_has_everything(home: Home) {
     let (store, ours, _) = home.with_accounts().await;
-    let token = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    let token = store.create_api_token(&ours, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
     store.add_managed_key(&ours, &KEY, NOW).await.unwrap();
     store.add_signing_key(&ours, OTHER_KEY.public(), id("own"), NOW).await.unwrap();
     store.register_video(&ours, NewVideo::private(None), NOW).await.unwrap();

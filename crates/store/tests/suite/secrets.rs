@@ -1,13 +1,13 @@
 //! What a thief of the database, of a backup or of the disk finds: no secret.
 
-use vidpass_store::{ApiSecret, MasterKey, SealError, Store, StoreError};
+use vidpass_store::{ApiSecret, MasterKey, NewApiToken, SealError, Store, StoreError};
 
 use crate::home::{Home, KEY, NOW, Place, on_both_engines};
 
 async fn a_backup_holds_no_private_key_and_no_secret_of_a_caller(home: Home) {
     let (store, ours, _) = home.with_accounts().await;
     store.add_managed_key(&ours, &KEY, NOW).await.unwrap();
-    let token = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    let token = store.create_api_token(&ours, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
     let key = store.create_api_key(&ours, "dev@example.com", None, NOW).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("b");

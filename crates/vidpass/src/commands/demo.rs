@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use include_dir::{Dir, include_dir};
-use vidpass_store::{NewAccount, NewVideo, Presented, Store};
+use vidpass_store::{NewAccount, NewApiToken, NewVideo, Presented, Store};
 use vidpass_token::{AccountId, VideoId};
 
 use super::serve::private_folder;
@@ -98,7 +98,7 @@ async fn open_store(config: &Config, folder: &Path) -> anyhow::Result<Store> {
 async fn make(store: &Store) -> anyhow::Result<Made> {
     let now = clock::now();
     let account = store.create_account(&NewAccount { id: None, name: "Demo".to_owned() }, now).await?;
-    let api_token = store.create_api_token(&account.id, "Demo", now).await?;
+    let api_token = store.create_api_token(&account.id, &NewApiToken::unlimited("Demo"), now).await?;
     let mut video = NewVideo { downloads: true, ..NewVideo::private(None) };
     video.meta.insert("name".to_owned(), "Sample video".into());
     let video = store.register_video(&account.id, video, now).await?;
@@ -116,8 +116,7 @@ async fn again(store: &Store, env_file: &Path) -> anyhow::Result<Option<Made>> {
     };
     let (Ok(account), Ok(video)) = (account.parse(), video.parse()) else { return Ok(None) };
     let caller = store.authenticate(&Presented::ApiToken(api_token), clock::now()).await?;
-    let known =
-        caller.is_some_and(|caller| caller.account == account) && store.video(&account, &video).await?.is_some();
+    let known = caller.is_ok_and(|caller| caller.account == account) && store.video(&account, &video).await?.is_some();
     Ok(known.then(|| Made { account, api_token: api_token.to_owned(), video }))
 }
 

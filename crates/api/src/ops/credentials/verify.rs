@@ -8,8 +8,11 @@ use crate::caller::Caller;
 use crate::envelope::Answer;
 use crate::problem::Note;
 use crate::state::Api;
+use crate::time::rfc3339;
 
 /// Verify the caller's credentials
+///
+/// No scope is needed. What is expired is refused (`credentials_expired`), so the status is always `active`.
 #[utoipa::path(
     get,
     path = "/client/v4/user/tokens/verify",
@@ -21,6 +24,8 @@ pub(crate) async fn verify_user_token(State(api): State<Api>, caller: Caller) ->
 }
 
 /// Verify the caller's credentials for an account
+///
+/// As `verify_user_token`.
 #[utoipa::path(
     get,
     path = "/client/v4/accounts/{account_id}/tokens/verify",
@@ -33,6 +38,10 @@ pub(crate) async fn verify_account_token(State(api): State<Api>, caller: Caller)
 }
 
 fn verified(api: &Api, caller: &Caller) -> Json<Envelope<VerifiedCredential>> {
-    let result = VerifiedCredential { id: caller.credential.to_string(), status: "active".to_owned() };
+    let result = VerifiedCredential {
+        id: caller.credential.to_string(),
+        status: "active".to_owned(),
+        expires_on: caller.expires.map(rfc3339),
+    };
     api.done_with(result, &[Note::CredentialActive])
 }
