@@ -3,6 +3,7 @@
 //! Names and shapes are those of the Cloudflare Stream API; what is ours alone says so. The types hold plain texts and
 //! numbers: the server checks them when it reads, a client takes them as they come.
 
+mod audit;
 mod download;
 mod envelope;
 mod inspection;
@@ -13,6 +14,7 @@ mod service;
 mod token;
 mod video;
 
+pub use audit::{AuditActor, AuditLog, AuditResource};
 pub use download::{Download, Downloads};
 pub use envelope::{Envelope, Failure, Item, Source};
 pub use inspection::{InspectToken, InspectedCheck, InspectedClaims, InspectedRule, RehearsedRequest, TokenInspection};

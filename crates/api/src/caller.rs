@@ -1,13 +1,16 @@
 //! Who calls: authenticated, and for the account in the path.
 
+use std::net::IpAddr;
+
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
-use vidpass_store::{CredentialId, Presented, Scope, Scopes};
+use vidpass_store::{Actor, CredentialId, Presented, Scope, Scopes, Store};
 use vidpass_token::{AccountId, UnixTime};
 
 use crate::error::ApiError;
+use crate::observe::RequestId;
 use crate::path;
 use crate::state::Api;
 
@@ -19,7 +22,13 @@ pub(crate) struct Caller {
     pub(crate) credential: CredentialId,
     /// From when on that is refused.
     pub(crate) expires: Option<UnixTime>,
+    /// The store, for what they do: its audit log says that they did.
+    pub(crate) store: Store,
 }
+
+/// From where a request came, behind the proxies that are trusted: an extension of the request, which the server adds.
+#[derive(Clone, Copy, Debug)]
+pub struct CallerAddress(pub IpAddr);
 
 /// What an operation asks of its caller. Each route says it; see `routes.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +58,15 @@ impl FromRequestParts<Api> for Caller {
             }
         }
         require_scope(parts, &caller.scopes)?;
-        Ok(Self { account: caller.account, credential: caller.credential_id, expires: caller.expires })
+        let store = api.store.by(actor(parts, caller.credential_id.clone()));
+        Ok(Self { account: caller.account, credential: caller.credential_id, expires: caller.expires, store })
     }
+}
+
+fn actor(parts: &Parts, credential: CredentialId) -> Actor {
+    let address = parts.extensions.get().map(|CallerAddress(address)| *address);
+    let request_id = parts.extensions.get().map(|RequestId(id)| id.to_string()).unwrap_or_default();
+    Actor::Api { credential, address, request_id }
 }
 
 /// Refuses a caller who may not do what the route is for. An operation that takes a caller and needs none is refused to all.

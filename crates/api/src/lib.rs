@@ -33,6 +33,7 @@ use tokio::sync::Semaphore;
 use vidpass_store::Store;
 use vidpass_token::Clock;
 
+pub use caller::CallerAddress;
 pub use config::{ApiConfig, CountryLookup, PublicUrl, PublicUrlError, Readiness};
 pub use openapi::openapi_json;
 

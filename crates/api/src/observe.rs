@@ -18,9 +18,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Operation(pub(crate) &'static str);
 
-pub(crate) async fn observe(State(api): State<Api>, request: Request, next: Next) -> Response {
+/// The id of a request: an extension of it.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) TokenId);
+
+pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     // The server's own: an id that a caller brings could be used to fake lines of the log.
     let id = TokenId::random();
+    request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::info_span!("api", request.id = %id);
     let response = next.run(request).instrument(span.clone()).await;
     let operation = response.extensions().get().map_or("none", |Operation(name)| name);

@@ -6,7 +6,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, Required,
 use utoipa::{Modify, OpenApi};
 use vidpass_api_types::Failure;
 
-use crate::ops::{credentials, downloads, keys, revocations, service, token, videos};
+use crate::ops::{audit, credentials, downloads, keys, revocations, service, token, videos};
 
 /// The OpenAPI document of this API, as JSON text. It is the same for every server of this version.
 #[must_use]
@@ -42,6 +42,7 @@ pub fn openapi_json() -> String {
         downloads::get::get_downloads,
         downloads::create::create_downloads,
         downloads::delete::delete_downloads,
+        audit::list::list_audit_logs,
         credentials::verify::verify_user_token,
         credentials::verify::verify_account_token,
         service::health::get_health,

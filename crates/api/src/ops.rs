@@ -1,5 +1,6 @@
 //! The operations: one file each, by resource.
 
+pub(crate) mod audit;
 pub(crate) mod credentials;
 pub(crate) mod downloads;
 pub(crate) mod keys;

@@ -9,7 +9,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::caller::Needs;
 use crate::error::ApiError;
 use crate::observe::{Operation, observe, panicked};
-use crate::ops::{credentials, downloads, keys, revocations, service, token, videos};
+use crate::ops::{audit, credentials, downloads, keys, revocations, service, token, videos};
 use crate::state::Api;
 
 /// The routes, and what happens to every request on its way to them.
@@ -20,13 +20,15 @@ pub(crate) fn router(api: Api) -> Router {
 fn operations() -> Router<Api> {
     use Needs::{Credentials, Nobody, Scope};
     use vidpass_store::Scope::{
-        KeysRead, KeysWrite, RevocationsRead, RevocationsWrite, TokensInspect, TokensIssue, VideosRead, VideosWrite,
+        AuditRead, KeysRead, KeysWrite, RevocationsRead, RevocationsWrite, TokensInspect, TokensIssue, VideosRead,
+        VideosWrite,
     };
     let account = Router::new()
         .route(
             "/tokens/verify",
             operation("verify_account_token", Credentials, get(credentials::verify::verify_account_token)),
         )
+        .route("/audit_logs", operation("list_audit_logs", Scope(AuditRead), get(audit::list::list_audit_logs)))
         .route("/.well-known/jwks.json", operation("get_jwks", Nobody, get(keys::jwks::get_jwks)))
         .route("/stream", operation("list_videos", Scope(VideosRead), get(videos::list::list_videos)))
         .route("/stream/keys", operation("create_key", Scope(KeysWrite), post(keys::create::create_key)))

@@ -2,6 +2,7 @@
 
 use vidpass_token::{AccountId, AccountPolicy, OriginName, UnixTime};
 
+use crate::audit::{Action, Event};
 use crate::changes::{Touched, Write, readable};
 use crate::error::{StoreError, without_nul};
 use crate::keys;
@@ -47,7 +48,7 @@ impl Store {
         if inserted == 0 {
             return Err(StoreError::AccountIdTaken { id });
         }
-        write.commit().await?;
+        write.commit(Event::new(Action::AccountCreate, &id, id.as_str(), now).with("name", &*new.name)).await?;
         Ok(Account { id, name: new.name.clone(), policy: AccountPolicy::default(), created: now })
     }
 
@@ -75,6 +76,7 @@ impl Store {
     pub async fn update_account(
         &self,
         id: &AccountId,
+        now: UnixTime,
         edit: impl FnOnce(&mut Account) + Send,
     ) -> Result<Option<Account>, StoreError> {
         const SQL: &str = "UPDATE account SET name = $2, dry_run = $3, origin = $4 WHERE id = $1";
@@ -84,7 +86,7 @@ impl Store {
         let Some(before) = row.map(Account::try_from).transpose()? else { return Ok(None) };
         let mut account = before.clone();
         edit(&mut account);
-        (account.id, account.created) = (before.id, before.created);
+        (account.id, account.created) = (before.id.clone(), before.created);
         without_nul("name", &account.name)?;
         let (dry_run, origin) = (i64::from(account.policy.dry_run), account.policy.origin.as_ref());
         on_tx!(write.tx, db => {
@@ -92,7 +94,8 @@ impl Store {
             update.bind(origin.map(OriginName::as_str)).execute(db).await.map(|_| ())
         })?;
         write.touch(Touched::Account(id)).await?;
-        write.commit().await?;
+        let event = Event::new(Action::AccountEdit, id, id.as_str(), now).with("changed", account.differs_in(&before));
+        write.commit(event).await?;
         Ok(Some(account))
     }
 
@@ -123,8 +126,19 @@ impl Store {
             bury.bind(id.as_str()).bind(now.0).execute(db).await.map(|_| ())
         })?;
         write.touch(Touched::Account(id)).await?;
-        write.commit().await?;
+        write.commit(Event::new(Action::AccountDelete, id, id.as_str(), now)).await?;
         Ok(Deletion::Deleted)
+    }
+}
+
+impl Account {
+    fn differs_in(&self, other: &Self) -> Vec<&'static str> {
+        let all = [
+            ("name", self.name != other.name),
+            ("dry_run", self.policy.dry_run != other.policy.dry_run),
+            ("origin", self.policy.origin != other.policy.origin),
+        ];
+        all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use vidpass_token::{AccountId, AccountPolicy, Chain, KeyId, PublicKey, RevocationMark, Taken, VideoId, VideoPolicy};
 
 use crate::accounts;
+use crate::audit::{Actor, Event};
 use crate::error::StoreError;
 use crate::keys;
 use crate::pool::{Tx, on_tx, timed_out};
@@ -329,6 +330,9 @@ pub(crate) enum Touched<'a> {
 
 /// A write in progress: no other writer of the store, in any process, is at work. Dropped, it never happened.
 pub(crate) struct Write<'s> {
+    pub(crate) actor: &'s Actor,
+    /// Whether a line of the audit log goes with it.
+    pub(crate) recorded: bool,
     followers: &'s Followers,
     pub(crate) tx: Tx,
     last: Option<ChangeSeq>,
@@ -336,7 +340,8 @@ pub(crate) struct Write<'s> {
 
 impl Store {
     pub(crate) async fn begin_write(&self) -> Result<Write<'_>, StoreError> {
-        Ok(Write { followers: self.followers(), tx: self.pool().begin_write().await?, last: None })
+        let tx = self.pool().begin_write().await?;
+        Ok(Write { actor: self.actor(), recorded: false, followers: self.followers(), tx, last: None })
     }
 }
 
@@ -374,11 +379,19 @@ impl Write<'_> {
         Ok(on_tx!(self.tx, db => sqlx::query(SQL).bind(last).execute(db).await.map(|_| ()))?)
     }
 
-    /// Commits, and waits until the live followers of this process have applied what was appended to the change log.
+    /// Writes the change down in the audit log, commits both, and waits until the live followers of this process have
+    /// applied what was appended to the change log.
     ///
     /// # Errors
     /// [`StoreError::NotApplied`] where they have not in time; what was written stays.
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+    pub(crate) async fn commit(mut self, event: Event<'_>) -> Result<(), StoreError> {
+        self.record(event).await?;
+        self.finish().await
+    }
+
+    /// [`Self::commit`] of changes that are written down already, or of what changes nothing that an account has.
+    pub(crate) async fn finish(self) -> Result<(), StoreError> {
+        debug_assert!(self.recorded || self.last.is_none(), "a change is missing in the audit log");
         self.tx.commit().await?;
         match self.last {
             Some(seq) => self.followers.announce(seq).await,

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use vidpass_token::{AccountId, UnixTime};
 
+use crate::audit::{Action, Event};
 use crate::changes::Write;
 use crate::error::{StoreError, without_nul};
 use crate::pool::{on_pool, on_tx};
@@ -142,7 +143,8 @@ impl Store {
         let mut write = self.begin_write().await?;
         write.require_account(account).await?;
         write.insert_credential(account, &new, &secret).await?;
-        write.commit().await?;
+        let event = Event::new(Action::ApiKeyCreate, account, new.id.as_str(), now);
+        write.commit(event.with("email", &*new.name)).await?;
         Ok(NewCredential { id: new.id, secret })
     }
 
@@ -197,15 +199,24 @@ impl Store {
     }
 
     /// Deletes a credential, and says whether the account had it. It is refused from the next call on.
-    pub async fn delete_credential(&self, account: &AccountId, id: &CredentialId) -> Result<bool, StoreError> {
-        const SQL: &str = "DELETE FROM credential WHERE account_id = $1 AND id = $2";
+    pub async fn delete_credential(
+        &self,
+        account: &AccountId,
+        id: &CredentialId,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "DELETE FROM credential WHERE account_id = $1 AND id = $2 RETURNING kind, name";
         let mut write = self.begin_write().await?;
-        let deleted = on_tx!(write.tx, db => {
-            let delete = sqlx::query(SQL).bind(account.as_str()).bind(id.as_str());
-            delete.execute(db).await.map(|done| done.rows_affected())
+        let deleted: Option<(String, String)> = on_tx!(write.tx, db => {
+            sqlx::query_as(SQL).bind(account.as_str()).bind(id.as_str()).fetch_optional(db).await
         })?;
-        write.commit().await?;
-        Ok(deleted > 0)
+        let Some((kind, name)) = deleted else { return Ok(false) };
+        let action = match parse_kind(id.as_str(), &kind)? {
+            CredentialKind::ApiKey => Action::ApiKeyDelete,
+            CredentialKind::ApiToken => Action::ApiTokenDelete,
+        };
+        write.commit(Event::new(action, account, id.as_str(), now).with("name", name)).await?;
+        Ok(true)
     }
 }
 
@@ -299,8 +310,12 @@ impl TryFrom<CredentialRow> for Credential {
 }
 
 fn parse_id_and_kind(id: &str, kind: &str) -> Result<(CredentialId, CredentialKind), StoreError> {
-    let kind = [CredentialKind::ApiToken, CredentialKind::ApiKey].into_iter().find(|known| known.as_str() == kind);
-    Ok((id.parse().map_err(|_| inconsistent(id, "id"))?, kind.ok_or_else(|| inconsistent(id, "kind"))?))
+    Ok((id.parse().map_err(|_| inconsistent(id, "id"))?, parse_kind(id, kind)?))
+}
+
+fn parse_kind(id: &str, kind: &str) -> Result<CredentialKind, StoreError> {
+    let known = [CredentialKind::ApiToken, CredentialKind::ApiKey].into_iter().find(|known| known.as_str() == kind);
+    known.ok_or_else(|| inconsistent(id, "kind"))
 }
 
 fn parse_scopes(id: &str, scopes: Option<&str>) -> Result<Scopes, StoreError> {

@@ -4,6 +4,7 @@
 
 use vidpass_token::{AccountId, KeyId, PublicKey, SigningKey, UnixTime};
 
+use crate::audit::{Action, Event};
 use crate::changes::{MAX_DELETED_TOLD, Touched, Write, readable};
 use crate::error::StoreError;
 use crate::pool::{Tx, on_pool, on_tx};
@@ -52,7 +53,7 @@ impl Store {
             return Err(StoreError::TooManyKeys { account: account.clone() });
         }
         write.insert_key(NewKey { id: &id, account, public, sealed: None, now }).await?;
-        write.commit().await
+        write.commit(created(account, &id, public, now)).await
     }
 
     /// The id of the key that vidpass signs the account's tokens with, where there is one.
@@ -80,7 +81,7 @@ impl Store {
             return Err(StoreError::ManagedKeyExists { account: account.clone(), id });
         }
         write.insert_key(NewKey { id: key.id(), account, public: key.public(), sealed: Some(sealed), now }).await?;
-        write.commit().await
+        write.commit(created(account, key.id(), key.public(), now).with("managed", true)).await
     }
 
     /// Opens the sealed private half of the account's live managed key of that id.
@@ -177,7 +178,7 @@ impl Store {
         match Liveness::of_row(deleted) {
             Liveness::Live => {
                 write.bury_key(id, now).await?;
-                write.commit().await?;
+                write.commit(Event::new(Action::KeyDelete, account, id.as_str(), now)).await?;
                 Ok(Deletion::Deleted)
             }
             Liveness::Deleted => {
@@ -187,6 +188,10 @@ impl Store {
             Liveness::Unknown => Ok(Deletion::Unknown),
         }
     }
+}
+
+fn created<'a>(account: &'a AccountId, id: &'a KeyId, public: &PublicKey, now: UnixTime) -> Event<'a> {
+    Event::new(Action::KeyCreate, account, id.as_str(), now).with("alg", public.algorithm().to_string())
 }
 
 struct NewKey<'a> {

@@ -1,5 +1,5 @@
-//! vidpass's state in SQLite or PostgreSQL: accounts, their credentials, signing keys, videos and revocations, and the
-//! log of changes that gates follow.
+//! vidpass's state in SQLite or PostgreSQL: accounts, their credentials, signing keys, videos and revocations, the log
+//! of changes that gates follow, and the audit log.
 //!
 //! One [`Store`] for both engines; the same SQL texts run on either. Secrets of callers are kept as hashes, private
 //! keys sealed under the [`MasterKey`], which is never in the database. Nothing here knows of HTTP, of a clock or of
@@ -7,6 +7,7 @@
 //! leaves out).
 
 mod accounts;
+mod audit;
 mod backup;
 mod changes;
 mod credentials;
@@ -23,6 +24,7 @@ mod url;
 mod videos;
 
 pub use accounts::{Account, NewAccount};
+pub use audit::{Actor, AuditEntry, AuditId, AuditIdError, AuditQuery, MAX_AUDIT_LISTED};
 pub use backup::Copied;
 pub use changes::{CHANGES_AT_ONCE, Change, ChangeSeq, Cursor, Follower, Snapshot, Subject};
 pub use credentials::{

@@ -8,6 +8,7 @@ use vidpass_token::{
     Standing, Taken, TokenMarks, UnixTime, UnverifiedToken, ViewerVersion,
 };
 
+use crate::audit::{Action, Event};
 use crate::changes::{ChangeSeq, Touched, Write};
 use crate::error::{StoreError, without_nul};
 use crate::pool::{Tx, on_pool, on_tx};
@@ -93,7 +94,9 @@ impl Store {
         write.require_account(account).await?;
         write.insert_revocation(account, mark, &revocation).await?;
         write.clear_revocations(now).await?;
-        write.commit().await?;
+        let event = Event::new(Action::RevocationCreate, account, revocation.id.as_str(), now);
+        let event = event.with("kind", revocation.kind.name()).with("subject", &*revocation.subject);
+        write.commit(event.with("reason", &*revocation.reason)).await?;
         Ok(revocation)
     }
 
@@ -113,15 +116,21 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotApplied`]
-    pub async fn delete_revocation(&self, account: &AccountId, id: &RevocationId) -> Result<Deletion, StoreError> {
-        const SQL: &str = "DELETE FROM revocation WHERE account_id = $1 AND id = $2 RETURNING mark";
+    pub async fn delete_revocation(
+        &self,
+        account: &AccountId,
+        id: &RevocationId,
+        now: UnixTime,
+    ) -> Result<Deletion, StoreError> {
+        const SQL: &str = "DELETE FROM revocation WHERE account_id = $1 AND id = $2 RETURNING mark, kind, subject";
         let mut write = self.begin_write().await?;
-        let mark: Option<String> = on_tx!(write.tx, db => {
-            sqlx::query_scalar(SQL).bind(account.as_str()).bind(id.as_str()).fetch_optional(db).await
+        let deleted: Option<(String, String, String)> = on_tx!(write.tx, db => {
+            sqlx::query_as(SQL).bind(account.as_str()).bind(id.as_str()).fetch_optional(db).await
         })?;
-        let Some(mark) = mark else { return Ok(Deletion::Unknown) };
+        let Some((mark, kind, subject)) = deleted else { return Ok(Deletion::Unknown) };
         write.touch(Touched::Revocation(parse_mark(&mark, id.as_str())?)).await?;
-        write.commit().await?;
+        let event = Event::new(Action::RevocationDelete, account, id.as_str(), now);
+        write.commit(event.with("kind", kind).with("subject", subject)).await?;
         Ok(Deletion::Deleted)
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use vidpass_token::UnixTime;
 
+use crate::audit::Actor;
 use crate::changes::Followers;
 use crate::credentials::UsesUnderWay;
 use crate::error::StoreError;
@@ -22,7 +23,11 @@ const KEY_CHECK_VALUE: &[u8] = b"vidpass";
 
 /// The state of vidpass. A clone is another handle on the same connections.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store {
+    inner: Arc<Inner>,
+    /// Whose changes this handle makes.
+    actor: Arc<Actor>,
+}
 
 struct Inner {
     pool: Pool,
@@ -102,7 +107,8 @@ impl Store {
         let sealer = Sealer::new(master_key);
         check_master_key(&pool, &sealer, &url.to_string()).await?;
         let (followers, uses_under_way) = (Followers::new(), UsesUnderWay::default());
-        Ok(Self(Arc::new(Inner { pool, sealer, followers, uses_under_way })))
+        let inner = Arc::new(Inner { pool, sealer, followers, uses_under_way });
+        Ok(Self { inner, actor: Arc::new(Actor::Server) })
     }
 
     /// Asks the database for a sign of life.
@@ -132,20 +138,28 @@ impl Store {
         self.pool().close().await;
     }
 
+    pub(crate) fn with_actor(&self, actor: Actor) -> Self {
+        Self { inner: Arc::clone(&self.inner), actor: Arc::new(actor) }
+    }
+
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     pub(crate) fn pool(&self) -> &Pool {
-        &self.0.pool
+        &self.inner.pool
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {
-        &self.0.sealer
+        &self.inner.sealer
     }
 
     pub(crate) fn followers(&self) -> &Followers {
-        &self.0.followers
+        &self.inner.followers
     }
 
     pub(crate) fn uses_under_way(&self) -> &UsesUnderWay {
-        &self.0.uses_under_way
+        &self.inner.uses_under_way
     }
 }
 

@@ -5,6 +5,7 @@ mod row;
 use serde_json::{Map, Value};
 use vidpass_token::{AccountId, AllowedOrigin, OriginName, UnixTime, VideoId, VideoPolicy};
 
+use crate::audit::{Action, Event};
 use crate::changes::{ChangeSeq, MAX_DELETED_TOLD, Touched, Write, readable};
 use crate::error::{StoreError, without_nul};
 use crate::pool::{Tx, on_pool, on_tx};
@@ -135,7 +136,7 @@ impl Store {
         write.free_video_id(&video).await?;
         let seq = write.touch(Touched::Video(&video.uid)).await?;
         write.insert_video(&video, seq).await?;
-        write.commit().await?;
+        write.commit(Event::new(Action::VideoRegister, account, video.uid.as_str(), now)).await?;
         Ok(video)
     }
 
@@ -181,14 +182,15 @@ impl Store {
         let Some(before) = write.video(account, uid).await? else { return Ok(None) };
         let mut video = before.clone();
         edit(&mut video);
-        video.uid = before.uid;
-        video.policy.account = before.policy.account;
+        video.uid = before.uid.clone();
+        video.policy.account = before.policy.account.clone();
         video.created = before.created;
         video.modified = now;
         check(&video)?;
         write.overwrite_video(&video).await?;
         write.touch(Touched::Video(uid)).await?;
-        write.commit().await?;
+        let event = Event::new(Action::VideoEdit, account, uid.as_str(), now);
+        write.commit(event.with("changed", video.differs_in(&before))).await?;
         Ok(Some(video))
     }
 
@@ -211,7 +213,7 @@ impl Store {
         match Liveness::of_row(deleted) {
             Liveness::Live => {
                 write.bury_video(uid, now).await?;
-                write.commit().await?;
+                write.commit(Event::new(Action::VideoDelete, account, uid.as_str(), now)).await?;
                 Ok(Deletion::Deleted)
             }
             Liveness::Deleted => {
@@ -236,19 +238,19 @@ impl Store {
 
     async fn delete_some_scheduled_videos(&self, now: UnixTime) -> Result<u64, StoreError> {
         const SQL: &str = "
-            SELECT uid FROM video WHERE scheduled_deletion <= $1 AND deleted IS NULL
+            SELECT uid, account_id FROM video WHERE scheduled_deletion <= $1 AND deleted IS NULL
             ORDER BY scheduled_deletion LIMIT $2";
         // Asked regularly and mostly for nothing: no need to keep writers waiting.
         let due = on_pool!(self.pool(), db => {
-            sqlx::query_scalar::<_, String>(SQL).bind(now.0).bind(1_i64).fetch_optional(db).await
+            sqlx::query_as::<_, (String, String)>(SQL).bind(now.0).bind(1_i64).fetch_optional(db).await
         })?;
         if due.is_none() {
             return Ok(0);
         }
         let mut write = self.begin_write().await?;
-        let due: Vec<String> =
-            on_tx!(write.tx, db => sqlx::query_scalar(SQL).bind(now.0).bind(DELETED_AT_ONCE).fetch_all(db).await)?;
-        for uid in &due {
+        let due: Vec<(String, String)> =
+            on_tx!(write.tx, db => sqlx::query_as(SQL).bind(now.0).bind(DELETED_AT_ONCE).fetch_all(db).await)?;
+        for (uid, account) in &due {
             match uid.parse() {
                 Ok(uid) => write.bury_video(&uid, now).await?,
                 Err(_) => {
@@ -257,8 +259,10 @@ impl Store {
                     write.bury_row(uid, now).await?;
                 }
             }
+            let event = Event::of_row(Action::VideoDelete, account, uid, now);
+            write.record(event.with("scheduled", true)).await?;
         }
-        write.commit().await?;
+        write.finish().await?;
         Ok(due.len() as u64)
     }
 }
@@ -283,6 +287,27 @@ impl NewVideo {
             created: now,
             modified: now,
         }
+    }
+}
+
+impl Video {
+    fn differs_in(&self, other: &Self) -> Vec<&'static str> {
+        let (policy, others) = (&self.policy, &other.policy);
+        let all = [
+            ("require_signed_urls", policy.require_signed_urls != others.require_signed_urls),
+            ("allowed_origins", policy.allowed_origins != others.allowed_origins),
+            ("downloads", policy.downloads != others.downloads),
+            ("dry_run", policy.dry_run != others.dry_run),
+            ("origin", policy.origin != others.origin),
+            ("meta", self.meta != other.meta),
+            ("creator", self.creator != other.creator),
+            ("scheduled_deletion", self.scheduled_deletion != other.scheduled_deletion),
+            (
+                "thumbnail_timestamp_pct",
+                self.thumbnail_timestamp_pct.to_bits() != other.thumbnail_timestamp_pct.to_bits(),
+            ),
+        ];
+        all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
     }
 }
 

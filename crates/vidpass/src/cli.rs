@@ -51,6 +51,8 @@ pub(crate) enum Command {
     /// API keys: an email address and a secret, the older way to authenticate
     #[command(subcommand)]
     ApiKey(commands::api_key::ApiKey),
+    /// Show who changed what, the newest first
+    Audit(commands::audit::Audit),
     /// Signing keys, which sign video tokens
     #[command(subcommand)]
     Key(commands::key::Key),

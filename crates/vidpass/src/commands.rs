@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod api_key;
 pub(crate) mod api_token;
+pub(crate) mod audit;
 pub(crate) mod backup;
 mod cli_reference;
 pub(crate) mod completion;
@@ -16,6 +17,7 @@ pub(crate) mod revoke;
 pub(crate) mod serve;
 mod store;
 pub(crate) mod token;
+mod user;
 pub(crate) mod video;
 pub(crate) mod why;
 
@@ -47,6 +49,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Account(account) => block_on(account.run())?,
         Command::ApiToken(api_token) => block_on(api_token.run())?,
         Command::ApiKey(api_key) => block_on(api_key.run())?,
+        Command::Audit(audit) => block_on(audit.run())?,
         Command::Key(key) => block_on(key.run())?,
         Command::Revoke(revoke) => block_on(revoke.run())?,
         Command::Video(video) => block_on(video.run())?,

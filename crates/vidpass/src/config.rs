@@ -64,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) cache: Option<CacheConfig>,
     /// What is written about it.
     pub(crate) log: LogConfig,
+    /// For how long lines of the audit log are kept.
+    pub(crate) audit_keep: Duration,
 }
 
 /// Where the master key comes from.
@@ -248,6 +250,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     let origin_limits = raw.origin_limits.parse(&raw.cache, p);
     let cache = raw.cache.parse(origin_limits.map(|limits| limits.max_object), p, folder);
     let log = raw.log.parse(p, folder);
+    let audit_keep = p.duration("audit.keep", raw.audit.keep.as_deref().unwrap_or("400d"));
     problems.none_or(|| {
         Some(Config {
             listen: listen?,
@@ -264,6 +267,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
             origin_limits: origin_limits?,
             cache: cache?,
             log: log?,
+            audit_keep: audit_keep?,
         })
     })
 }
@@ -314,6 +318,8 @@ mod tests {
             trusted_proxies = ["10.0.0.0/8", "10.0.0.0/99"]
             forwarded_header = "x-real-ip"
             token_in = "query"
+            [audit]
+            keep = "1 year"
             [log]
             level = "loud"
             viewer_address = "half"
@@ -330,6 +336,7 @@ mod tests {
             "viewer.trusted_proxies = \"10.0.0.0/99\"",
             "viewer.forwarded_header = \"x-real-ip\"",
             "viewer.token_in = \"query\"",
+            "audit.keep = \"1 year\"",
             "log.level = \"loud\"",
             "log.viewer_address = \"half\"",
         ] {

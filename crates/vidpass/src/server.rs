@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 use tracing::{error, info, warn};
-use vidpass_api::{ApiConfig, CountryLookup, PublicUrl, Readiness};
+use vidpass_api::{ApiConfig, CallerAddress, CountryLookup, PublicUrl, Readiness};
 use vidpass_gate::{CountrySource, ForwardedHeader, Gate, GateParts, GateService, Judge, Reload, ViewerResolver};
 use vidpass_store::Store;
 use vidpass_token::{AccountId, Chain, Clock, VideoId};
@@ -34,6 +34,9 @@ const STALE: Duration = Duration::from_secs(10);
 /// How often videos whose time has come are deleted.
 const DELETION_CHECK: Duration = Duration::from_secs(10);
 
+/// How often old lines of the audit log are cleared.
+const AUDIT_CHECK: Duration = Duration::from_secs(3600);
+
 /// A server whose listeners are bound and whose gate knows the store. Nothing is served until [`Server::run`].
 pub(crate) struct Server {
     listener: TcpListener,
@@ -41,6 +44,8 @@ pub(crate) struct Server {
     forward_auth: Vec<ForwardAuthListener>,
     api: axum::Router,
     gate: GateService,
+    /// Finds callers of the API as the gate finds its viewers.
+    callers: ViewerResolver,
     metrics: Arc<Registry>,
     tasks: JoinSet<()>,
     store: Store,
@@ -92,13 +97,15 @@ impl Server {
             forward_auth.push(ForwardAuthListener::bind(config, &judge, &asked_for).await?);
         }
         let viewers = viewers(config.viewer.forwarded_header);
+        let callers = viewers.clone();
         let service = GateService::new(GateParts { judge, viewers, origins });
         let mut tasks = JoinSet::new();
         tasks.spawn(follow::follow(store.clone(), gate, follower, seq));
         tasks.spawn(watch_country_file(countries));
         tasks.spawn(delete_scheduled_videos(store.clone(), clock.clone()));
-        let metrics = Arc::new(metrics);
-        Ok(Self { listener, admin, forward_auth, api, gate: service, metrics, tasks, store, public_url, config, clock })
+        tasks.spawn(clear_audit_log(store.clone(), clock.clone(), config.audit_keep));
+        let (gate, metrics) = (service, Arc::new(metrics));
+        Ok(Self { listener, admin, forward_auth, api, gate, callers, metrics, tasks, store, public_url, config, clock })
     }
 
     /// The address for API callers and viewers, with the port that the system chose where 0 was asked for.
@@ -160,8 +167,8 @@ impl Server {
                 listener::serve((admin, Protocol::Http1), limits, handle, admin_stopping).await;
             }
         };
-        let (api, gate) = (self.api, self.gate);
-        let handle = move |request, peer| answer(api.clone(), gate.clone(), request, peer);
+        let (api, gate, callers) = (self.api, self.gate, Arc::new(self.callers));
+        let handle = move |request, peer| answer(api.clone(), gate.clone(), Arc::clone(&callers), request, peer);
         let serving = listener::serve((self.listener, Protocol::Http1), limits, handle, stopping());
         let answering = join_all(self.forward_auth.into_iter().map(|asked| asked.serve(limits, stopping())));
         let stop = async move {
@@ -186,7 +193,13 @@ pub(crate) async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<T
 }
 
 /// The issuer has its own corner of the paths; everything else is the gate's.
-async fn answer(api: axum::Router, gate: GateService, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+async fn answer(
+    api: axum::Router,
+    gate: GateService,
+    callers: Arc<ViewerResolver>,
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<Body> {
     if let Some(refusal) = framing::refusal(&request) {
         return refusal;
     }
@@ -196,6 +209,9 @@ async fn answer(api: axum::Router, gate: GateService, request: Request<Incoming>
     if !issuer {
         return gate.handle(request, peer).await.map(Body::new);
     }
+    // Of a trusted proxy that does not say whom it speaks for, its own address is what is known.
+    let address = callers.address(peer.ip(), request.headers()).unwrap_or(peer.ip().to_canonical());
+    request.extensions_mut().insert(CallerAddress(address));
     match api.oneshot(request.map(Body::new)).await {
         Ok(response) => response,
         Err(impossible) => match impossible {},
@@ -253,6 +269,20 @@ async fn delete_scheduled_videos(store: Store, clock: Clock) {
             Ok(0) => {}
             Ok(videos) => info!(videos, "videos whose scheduled deletion has come are deleted"),
             Err(problem) => error!(error = %Chain(&problem), "scheduled deletions wait: the store does not answer"),
+        }
+    }
+}
+
+async fn clear_audit_log(store: Store, clock: Clock, keep: Duration) {
+    let mut checks = tokio::time::interval(AUDIT_CHECK);
+    loop {
+        checks.tick().await;
+        match store.clear_audit_log(clock().minus(keep)).await {
+            Ok(0) => {}
+            Ok(lines) => info!(lines, "old lines of the audit log are cleared"),
+            Err(problem) => {
+                error!(error = %Chain(&problem), "old lines of the audit log stay: the store does not answer");
+            }
         }
     }
 }

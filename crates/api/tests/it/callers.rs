@@ -92,7 +92,7 @@ async fn no_operation_is_open_to_another_account() {
         let uri = path.replace("{account_id}", ACCOUNT).replace("{identifier}", VIDEO);
         assert_eq!(send(&site, &method, &uri, &[]).await.reasons(), ["credentials_missing"], "{method} {uri}");
     }
-    assert_eq!(tried, 18 * 6);
+    assert_eq!(tried, 19 * 6);
     assert_eq!(site.get("/stream").await.result().as_array().unwrap().len(), 1, "nothing was deleted");
 }
 
@@ -104,7 +104,7 @@ async fn a_deleted_credential_and_a_deleted_account_are_refused() {
     let keys = "/client/v4/accounts/other/stream/keys";
     assert_eq!(call(&site, keys, &[("authorization", &secret)]).await.status, 200);
     let id = site.store.list_credentials(&account).await.unwrap()[0].id.clone();
-    site.store.delete_credential(&account, &id).await.unwrap();
+    site.store.delete_credential(&account, &id, NOW).await.unwrap();
     assert_eq!(call(&site, keys, &[("authorization", &secret)]).await.reasons(), ["credentials_wrong"]);
 }
 

@@ -156,7 +156,7 @@ async fn a_place_or_a_download_that_is_not_allowed() {
 async fn a_dry_run_says_so() {
     let site = site().await;
     let account = ACCOUNT.parse().unwrap();
-    site.store.update_account(&account, |account| account.policy.dry_run = true).await.unwrap();
+    site.store.update_account(&account, NOW, |account| account.policy.dry_run = true).await.unwrap();
     let late = token(json!({ "exp": NOW.0 - 1, "nbf": NOW.0 - 3600 }));
     check(&site, "dry_run", &late, Some(json!({ "ip": "203.0.113.9" }))).await;
 }

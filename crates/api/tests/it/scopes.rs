@@ -16,6 +16,7 @@ async fn an_operation_is_for_callers_of_its_scope_alone() {
     let site = Site::with_video().await;
     let mut expected: Vec<(&str, &str, Option<Scope>)> = vec![
         ("GET", "/tokens/verify", None),
+        ("GET", "/audit_logs", Some(Scope::AuditRead)),
         ("GET", "/stream", Some(Scope::VideosRead)),
         ("POST", "/stream/keys", Some(Scope::KeysWrite)),
         ("GET", "/stream/keys", Some(Scope::KeysRead)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use vidpass_token::{AccountId, UnixTime};
 
 use super::{ApiSecret, Credential, CredentialId, CredentialKind, CredentialRow, NewCredential};
+use crate::audit::{Action, Event};
 use crate::changes::Write;
 use crate::error::{StoreError, without_nul};
 use crate::pool::on_tx;
@@ -55,7 +56,9 @@ impl Store {
         let mut write = self.begin_write().await?;
         write.require_account(account).await?;
         let made = write.insert_api_token(account, new, now).await?;
-        write.commit().await?;
+        let event = Event::new(Action::ApiTokenCreate, account, made.id.as_str(), now).with("name", &*new.name);
+        let event = event.with("scopes", new.scopes.names()).with("expires", new.expires.map(|time| time.0));
+        write.commit(event).await?;
         Ok(made)
     }
 
@@ -83,7 +86,8 @@ impl Store {
         let overlap_ends = now.plus(overlap);
         let old_expires = old.expires.map_or(overlap_ends, |expires| overlap_ends.min(expires));
         write.replace_api_token(id, &new.id, old_expires).await?;
-        write.commit().await?;
+        let event = Event::new(Action::ApiTokenRotate, account, id.as_str(), now);
+        write.commit(event.with("new", new.id.as_str()).with("expires", old_expires.0)).await?;
         Ok(Some(Rotated { new, new_expires, old_expires }))
     }
 }

@@ -47,6 +47,6 @@ impl Store {
         let due = now.minus(STEP);
         let mut write = self.begin_write().await?;
         on_tx!(write.tx, db => sqlx::query(SQL).bind(id).bind(now.0).bind(due.0).execute(db).await.map(|_| ()))?;
-        write.commit().await
+        write.finish().await
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::{ConnectOptions as _, Connection as _};
-use vidpass_store::{Copied, MasterKey, NewApiToken, NewRevocation, NewVideo, Presented, Store, StoreError};
+use vidpass_store::{
+    AuditQuery, Copied, MasterKey, NewApiToken, NewRevocation, NewVideo, Presented, Store, StoreError,
+};
 use vidpass_token::{AccountPolicy, RevocationExtent, RevokedSubject};
 
 use crate::home::{Home, KEY, NOW, OTHER_KEY, id, key_id, on_both_engines};
@@ -19,7 +21,7 @@ async fn a_restored_store_has_everything_on_either_engine(home: Home) {
     store.delete_signing_key(&theirs, &id("own"), NOW).await.unwrap();
     store.register_video(&ours, NewVideo::private(Some(id("film"))), NOW).await.unwrap();
     store
-        .update_account(&ours, |account| account.policy = AccountPolicy { dry_run: true, origin: None })
+        .update_account(&ours, NOW, |account| account.policy = AccountPolicy { dry_run: true, origin: None })
         .await
         .unwrap();
     let subject = RevokedSubject::Viewer("alice".parse().unwrap());
@@ -42,12 +44,16 @@ async fn a_restored_store_has_everything_on_either_engine(home: Home) {
         assert!(restored.open_managed_key(&ours, KEY.id()).await.unwrap().is_some());
         let presented = Presented::ApiToken(token.secret.expose());
         assert_eq!(restored.authenticate(&presented, NOW).await.unwrap().unwrap().account, ours);
+        let audit = AuditQuery { limit: 100, ..AuditQuery::default() };
+        let known_audit = store.list_audit_log(&audit).await.unwrap();
+        assert_eq!(restored.list_audit_log(&audit).await.unwrap(), known_audit);
         assert_eq!(restored.list_revocations(&ours).await.unwrap(), store.list_revocations(&ours).await.unwrap());
         assert_eq!(restored.video(&ours, &id("film")).await.unwrap(), store.video(&ours, &id("film")).await.unwrap());
         // Followers go on where they were, and writers too.
         assert!(restored.changes_since(known).await.unwrap().is_empty());
         restored.add_signing_key(&ours, OTHER_KEY.public(), id("new"), NOW).await.unwrap();
         assert_eq!(restored.changes_since(known).await.unwrap().len(), 1);
+        assert!(restored.list_audit_log(&audit).await.unwrap()[0].id > known_audit[0].id);
     }
 }
 

@@ -43,10 +43,10 @@ async fn changes_come_in_order_with_the_state_of_now(home: Home) {
 async fn what_an_account_says_of_its_videos_is_a_change(home: Home) {
     let (store, ours, theirs) = home.with_accounts().await;
     let said = AccountPolicy { dry_run: true, origin: Some(id("bucket")) };
-    let edited = store.update_account(&ours, |account| account.policy = said.clone()).await.unwrap().unwrap();
+    let edited = store.update_account(&ours, NOW, |account| account.policy = said.clone()).await.unwrap().unwrap();
     assert_eq!((&edited.policy, edited.name.as_str(), edited.created), (&said, "ours", NOW));
     assert_eq!(store.account(&ours).await.unwrap(), Some(edited));
-    assert_eq!(store.update_account(&id("nobody"), |_| {}).await.unwrap(), None);
+    assert_eq!(store.update_account(&id("nobody"), NOW, |_| {}).await.unwrap(), None);
 
     let video = NewVideo { dry_run: Some(false), origin: Some(id("old")), ..NewVideo::private(Some(id("film"))) };
     let film = store.register_video(&ours, video, NOW).await.unwrap();
@@ -61,7 +61,7 @@ async fn what_an_account_says_of_its_videos_is_a_change(home: Home) {
     assert_eq!(snapshot.accounts, [(ours.clone(), Some(said))]);
     assert_eq!(snapshot.videos, [(film.uid, film.policy)]);
 
-    store.update_account(&theirs, |account| account.policy = AccountPolicy::default()).await.unwrap();
+    store.update_account(&theirs, NOW, |account| account.policy = AccountPolicy::default()).await.unwrap();
     assert_eq!(store.snapshot().await.unwrap().accounts.len(), 1, "an account that says nothing is left out");
     home.tamper("UPDATE account SET origin = 'no name' WHERE id = 'ours'").await;
     assert_eq!(store.snapshot().await.unwrap().accounts, [(ours.clone(), None)], "it is told that nothing is known");

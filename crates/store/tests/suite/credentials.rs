@@ -130,10 +130,10 @@ async fn credentials_are_listed_without_their_secrets_and_deleted_by_their_accou
     assert_eq!(shown, expected);
     assert!(store.list_credentials(&theirs).await.unwrap().is_empty());
 
-    assert!(!store.delete_credential(&theirs, &made.id).await.unwrap());
+    assert!(!store.delete_credential(&theirs, &made.id, NOW).await.unwrap());
     assert!(token(&store, made.secret.expose()).await.is_some());
-    assert!(store.delete_credential(&ours, &made.id).await.unwrap());
-    assert!(!store.delete_credential(&ours, &made.id).await.unwrap());
+    assert!(store.delete_credential(&ours, &made.id, NOW).await.unwrap());
+    assert!(!store.delete_credential(&ours, &made.id, NOW).await.unwrap());
     assert_eq!(token(&store, made.secret.expose()).await, None);
 }
 

@@ -34,9 +34,9 @@ async fn each_kind_takes_its_tokens_back_and_no_others(home: Home) {
         assert_eq!(store.standing(&theirs, &token, NOW).await.unwrap(), Standing::Good, "another account's tokens");
         assert_eq!(store.list_revocations(&ours).await.unwrap(), std::slice::from_ref(&made));
         assert_eq!(store.list_revocations(&theirs).await.unwrap(), []);
-        assert_eq!(store.delete_revocation(&theirs, &made.id).await.unwrap(), Deletion::Unknown);
-        assert_eq!(store.delete_revocation(&ours, &made.id).await.unwrap(), Deletion::Deleted);
-        assert_eq!(store.delete_revocation(&ours, &made.id).await.unwrap(), Deletion::Unknown);
+        assert_eq!(store.delete_revocation(&theirs, &made.id, NOW).await.unwrap(), Deletion::Unknown);
+        assert_eq!(store.delete_revocation(&ours, &made.id, NOW).await.unwrap(), Deletion::Deleted);
+        assert_eq!(store.delete_revocation(&ours, &made.id, NOW).await.unwrap(), Deletion::Unknown);
     }
 }
 
@@ -60,7 +60,7 @@ async fn each_stands_for_itself(home: Home) {
     let mut taken: Vec<_> = both[0].1.iter().map(|taken| (taken.extent == versions(3), taken.until)).collect();
     taken.sort_unstable();
     assert_eq!((both.len(), both[0].0, taken), (1, viewer.mark(&ours), vec![(false, until), (true, None)]));
-    store.delete_revocation(&ours, &mistake.id).await.unwrap();
+    store.delete_revocation(&ours, &mistake.id, NOW).await.unwrap();
     assert!(revoked(3, NOW.0).await && !revoked(7, NOW.0).await, "deleting one leaves the other");
 }
 
@@ -69,7 +69,7 @@ async fn gates_learn_of_each(home: Home) {
     let subject = RevokedSubject::Video(id("v1"));
     let before = |time| RevocationExtent::IssuedBefore(UnixTime(time));
     let made = store.revoke(&ours, &NewRevocation { extent: before(5), ..new(subject.clone()) }, NOW).await.unwrap();
-    store.delete_revocation(&ours, &made.id).await.unwrap();
+    store.delete_revocation(&ours, &made.id, NOW).await.unwrap();
     store.revoke(&ours, &NewRevocation { extent: before(9), ..new(subject.clone()) }, NOW).await.unwrap();
     let changes: Vec<_> = store.changes_since(Cursor::START).await.unwrap();
     let taken = Taken { extent: before(9), until: None };

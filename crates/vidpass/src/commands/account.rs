@@ -75,7 +75,7 @@ impl Edit {
     async fn run(self) -> anyhow::Result<()> {
         let One { id, common } = self.account;
         let store = store::open_knowing(&common.place, self.origin.as_ref()).await?;
-        let edited = store.update_account(&id, |account| {
+        let edited = store.update_account(&id, clock::now(), |account| {
             account.name = self.name.unwrap_or(std::mem::take(&mut account.name));
             account.policy.dry_run = self.dry_run.unwrap_or(account.policy.dry_run);
             account.policy.origin = self.origin.or(account.policy.origin.take());

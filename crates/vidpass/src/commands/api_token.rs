@@ -141,7 +141,7 @@ impl List {
 impl Delete {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (store, account) = store::open_account(&self.of).await?;
-        if !store.delete_credential(&account, &self.id).await? {
+        if !store.delete_credential(&account, &self.id, clock::now()).await? {
             bail!("account `{account}` has no credential `{}`; see `vidpass api-token list`", self.id);
         }
         print_one(self.of.common.json, &json!({ "deleted": self.id.as_str() }));

@@ -10,7 +10,7 @@ use vidpass_store::{NewAccount, NewApiToken, NewVideo, Presented, Store};
 use vidpass_token::{AccountId, VideoId};
 
 use super::serve::private_folder;
-use super::{asked_to_stop, master_key};
+use super::{asked_to_stop, master_key, user};
 use crate::config::{self, Config, LogFormat, Overrides, Place};
 use crate::output::line;
 use crate::server::Server;
@@ -59,7 +59,7 @@ impl Demo {
         let env_file = self.data.join("demo.env");
         let made = match again(&store, &env_file).await? {
             Some(made) => made,
-            None => make(&store).await?,
+            None => make(&store.by(user::actor())).await?,
         };
         unpack(&config.media.join(made.account.as_str()).join(made.video.as_str()))?;
         let server = Server::bind(config, store, clock::system()).await?;

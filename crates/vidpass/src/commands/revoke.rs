@@ -195,7 +195,7 @@ impl List {
 impl Delete {
     async fn run(self) -> anyhow::Result<()> {
         let (store, account) = store::open_account(&self.of).await?;
-        match store.delete_revocation(&account, &self.id).await? {
+        match store.delete_revocation(&account, &self.id, clock::now()).await? {
             Deletion::Deleted => {
                 print_one(self.of.common.json, &json!({ "deleted": self.id.as_str() }));
                 Ok(())

@@ -4,11 +4,11 @@ use anyhow::Context as _;
 use vidpass_store::Store;
 use vidpass_token::{AccountId, OriginName};
 
-use super::master_key;
+use super::{master_key, user};
 use crate::cli::OfAccount;
 use crate::config::{self, Config, Place};
 
-/// Opens the database of the configuration.
+/// Opens the database of the configuration, for changes of whoever types.
 pub(crate) async fn open(place: &Place) -> anyhow::Result<Store> {
     open_knowing(place, None).await
 }
@@ -17,10 +17,10 @@ pub(crate) async fn open(place: &Place) -> anyhow::Result<Store> {
 pub(crate) async fn open_knowing(place: &Place, origin: Option<&OriginName>) -> anyhow::Result<Store> {
     let config = config::read(&place.clone().into())?;
     origin.map_or(Ok(()), |origin| config.require_origin(origin))?;
-    open_for(&config).await
+    Ok(open_for(&config).await?.by(user::actor()))
 }
 
-/// Opens the database of a configuration that was read.
+/// Opens the database of a configuration that was read, for changes of the server's own.
 pub(crate) async fn open_for(config: &Config) -> anyhow::Result<Store> {
     let key = master_key::read(&config.master_key)?;
     Store::open(&config.database, &key).await.context("the database cannot be opened")

@@ -30,6 +30,13 @@ pub(super) struct RawConfig {
     pub(super) origin_limits: RawOriginLimits,
     pub(super) cache: RawCache,
     pub(super) log: RawLog,
+    pub(super) audit: RawAudit,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAudit {
+    pub(super) keep: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

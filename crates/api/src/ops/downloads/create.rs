@@ -28,7 +28,8 @@ pub(crate) async fn create_downloads(
     Identifier(uid): Identifier<VideoId>,
 ) -> Answer<Downloads> {
     let offer = |video: &mut vidpass_store::Video| video.policy.downloads = true;
-    let video = api.store.update_video(&caller.account, &uid, api.now(), offer).await?.ok_or(ApiError::VideoUnknown)?;
+    let video =
+        caller.store.update_video(&caller.account, &uid, api.now(), offer).await?.ok_or(ApiError::VideoUnknown)?;
     tracing::info!(account.id = %caller.account, caller.id = %caller.credential, video.id = %uid,
         "downloads of a video were allowed");
     Ok(api.done(shown(&video, &api.config.public_url)))

@@ -26,7 +26,7 @@ pub(crate) async fn delete_downloads(
     Identifier(uid): Identifier<VideoId>,
 ) -> Answer<&'static str> {
     let withdraw = |video: &mut vidpass_store::Video| video.policy.downloads = false;
-    api.store.update_video(&caller.account, &uid, api.now(), withdraw).await?.ok_or(ApiError::VideoUnknown)?;
+    caller.store.update_video(&caller.account, &uid, api.now(), withdraw).await?.ok_or(ApiError::VideoUnknown)?;
     tracing::info!(account.id = %caller.account, caller.id = %caller.credential, video.id = %uid,
         "downloads of a video were withdrawn");
     Ok(api.done("Ok"))

@@ -26,6 +26,6 @@ pub(crate) async fn get_downloads(
     caller: Caller,
     Identifier(uid): Identifier<VideoId>,
 ) -> Answer<Downloads> {
-    let video = api.store.video(&caller.account, &uid).await?.ok_or(ApiError::VideoUnknown)?;
+    let video = caller.store.video(&caller.account, &uid).await?.ok_or(ApiError::VideoUnknown)?;
     Ok(api.done(shown(&video, &api.config.public_url)))
 }

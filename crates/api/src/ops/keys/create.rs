@@ -36,9 +36,9 @@ pub(crate) async fn create_key(State(api): State<Api>, caller: Caller, JsonBody(
     let now = api.now();
     let request = api.compute(move || KeyRequest::parse(body.as_deref())).await?;
     let created = match request.map_err(ApiError::Invalid)? {
-        KeyRequest::Make(algorithm) => made(&api.keys.make(&api.store, &caller.account, algorithm, now).await?, now),
+        KeyRequest::Make(algorithm) => made(&api.keys.make(&caller.store, &caller.account, algorithm, now).await?, now),
         KeyRequest::Import { id, public } => {
-            let added = api.store.add_signing_key(&caller.account, &public, id.clone(), now).await;
+            let added = caller.store.add_signing_key(&caller.account, &public, id.clone(), now).await;
             added.map_err(|error| match error {
                 StoreError::KeyIdTaken { id } => ApiError::invalid(Problem::at("/id", ProblemKind::KeyIdTaken { id })),
                 other => other.into(),

@@ -27,7 +27,7 @@ pub(crate) async fn delete_key(
     caller: Caller,
     Identifier(id): Identifier<KeyId>,
 ) -> Answer<&'static str> {
-    match api.store.delete_signing_key(&caller.account, &id, api.now()).await? {
+    match caller.store.delete_signing_key(&caller.account, &id, api.now()).await? {
         Deletion::Deleted => {
             api.keys.forget(&id);
             api.key_sets.forget(&caller.account);

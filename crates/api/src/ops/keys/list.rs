@@ -19,7 +19,7 @@ use crate::time::rfc3339;
     responses((status = 200, description = "The account's keys", body = Envelope<Vec<ListedKey>>)),
 )]
 pub(crate) async fn list_keys(State(api): State<Api>, caller: Caller) -> Answer<Vec<ListedKey>> {
-    let keys = api.store.list_signing_keys(&caller.account).await?;
+    let keys = caller.store.list_signing_keys(&caller.account).await?;
     let own = keys.into_iter().filter(|key| !key.managed);
     let listed = own.map(|key| ListedKey {
         id: key.id.to_string(),

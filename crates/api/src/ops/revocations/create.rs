@@ -35,7 +35,7 @@ pub(crate) async fn create_revocation(
     let new = match RevocationRequest::parse(body.as_deref(), now)? {
         RevocationRequest::Token { token, reason } => {
             // What is no token, or another account's, needs nobody to take it back.
-            let claims = api
+            let claims = caller
                 .store
                 .verify(&caller.account, token)
                 .await?
@@ -47,7 +47,7 @@ pub(crate) async fn create_revocation(
         }
         RevocationRequest::Other(new) => new,
     };
-    let made = api.store.revoke(&caller.account, &new, now).await?;
+    let made = caller.store.revoke(&caller.account, &new, now).await?;
     // Not of whom: a viewer's name may be an address of mail.
     tracing::info!(account.id = %caller.account, caller.id = %caller.credential, revocation.id = %made.id,
         kind = %made.kind, "tokens were taken back");

@@ -27,7 +27,7 @@ pub(crate) async fn delete_revocation(
     caller: Caller,
     Identifier(id): Identifier<RevocationId>,
 ) -> Answer<&'static str> {
-    match api.store.delete_revocation(&caller.account, &id).await? {
+    match caller.store.delete_revocation(&caller.account, &id, api.now()).await? {
         Deletion::Deleted => {
             tracing::info!(account.id = %caller.account, caller.id = %caller.credential, revocation.id = %id,
                 "a revocation was deleted");

@@ -20,6 +20,6 @@ use crate::state::Api;
     extensions(("x-vidpass-extension" = json!(true))),
 )]
 pub(crate) async fn list_revocations(State(api): State<Api>, caller: Caller) -> Answer<Vec<Revocation>> {
-    let revocations = api.store.list_revocations(&caller.account).await?;
+    let revocations = caller.store.list_revocations(&caller.account).await?;
     Ok(api.done(revocations.into_iter().map(shown).collect()))
 }

@@ -46,19 +46,19 @@ pub(crate) async fn inspect_token(
 async fn explain(api: &Api, caller: &Caller, request: &InspectRequest<'_>) -> Result<Explanation, ApiError> {
     let inspection = Inspection::of(request.token);
     let key = match inspection.key_id() {
-        Some(id) => api.store.signing_key(&caller.account, id).await?,
+        Some(id) => caller.store.signing_key(&caller.account, id).await?,
         None => None,
     };
     let key = key.as_ref().map(|key| KnownKey { account: &caller.account, public: &key.public });
     let inspected = inspection.with_key(key);
     let video = match inspected.video() {
-        Some(uid) => api.store.video(&caller.account, uid).await?,
+        Some(uid) => caller.store.video(&caller.account, uid).await?,
         None => None,
     };
-    let owner = api.store.account(&caller.account).await?.map_or_else(AccountPolicy::default, |owner| owner.policy);
+    let owner = caller.store.account(&caller.account).await?.map_or_else(AccountPolicy::default, |owner| owner.policy);
     let video = video.as_ref().map(|video| &video.policy);
     let standing = match inspected.claims() {
-        Some(claims) => api.store.standing(&caller.account, claims, request.at).await?,
+        Some(claims) => caller.store.standing(&caller.account, claims, request.at).await?,
         None => Standing::Unknown,
     };
     let terms = Terms { video, account: &owner, limits: &api.config.accepted };

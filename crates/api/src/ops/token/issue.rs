@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use vidpass_api_types::{Envelope, IssueToken, IssuedToken};
-use vidpass_token::{AccountId, Claims, MAX_TOKEN_LENGTH, SignError, SigningKey, Token, VideoId, restricts_nobody};
+use vidpass_token::{Claims, MAX_TOKEN_LENGTH, SignError, SigningKey, Token, VideoId, restricts_nobody};
 
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -39,13 +39,13 @@ pub(crate) async fn issue_token(
     let config = api.config.clone();
     // Checking a private key of 8192 bits keeps a core busy for many milliseconds.
     let request = api.compute(move || TokenRequest::parse(body.as_deref(), &config, now)).await??;
-    let mut notes = notes(&api, &caller.account, &video, &request).await?;
+    let mut notes = notes(&caller, &video, &request).await?;
     let (key, signed_with) = match &request.key {
         Some(key) => {
-            notes.extend(check_supplied_key(&api, &caller.account, key).await?);
+            notes.extend(check_supplied_key(&caller, key).await?);
             (key.clone(), SignedWith::Supplied)
         }
-        None => (api.keys.managed(&api.store, &caller.account, now).await?, SignedWith::Managed),
+        None => (api.keys.managed(&caller.store, &caller.account, now).await?, SignedWith::Managed),
     };
     let token = sign(&api, key.clone(), request.claims(video.clone(), now)).await?;
     tracing::info!(account.id = %caller.account, caller.id = %caller.credential, key.id = %key.id(), video.id = %video,
@@ -54,9 +54,9 @@ pub(crate) async fn issue_token(
     Ok(api.done_with(IssuedToken { token: token.as_str().to_owned() }, &notes))
 }
 
-async fn notes(api: &Api, account: &AccountId, video: &VideoId, request: &TokenRequest) -> Result<Vec<Note>, ApiError> {
+async fn notes(caller: &Caller, video: &VideoId, request: &TokenRequest) -> Result<Vec<Note>, ApiError> {
     let mut notes = Vec::new();
-    if api.store.video(account, video).await?.is_none() {
+    if caller.store.video(&caller.account, video).await?.is_none() {
         notes.push(Note::VideoNotRegistered { uid: video.clone() });
     }
     if restricts_nobody(&request.access_rules) {
@@ -66,12 +66,12 @@ async fn notes(api: &Api, account: &AccountId, video: &VideoId, request: &TokenR
 }
 
 /// Refuses a key whose tokens could never work here, or that is not the one that its id names.
-async fn check_supplied_key(api: &Api, account: &AccountId, key: &SigningKey) -> Result<Option<Note>, ApiError> {
+async fn check_supplied_key(caller: &Caller, key: &SigningKey) -> Result<Option<Note>, ApiError> {
     let id = key.id().clone();
-    match api.store.signing_key(account, &id).await? {
+    match caller.store.signing_key(&caller.account, &id).await? {
         Some(known) if known.public == *key.public() => Ok(None),
         Some(_) => Err(ApiError::invalid(Problem::at("/pem", ProblemKind::KeyMismatch { id }))),
-        None if api.store.is_signing_key_deleted(account, &id).await? => {
+        None if caller.store.is_signing_key_deleted(&caller.account, &id).await? => {
             Err(ApiError::invalid(Problem::at("/id", ProblemKind::KeyDeleted { id })))
         }
         None => Ok(Some(Note::KeyNotRegistered { id })),

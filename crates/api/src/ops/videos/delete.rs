@@ -27,7 +27,7 @@ pub(crate) async fn delete_video(
     caller: Caller,
     Identifier(uid): Identifier<VideoId>,
 ) -> Answer<&'static str> {
-    match api.store.delete_video(&caller.account, &uid, api.now()).await? {
+    match caller.store.delete_video(&caller.account, &uid, api.now()).await? {
         Deletion::Deleted => {
             tracing::info!(account.id = %caller.account, caller.id = %caller.credential, video.id = %uid,
                 "a video was deleted");

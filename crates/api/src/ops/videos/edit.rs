@@ -34,7 +34,7 @@ pub(crate) async fn edit_video(
     let now = api.now();
     let mut changes = Changes::parse(body.as_deref(), now)?;
     let notes = std::mem::take(&mut changes.notes);
-    let edited = api.store.update_video(&caller.account, &uid, now, |video| changes.apply(video)).await?;
+    let edited = caller.store.update_video(&caller.account, &uid, now, |video| changes.apply(video)).await?;
     let video = edited.ok_or(ApiError::VideoUnknown)?;
     tracing::info!(account.id = %caller.account, caller.id = %caller.credential, video.id = %uid, "a video was edited");
     Ok(api.done_with(shown(video, &api.config.public_url), &notes))

@@ -25,7 +25,7 @@ pub(crate) async fn get_embed(
     caller: Caller,
     Identifier(uid): Identifier<VideoId>,
 ) -> Result<Html<String>, ApiError> {
-    api.store.video(&caller.account, &uid).await?.ok_or(ApiError::VideoUnknown)?;
+    caller.store.video(&caller.account, &uid).await?.ok_or(ApiError::VideoUnknown)?;
     // Neither part has a character that HTML would have escaped.
     let address = format!("{}/{uid}/iframe", api.config.public_url);
     Ok(Html(format!(

@@ -43,7 +43,7 @@ pub(crate) async fn list_videos(
 ) -> Answer<Vec<Video>> {
     let query = ListQuery::parse(query.as_deref().unwrap_or_default())?;
     let found =
-        if query.may_match() { api.store.list_videos(&caller.account, &query.stored).await? } else { Vec::new() };
+        if query.may_match() { caller.store.list_videos(&caller.account, &query.stored).await? } else { Vec::new() };
     let shown = query.select(found).map(|video| shown(video, &api.config.public_url)).collect();
     Ok(api.done_with(shown, &query.notes))
 }

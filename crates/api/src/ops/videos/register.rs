@@ -46,14 +46,14 @@ pub(crate) async fn register_video(
     let notes = std::mem::take(&mut changes.notes);
     let mut new = NewVideo::private(Some(uid.clone()));
     changes.apply_new(&mut new);
-    let video = match api.store.register_video(&caller.account, new.clone(), now).await {
+    let video = match caller.store.register_video(&caller.account, new.clone(), now).await {
         Ok(video) => {
             tracing::info!(account.id = %caller.account, caller.id = %caller.credential, video.id = %uid,
                 "a video was registered");
             video
         }
         Err(StoreError::VideoIdTaken { .. }) => {
-            let own = api.store.video(&caller.account, &uid).await?.filter(|own| is_as_asked(own, &new));
+            let own = caller.store.video(&caller.account, &uid).await?.filter(|own| is_as_asked(own, &new));
             own.ok_or_else(|| ApiError::invalid(Problem::elsewhere(ProblemKind::VideoUidTaken { uid })))?
         }
         Err(error) => return Err(error.into()),

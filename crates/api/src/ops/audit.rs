@@ -1,0 +1,5 @@
+//! What was changed, by whom.
+
+pub(crate) mod list;
+
+mod query;
