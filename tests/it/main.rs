@@ -14,6 +14,7 @@ mod doctor;
 mod explaining;
 mod layers;
 mod metrics;
+mod operations;
 mod origins;
 mod playing;
 mod postgres;

@@ -135,6 +135,8 @@ reasons! {
     QueryIgnored = "query_ignored", 10100;
     /// A parameter of the query has a value that it must not have.
     QueryInvalid = "query_invalid", 10005;
+    /// There were too many requests, or too many failed logins.
+    RateLimited = "rate_limited", 10429;
     /// The account has no such revocation.
     RevocationUnknown = "revocation_unknown", 10003;
     /// There is nothing at this path.

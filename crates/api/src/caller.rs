@@ -1,6 +1,6 @@
 //! Who calls: authenticated, and for the account in the path.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
@@ -10,8 +10,9 @@ use vidpass_store::{Actor, CredentialId, Presented, Scope, Scopes, Store};
 use vidpass_token::{AccountId, UnixTime};
 
 use crate::error::ApiError;
-use crate::observe::RequestId;
+use crate::observe::Exchange;
 use crate::path;
+use crate::rate_limit::Allowance;
 use crate::state::Api;
 
 /// A caller who is who they say, and who may act for the account in the path, where the path has one.
@@ -33,8 +34,8 @@ pub struct CallerAddress(pub IpAddr);
 /// What an operation asks of its caller. Each route says it; see `routes.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
-    /// Nothing: it is for everybody.
-    Nobody,
+    /// It is for everybody.
+    Nothing,
     /// Good credentials, whatever their scopes.
     Credentials,
     /// Good credentials that have the scope.
@@ -49,7 +50,7 @@ impl FromRequestParts<Api> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let presented = presented(&parts.headers)?;
-        let caller = api.store.authenticate(&presented, api.now()).await?.map_err(ApiError::from_refused)?;
+        let caller = authenticate(api, parts, &presented).await?;
         if has_account(parts) {
             // Another account's id, one that nobody has and one that is no id: all get the same answer.
             let account = path::parameter(parts, "account_id").await?;
@@ -63,10 +64,41 @@ impl FromRequestParts<Api> for Caller {
     }
 }
 
+/// Asks the store who calls, unless too many from the same address failed to say so.
+async fn authenticate(api: &Api, parts: &Parts, presented: &Presented<'_>) -> Result<vidpass_store::Caller, ApiError> {
+    // Requests of this process's own have no address.
+    let address = address(parts).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    within_limits(api, parts, api.limits.too_many_failed_logins(address))?;
+    match api.store.authenticate(presented, api.now()).await? {
+        Ok(caller) => {
+            within_limits(api, parts, api.limits.request(&caller.credential_id))?;
+            Ok(caller)
+        }
+        Err(refused) => {
+            within_limits(api, parts, api.limits.failed_login(address))?;
+            Err(ApiError::from_refused(refused))
+        }
+    }
+}
+
+/// Notes for the answer what is left, and refuses where nothing is.
+fn within_limits(api: &Api, parts: &Parts, allowance: Option<Allowance>) -> Result<(), ApiError> {
+    let Some(allowance) = allowance else { return Ok(()) };
+    if let Some(exchange) = parts.extensions.get::<Exchange>() {
+        exchange.allowance.get_or_init(|| allowance);
+    }
+    let Some(wait) = allowance.refused_for else { return Ok(()) };
+    api.metrics.count_rate_limited(allowance.limited());
+    Err(ApiError::RateLimited { limited: allowance.limited(), wait })
+}
+
+fn address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get().map(|CallerAddress(address)| *address)
+}
+
 fn actor(parts: &Parts, credential: CredentialId) -> Actor {
-    let address = parts.extensions.get().map(|CallerAddress(address)| *address);
-    let request_id = parts.extensions.get().map(|RequestId(id)| id.to_string()).unwrap_or_default();
-    Actor::Api { credential, address, request_id }
+    let request_id = parts.extensions.get().map(|exchange: &Exchange| exchange.id.to_string()).unwrap_or_default();
+    Actor::Api { credential, address: address(parts), request_id }
 }
 
 /// Refuses a caller who may not do what the route is for. An operation that takes a caller and needs none is refused to all.
@@ -75,7 +107,7 @@ fn require_scope(parts: &Parts, scopes: &Scopes) -> Result<(), ApiError> {
         Some(Needs::Credentials) => Ok(()),
         Some(Needs::Scope(needed)) if scopes.allow(*needed) => Ok(()),
         Some(Needs::Scope(needed)) => Err(ApiError::ScopeMissing { needed: *needed }),
-        Some(Needs::Nobody) | None => Err(ApiError::ScopeUndeclared),
+        Some(Needs::Nothing) | None => Err(ApiError::ScopeUndeclared),
     }
 }
 

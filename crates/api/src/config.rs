@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
 use vidpass_token::{Country, Limits};
+
+use crate::rate_limit::Rate;
 
 /// What the API is told when it starts.
 #[derive(Clone, Debug)]
@@ -24,6 +27,30 @@ pub struct ApiConfig {
     pub accepted: Limits,
     /// Knows the country of an address as the gate does.
     pub countries: CountryLookup,
+    /// How much one caller may ask for.
+    pub rate_limits: RateLimits,
+}
+
+/// How much one caller may ask for, of this process; `None` is any number.
+#[derive(Clone, Debug)]
+pub struct RateLimits {
+    /// Requests of one credential.
+    pub per_credential: Option<Rate>,
+    /// Failed logins from one IPv4 address, or one /64 of IPv6.
+    pub failed_logins_per_address: Option<Rate>,
+}
+
+impl Default for RateLimits {
+    /// What nobody meets by hand: 1,000 requests a second; 10 failed logins a minute, after 20 at once.
+    fn default() -> Self {
+        const REQUESTS: NonZeroU32 = NonZeroU32::new(1000).expect("it is not zero");
+        const LOGINS: NonZeroU32 = NonZeroU32::new(10).expect("it is not zero");
+        const LOGINS_AT_ONCE: NonZeroU32 = NonZeroU32::new(20).expect("it is not zero");
+        Self {
+            per_credential: Some(Rate::per_second(REQUESTS)),
+            failed_logins_per_address: Some(Rate::per_minute(LOGINS, LOGINS_AT_ONCE)),
+        }
+    }
 }
 
 impl ApiConfig {
@@ -37,6 +64,7 @@ impl ApiConfig {
             max_access_rules: 5,
             accepted: Limits::default(),
             countries: CountryLookup::new(|_| Country::Unavailable),
+            rate_limits: RateLimits::default(),
         }
     }
 }

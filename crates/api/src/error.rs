@@ -1,6 +1,7 @@
 //! Every way in which a request can fail, and the one place that gives each its status.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -10,6 +11,7 @@ use vidpass_token::json::JsonError;
 use vidpass_token::{KeyError, SignError, UnixTime};
 
 use crate::problem::{Problem, ProblemKind};
+use crate::rate_limit::{Limited, whole_seconds};
 use crate::time::rfc3339;
 
 /// Tells the official SDKs whether to send a request again.
@@ -58,6 +60,8 @@ pub(crate) enum ApiError {
     NotReady { what: &'static str },
     #[error("a handler panicked")]
     Panicked,
+    #[error("too many {}; try again in {} s", of(*limited), whole_seconds(*wait))]
+    RateLimited { limited: Limited, wait: Duration },
     #[error("there is nothing at this path")]
     RouteUnknown,
     #[error("the API token lacks the scope `{needed}`")]
@@ -103,6 +107,7 @@ impl ApiError {
             Self::RevocationUnknown => self.item(Reason::RevocationUnknown),
             Self::MethodNotAllowed => self.item(Reason::MethodNotAllowed),
             Self::NotReady { .. } => self.item(Reason::NotReady),
+            Self::RateLimited { .. } => self.item(Reason::RateLimited),
             Self::RouteUnknown => self.item(Reason::RouteUnknown),
             Self::ScopeMissing { .. } => self.item(Reason::ScopeMissing),
             Self::VideoUnknown => self.item(Reason::VideoUnknown),
@@ -142,6 +147,7 @@ impl ApiError {
             Self::KeyUnknown | Self::RevocationUnknown | Self::RouteUnknown | Self::VideoUnknown => {
                 StatusCode::NOT_FOUND
             }
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -164,6 +170,13 @@ impl ApiError {
 fn item(reason: Reason, message: String) -> Vec<Item> {
     let reason_text = Some(reason.to_string());
     vec![Item { code: reason.code(), message, documentation_url: None, source: None, reason: reason_text }]
+}
+
+fn of(limited: Limited) -> &'static str {
+    match limited {
+        Limited::Credential => "requests with these credentials",
+        Limited::FailedLogins => "failed logins from this address",
+    }
 }
 
 impl From<Vec<Problem>> for ApiError {
@@ -194,7 +207,10 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status();
         let mut response = status.into_response();
-        if status.is_client_error() {
+        // Every other mistake of the caller's stays one; and what is too much now is not after a while.
+        if let Self::RateLimited { wait, .. } = self {
+            response.headers_mut().insert(header::RETRY_AFTER, whole_seconds(wait).into());
+        } else if status.is_client_error() {
             response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -17,6 +17,7 @@ mod openapi;
 mod ops;
 mod path;
 mod problem;
+mod rate_limit;
 mod revocation_request;
 mod routes;
 mod state;
@@ -34,8 +35,9 @@ use vidpass_store::Store;
 use vidpass_token::Clock;
 
 pub use caller::CallerAddress;
-pub use config::{ApiConfig, CountryLookup, PublicUrl, PublicUrlError, Readiness};
+pub use config::{ApiConfig, CountryLookup, PublicUrl, PublicUrlError, RateLimits, Readiness};
 pub use openapi::openapi_json;
+pub use rate_limit::{Rate, RateError};
 
 /// The API as a service: everything below `/client/v4`, and `/healthz`, `/readyz` and `/docs/errors`.
 ///
@@ -43,6 +45,7 @@ pub use openapi::openapi_json;
 pub fn router(store: Store, clock: Clock, config: ApiConfig, registry: &mut Registry, ready: Readiness) -> Router {
     routes::router(state::Api {
         store,
+        limits: Arc::new(rate_limit::CallerLimits::new(&config.rate_limits)),
         config: Arc::new(config),
         keys: Arc::new(managed_key::KeyRing::new()),
         key_sets: Arc::new(ops::keys::jwks::KeySets::new()),

@@ -1,5 +1,7 @@
 //! What happens to every request and answer: an id, a span for the log, a count, safe headers, the body of a refusal.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -10,6 +12,7 @@ use vidpass_token::TokenId;
 
 use crate::envelope;
 use crate::error::ApiError;
+use crate::rate_limit::Allowance;
 use crate::state::Api;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -18,14 +21,20 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Operation(pub(crate) &'static str);
 
-/// The id of a request: an extension of it.
+/// What a request and its answer share: an extension of the request.
 #[derive(Clone, Debug)]
-pub(crate) struct RequestId(pub(crate) TokenId);
+pub(crate) struct Exchange {
+    /// The id of both.
+    pub(crate) id: TokenId,
+    /// What is left to the caller, where that is limited.
+    pub(crate) allowance: Arc<OnceLock<Allowance>>,
+}
 
 pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     // The server's own: an id that a caller brings could be used to fake lines of the log.
     let id = TokenId::random();
-    request.extensions_mut().insert(RequestId(id.clone()));
+    let allowance = Arc::new(OnceLock::new());
+    request.extensions_mut().insert(Exchange { id: id.clone(), allowance: Arc::clone(&allowance) });
     let span = tracing::info_span!("api", request.id = %id);
     let response = next.run(request).instrument(span.clone()).await;
     let operation = response.extensions().get().map_or("none", |Operation(name)| name);
@@ -33,6 +42,9 @@ pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: 
     api.metrics.count_request(operation, response.status().as_u16());
     let mut response = envelope::write_refusal(&api.config.public_url, response);
     protect(response.headers_mut());
+    if let Some(allowance) = allowance.get() {
+        allowance.write(response.headers_mut());
+    }
     response
         .headers_mut()
         .insert(REQUEST_ID, HeaderValue::from_str(id.as_str()).expect("hex digits are a header's value"));

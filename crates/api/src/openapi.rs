@@ -110,6 +110,7 @@ fn refusals(path: &str, operation: &Operation) -> Vec<(&'static str, &'static st
         ("404", "The account has nothing of this id", may_lack_it),
         ("413", "The body is too large", takes_body),
         ("415", "The body is not declared as JSON", takes_body),
+        ("429", "There were too many requests, or failed logins; try again", authenticated),
         ("500", "The server failed", authenticated || is_open),
         ("503", "The server cannot work now; try again", authenticated || is_open || takes("/readyz")),
     ];

@@ -18,7 +18,7 @@ pub(crate) fn router(api: Api) -> Router {
 }
 
 fn operations() -> Router<Api> {
-    use Needs::{Credentials, Nobody, Scope};
+    use Needs::{Credentials, Nothing, Scope};
     use vidpass_store::Scope::{
         AuditRead, KeysRead, KeysWrite, RevocationsRead, RevocationsWrite, TokensInspect, TokensIssue, VideosRead,
         VideosWrite,
@@ -29,7 +29,7 @@ fn operations() -> Router<Api> {
             operation("verify_account_token", Credentials, get(credentials::verify::verify_account_token)),
         )
         .route("/audit_logs", operation("list_audit_logs", Scope(AuditRead), get(audit::list::list_audit_logs)))
-        .route("/.well-known/jwks.json", operation("get_jwks", Nobody, get(keys::jwks::get_jwks)))
+        .route("/.well-known/jwks.json", operation("get_jwks", Nothing, get(keys::jwks::get_jwks)))
         .route("/stream", operation("list_videos", Scope(VideosRead), get(videos::list::list_videos)))
         .route("/stream/keys", operation("create_key", Scope(KeysWrite), post(keys::create::create_key)))
         .route("/stream/keys", operation("list_keys", Scope(KeysRead), get(keys::list::list_keys)))
@@ -83,10 +83,10 @@ fn operations() -> Router<Api> {
             "/client/v4/user/tokens/verify",
             operation("verify_user_token", Credentials, get(credentials::verify::verify_user_token)),
         )
-        .route("/client/v4/openapi.json", operation("get_openapi", Nobody, get(service::docs::get_openapi)))
-        .route("/docs/errors", operation("get_error_docs", Nobody, get(service::docs::get_error_docs)))
-        .route("/healthz", operation("get_health", Nobody, get(service::health::get_health)))
-        .route("/readyz", operation("get_readiness", Nobody, get(service::readiness::get_readiness)))
+        .route("/client/v4/openapi.json", operation("get_openapi", Nothing, get(service::docs::get_openapi)))
+        .route("/docs/errors", operation("get_error_docs", Nothing, get(service::docs::get_error_docs)))
+        .route("/healthz", operation("get_health", Nothing, get(service::health::get_health)))
+        .route("/readyz", operation("get_readiness", Nothing, get(service::readiness::get_readiness)))
 }
 
 /// Names the operation, for the metrics, and says what it needs of its caller. The name is its id in the OpenAPI document.

@@ -16,12 +16,14 @@ use crate::managed_key::KeyRing;
 use crate::metrics::Metrics;
 use crate::ops::keys::jwks::KeySets;
 use crate::problem::Note;
+use crate::rate_limit::CallerLimits;
 
 /// What every handler has at hand. A clone is another handle on the same.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) config: Arc<ApiConfig>,
+    pub(crate) limits: Arc<CallerLimits>,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) key_sets: Arc<KeySets>,
     pub(crate) metrics: Metrics,

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use secrecy::SecretString;
-use vidpass_api::PublicUrl;
+use vidpass_api::{PublicUrl, RateLimits};
 use vidpass_gate::{
     AddressInLog, CacheConfig, CountrySource, CredentialPlace, CutOff, ForwardedHeader, GateConfig, MEDIA, OriginLimits,
 };
@@ -66,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
     /// For how long lines of the audit log are kept.
     pub(crate) audit_keep: Duration,
+    /// How much one caller of the API may ask for.
+    pub(crate) rate_limits: RateLimits,
 }
 
 /// Where the master key comes from.
@@ -251,6 +253,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     let cache = raw.cache.parse(origin_limits.map(|limits| limits.max_object), p, folder);
     let log = raw.log.parse(p, folder);
     let audit_keep = p.duration("audit.keep", raw.audit.keep.as_deref().unwrap_or("400d"));
+    let rate_limits = raw.rate_limits.parse(p);
     problems.none_or(|| {
         Some(Config {
             listen: listen?,
@@ -268,6 +271,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
             cache: cache?,
             log: log?,
             audit_keep: audit_keep?,
+            rate_limits: rate_limits?,
         })
     })
 }
@@ -320,6 +324,8 @@ mod tests {
             token_in = "query"
             [audit]
             keep = "1 year"
+            [rate_limits]
+            per_credential = "many"
             [log]
             level = "loud"
             viewer_address = "half"
@@ -337,6 +343,7 @@ mod tests {
             "viewer.forwarded_header = \"x-real-ip\"",
             "viewer.token_in = \"query\"",
             "audit.keep = \"1 year\"",
+            "rate_limits.per_credential = \"many\"",
             "log.level = \"loud\"",
             "log.viewer_address = \"half\"",
         ] {
@@ -349,6 +356,16 @@ mod tests {
         let error = check("lisen = \"127.0.0.1:1\"").unwrap_err();
         let ConfigError::Syntax { source, .. } = error else { panic!("{error}") };
         assert!(source.to_string().contains("unknown field `lisen`"), "{source}");
+    }
+
+    #[test]
+    fn a_rate_limit_can_be_set_and_switched_off() {
+        let limits = check("").unwrap().rate_limits;
+        assert_eq!(limits.per_credential, Some("1000/s".parse().unwrap()));
+        assert_eq!(limits.failed_logins_per_address, Some("10/m burst 20".parse().unwrap()));
+        let text = "[rate_limits]\nper_credential = \"off\"\nfailed_logins_per_address = \"1/h\"";
+        let limits = check(text).unwrap().rate_limits;
+        assert_eq!((limits.per_credential, limits.failed_logins_per_address), (None, Some("1/h".parse().unwrap())));
     }
 
     #[test]

@@ -242,6 +242,7 @@ fn api_config(config: &Config, public_url: PublicUrl, countries: &Arc<CountrySou
         default_token_lifetime: config.tokens.default_lifetime,
         max_token_lifetime: config.tokens.max_lifetime,
         max_access_rules: config.tokens.max_access_rules,
+        rate_limits: config.rate_limits.clone(),
         ..ApiConfig::new(public_url)
     }
 }

@@ -8,9 +8,10 @@ use vidpass_store::{DatabaseUrl, MasterKey, Store};
 use vidpass_token::UnixTime;
 
 use super::*;
-use crate::config::{ApiConfig, Readiness};
+use crate::config::{ApiConfig, RateLimits, Readiness};
 use crate::managed_key::KeyRing;
 use crate::metrics::Metrics;
+use crate::rate_limit::CallerLimits;
 
 #[tokio::test]
 async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
@@ -19,6 +20,7 @@ async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
     let api = Api {
         store: Store::create_or_open(&url, &MasterKey::generate().unwrap()).await.unwrap(),
         config: Arc::new(ApiConfig::new("https://vidpass.test".parse().unwrap())),
+        limits: Arc::new(CallerLimits::new(&RateLimits::default())),
         keys: Arc::new(KeyRing::new()),
         key_sets: Arc::new(crate::ops::keys::jwks::KeySets::new()),
         metrics: Metrics::register(&mut Registry::default()),
@@ -27,7 +29,7 @@ async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
         turns: Arc::new(tokio::sync::Semaphore::new(1)),
     };
     let panics = get(async || -> Response { panic!("s3cret") });
-    let router = wrapped(Router::new().route("/", operation("get_panic", Needs::Nobody, panics)), api);
+    let router = wrapped(Router::new().route("/", operation("get_panic", Needs::Nothing, panics)), api);
     let answer = router.oneshot(Request::builder().body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(answer.status(), 500);
     assert_eq!(answer.headers()["content-type"], "application/json");

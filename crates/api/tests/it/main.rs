@@ -6,6 +6,7 @@ mod audit;
 mod callers;
 mod inspect;
 mod keys;
+mod rate_limits;
 mod revocations;
 mod scopes;
 mod sdk;

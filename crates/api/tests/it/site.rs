@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
-use vidpass_api::{ApiConfig, CountryLookup, Readiness, router};
+use vidpass_api::{ApiConfig, CountryLookup, RateLimits, Readiness, router};
 use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, NewApiToken, Scopes, Store};
 use vidpass_token::{AccountId, Country, Limits, SignedClaims, UnixTime, UnverifiedToken};
 
@@ -49,6 +49,14 @@ impl Site {
     }
 
     pub(crate) async fn start_with(ready: Readiness) -> Self {
+        Self::start_as(config(), ready).await
+    }
+
+    pub(crate) async fn with_limits(rate_limits: RateLimits) -> Self {
+        Self::start_as(ApiConfig { rate_limits, ..config() }, Readiness::new(|| true)).await
+    }
+
+    async fn start_as(config: ApiConfig, ready: Readiness) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::sqlite(folder.path().join("vidpass.db"));
         let store = Store::create_or_open(&url, &MasterKey::generate().unwrap()).await.unwrap();
@@ -67,7 +75,7 @@ impl Site {
         let router = router(
             store.clone(),
             Arc::new(move || UnixTime(clock.load(Ordering::Relaxed))),
-            config(),
+            config,
             &mut registry,
             ready,
         );

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use vidpass_api::{Rate, RateLimits};
 use vidpass_gate::{AddressInLog, CutOff, ForwardedHeader};
 
 use super::forward_auth::RawForwardAuth;
@@ -31,6 +32,14 @@ pub(super) struct RawConfig {
     pub(super) cache: RawCache,
     pub(super) log: RawLog,
     pub(super) audit: RawAudit,
+    pub(super) rate_limits: RawRateLimits,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRateLimits {
+    per_credential: Option<String>,
+    failed_logins_per_address: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -192,6 +201,20 @@ impl RawLimits {
             max_connections,
             shutdown_timeout: shutdown_timeout?,
         })
+    }
+}
+
+impl RawRateLimits {
+    pub(super) fn parse(&self, p: &mut Problems) -> Option<RateLimits> {
+        let mut rate = |setting, text: &Option<String>, default: Option<Rate>| match text.as_deref() {
+            None => Some(default),
+            Some("off") => Some(None),
+            Some(text) => p.parsed(setting, text).map(Some),
+        };
+        let (default, logins) = (RateLimits::default(), &self.failed_logins_per_address);
+        let per_credential = rate("rate_limits.per_credential", &self.per_credential, default.per_credential);
+        let failed = rate("rate_limits.failed_logins_per_address", logins, default.failed_logins_per_address);
+        Some(RateLimits { per_credential: per_credential?, failed_logins_per_address: failed? })
     }
 }
 
