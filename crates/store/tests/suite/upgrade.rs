@@ -74,7 +74,7 @@ async fn write_earlier_store(home: &Home) {
     home.write("INSERT INTO store_meta (name, value) VALUES ('master_key_check', $1)".into(), &[sealed.check]).await;
     home.write("INSERT INTO account (id, name, created) VALUES ('ours', 'Ours', 1)".into(), &[]).await;
     home.write(format!("{key} ('key-1', 'ours', $1, $2, 1, 1, NULL)"), &[public, sealed.private_key]).await;
-    home.write(format!("{key} ('own', 'ours', $1, NULL, 0, 1, NULL)"), &[other.clone()]).await;
+    home.write(format!("{key} ('own', 'ours', $1, NULL, 0, 1, NULL)"), std::slice::from_ref(&other)).await;
     home.write(format!("{key} ('gone', 'ours', $1, NULL, 0, 1, 2)"), &[other]).await;
     home.write(
         "INSERT INTO video (uid, account_id, require_signed_urls, allowed_origins, downloads, meta, search_name,
