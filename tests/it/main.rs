@@ -22,6 +22,7 @@ mod postgres;
 mod postgres_server;
 mod proxies;
 mod refusals;
+mod rotation;
 mod rules;
 mod serving;
 mod shutdown;

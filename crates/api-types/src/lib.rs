@@ -18,7 +18,7 @@ pub use audit::{AuditActor, AuditLog, AuditResource};
 pub use download::{Download, Downloads};
 pub use envelope::{Envelope, Failure, Item, Source};
 pub use inspection::{InspectToken, InspectedCheck, InspectedClaims, InspectedRule, RehearsedRequest, TokenInspection};
-pub use key::{CreateKey, CreatedKey, ListedKey};
+pub use key::{CreateKey, CreatedKey, ListedKey, NewManagedKey, RotateKeys, RotatedKeys};
 pub use reason::{Reason, UnknownReason};
 pub use revocation::{Revocation, Revoke};
 pub use service::{Health, Readiness, VerifiedCredential};

@@ -21,6 +21,8 @@ pub struct ApiConfig {
     pub max_token_lifetime: Duration,
     /// How long an issued token lives where the request does not say; never more than the longest.
     pub default_token_lifetime: Duration,
+    /// After how long every gate that lets in by tokens knows a new key: a managed key that takes over signs from then on.
+    pub learnt_after: Duration,
     /// How many access rules an issued token may have.
     pub max_access_rules: usize,
     /// What the gate accepts, to explain its decisions.
@@ -54,13 +56,14 @@ impl Default for RateLimits {
 }
 
 impl ApiConfig {
-    /// The defaults: tokens of one hour, of at most 24, with at most five rules; and no country is known.
+    /// The defaults: tokens of one hour, of at most 24, with at most five rules; gates that have a lease of 30 seconds; and no country is known.
     #[must_use]
     pub fn new(public_url: PublicUrl) -> Self {
         Self {
             public_url,
             max_token_lifetime: Duration::from_secs(24 * 3600),
             default_token_lifetime: Duration::from_secs(3600),
+            learnt_after: Duration::from_secs(32),
             max_access_rules: 5,
             accepted: Limits::default(),
             countries: CountryLookup::new(|_| Country::Unavailable),

@@ -6,12 +6,13 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use vidpass_api_types::{Item, Reason};
-use vidpass_store::{MAX_SIGNING_KEYS, Refused, Scope, StoreError};
+use vidpass_store::{MAX_MANAGED_KEYS, MAX_SIGNING_KEYS, Refused, Scope, StoreError};
 use vidpass_token::json::JsonError;
 use vidpass_token::{KeyError, SignError, UnixTime};
 
 use crate::problem::{Problem, ProblemKind};
 use crate::rate_limit::{Limited, whole_seconds};
+use crate::rotation::RotationError;
 use crate::time::rfc3339;
 
 /// Tells the official SDKs whether to send a request again.
@@ -196,8 +197,21 @@ impl From<StoreError> for ApiError {
             StoreError::TooManyKeys { .. } => {
                 Self::invalid(Problem::elsewhere(ProblemKind::KeysTooMany { max: MAX_SIGNING_KEYS }))
             }
+            StoreError::TooManyManagedKeys { .. } => {
+                Self::invalid(Problem::elsewhere(ProblemKind::ManagedKeysTooMany { max: MAX_MANAGED_KEYS }))
+            }
             StoreError::VideoIdTaken { uid } => Self::invalid(Problem::elsewhere(ProblemKind::VideoUidTaken { uid })),
             other => Self::Store(other),
+        }
+    }
+}
+
+impl From<RotationError> for ApiError {
+    fn from(error: RotationError) -> Self {
+        match error {
+            RotationError::KeyGeneration(error) => Self::KeyGeneration(error),
+            RotationError::Store(error) => error.into(),
+            RotationError::Task(error) => Self::Task(error),
         }
     }
 }

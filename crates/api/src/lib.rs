@@ -19,6 +19,8 @@ mod path;
 mod problem;
 mod rate_limit;
 mod revocation_request;
+mod rotation;
+mod rotation_request;
 mod routes;
 mod state;
 mod time;
@@ -38,6 +40,7 @@ pub use caller::CallerAddress;
 pub use config::{ApiConfig, CountryLookup, PublicUrl, PublicUrlError, RateLimits, Readiness};
 pub use openapi::openapi_json;
 pub use rate_limit::{Rate, RateError};
+pub use rotation::{NextKey, Rotation, RotationError, rotate};
 
 /// The API as a service: everything below `/client/v4`, and `/healthz`, `/readyz` and `/docs/errors`.
 ///

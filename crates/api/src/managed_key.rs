@@ -1,20 +1,23 @@
-//! The key that signs where the caller brings none: one per account, made at first use, its private half sealed.
+//! The key that signs where the caller brings none: the account's managed one, made at first use, its private half sealed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quick_cache::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
-use vidpass_store::{MAX_SIGNING_KEYS, Store, StoreError};
+use vidpass_store::{MAX_SIGNING_KEYS, Occasion, Store, StoreError};
 use vidpass_token::{AccountId, Algorithm, KeyId, SigningKey, UnixTime};
 
 use crate::error::ApiError;
+use crate::rotation::{NextKey, Rotation, rotate};
+use crate::state::Api;
 
 /// How many parsed keys are kept in memory.
 const PARSED_KEYS: usize = 1000;
 
 /// How often a key may be deleted under the hands of one request before it gives up.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 4;
 
 /// Makes signing keys, and keeps the parsed managed ones.
 ///
@@ -56,24 +59,41 @@ impl KeyRing {
         }
     }
 
-    /// The account's managed key, made where there is none.
+    /// The account's managed key that signs now, made where there is none, for a token that is over at `exp`.
     pub(crate) async fn managed(
         &self,
         store: &Store,
         account: &AccountId,
-        now: UnixTime,
+        exp: UnixTime,
+        mut now: UnixTime,
     ) -> Result<SigningKey, ApiError> {
         for _ in 0..ATTEMPTS {
-            let id = match store.managed_key(account).await? {
-                Some(id) => id,
-                None => self.make_managed(store, account, now).await?,
+            let Some(active) = store.managed_key(account, now).await? else {
+                now = self.await_first(store, account, now).await?;
+                continue;
             };
-            // `None` where the key was deleted in between: its successor is to be made then.
-            if let Some(key) = self.open(store, account, &id).await? {
+            // Where the key was deleted in between, another one is to sign.
+            let Some(key) = self.open(store, account, &active.id).await? else { continue };
+            if store.raise_latest_exp(account, &active.id, active.latest_exp, exp).await? {
                 return Ok(key);
             }
         }
         Err(ApiError::ManagedKeyContended)
+    }
+
+    /// Makes a managed key that takes the place of the one that signs.
+    pub(crate) async fn rotate(
+        &self,
+        api: &Api,
+        store: &Store,
+        account: &AccountId,
+        algorithm: Option<Algorithm>,
+        occasion: Occasion,
+        now: UnixTime,
+    ) -> Result<Option<NextKey>, ApiError> {
+        let _turn = self.turn().await;
+        let rotation = Rotation { algorithm, occasion, learnt_after: api.config.learnt_after };
+        Ok(rotate(store, account, rotation, now).await?)
     }
 
     /// Forgets a key that was deleted.
@@ -92,22 +112,37 @@ impl KeyRing {
         Ok(key)
     }
 
-    async fn make_managed(&self, store: &Store, account: &AccountId, now: UnixTime) -> Result<KeyId, ApiError> {
+    /// Where no managed key signs: waits until one does, and says when that is. A pending one begins early, or one is made.
+    ///
+    /// Once in an account's life, where gates may be elsewhere, this takes the time that they need to learn the key.
+    async fn await_first(&self, store: &Store, account: &AccountId, now: UnixTime) -> Result<UnixTime, ApiError> {
+        let signs_from = match store.advance_managed_key(account, now).await? {
+            Some(signs_from) => signs_from,
+            None => self.make_managed(store, account, now).await?,
+        };
+        let wait = now.seconds_until(signs_from);
+        tokio::time::sleep(Duration::from_secs(u64::try_from(wait).unwrap_or_default())).await;
+        Ok(now.max(signs_from))
+    }
+
+    /// Makes the account's first managed key, and says from when it signs.
+    async fn make_managed(&self, store: &Store, account: &AccountId, now: UnixTime) -> Result<UnixTime, ApiError> {
         let turn = self.turn().await;
-        if let Some(id) = store.managed_key(account).await? {
-            return Ok(id);
+        if let Some(signs_from) = store.advance_managed_key(account, now).await? {
+            return Ok(signs_from);
         }
         let (key, _turn) = generate(Algorithm::Rs256, turn).await?;
         match store.add_managed_key(account, &key, now).await {
-            Ok(()) => {
+            Ok(signs_from) => {
                 tracing::info!(account.id = %account, key.id = %key.id(), "a managed key was made");
-                Ok(key.id().clone())
+                Ok(signs_from)
             }
             // Another process was faster.
-            Err(StoreError::ManagedKeyExists { id, .. }) => Ok(id),
+            Err(StoreError::ManagedKeyExists { .. }) => Ok(now),
             Err(error) => Err(error.into()),
         }
     }
+
     async fn turn(&self) -> OwnedSemaphorePermit {
         Arc::clone(&self.making).acquire_owned().await.expect("the semaphore is never closed")
     }
@@ -139,7 +174,6 @@ async fn work<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
-    use std::time::Duration;
 
     use tokio::time::timeout;
     use vidpass_store::{DatabaseUrl, MasterKey, NewAccount};

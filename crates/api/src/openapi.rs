@@ -28,6 +28,7 @@ pub fn openapi_json() -> String {
         token::inspect::inspect_token,
         keys::create::create_key,
         keys::list::list_keys,
+        keys::rotate::rotate_keys,
         keys::delete::delete_key,
         keys::jwks::get_jwks,
         revocations::create::create_revocation,

@@ -17,7 +17,11 @@ impl<T: FromStr<Err = IdError>> FromRequestParts<Api> for Identifier<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
-        let text = parameter(parts, "identifier").await?.unwrap_or_default();
+        let text = match parameter(parts, "identifier").await? {
+            Some(text) => text,
+            // A route that ends in a word, and the word is the id.
+            None => parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned(),
+        };
         let refused = |error| ApiError::invalid(Problem::elsewhere(ProblemKind::Identifier(error)));
         text.parse().map(Self).map_err(refused)
     }

@@ -1,6 +1,7 @@
 //! What can be wrong with a request, and what is worth noting about one: each with its place and its reason.
 
 use vidpass_api_types::{Item, Reason, Source};
+use vidpass_store::RotateEveryError;
 use vidpass_token::{
     Algorithm, AlgorithmError, CountryError, Denial, IdError, KeyError, KeyId, OriginError, RequestOriginError,
     RuleProblem, RuleProblemKind, UnixTime, VideoId, ViewerIdError, Weakness,
@@ -59,6 +60,8 @@ pub(crate) enum ProblemKind {
     KeyWeak(Weakness),
     #[error("the account has as many signing keys as it may have ({max}); delete one first")]
     KeysTooMany { max: u64 },
+    #[error("the account has as many managed keys as it may have ({max}); their tokens must be over first")]
+    ManagedKeysTooMany { max: u64 },
     #[error("comes with `{of}` alone")]
     MemberMisplaced { of: &'static str },
     #[error("must be there")]
@@ -89,6 +92,8 @@ pub(crate) enum ProblemKind {
     QueryTooLong { name: &'static str, max: usize },
     #[error("the parameter `{name}` of the query must not come twice")]
     QueryTwice { name: &'static str },
+    #[error("{0}, or 0 for never")]
+    RotateEvery(RotateEveryError),
     #[error("{0}")]
     Rule(RuleProblemKind),
     #[error("not an id: {0}")]
@@ -152,7 +157,7 @@ impl ProblemKind {
             Self::KeyTwice => Reason::JwkInvalid,
             Self::KeyWeak(Weakness::Published) => Reason::KeyPublished,
             Self::KeyWeak(_) => Reason::KeyWeak,
-            Self::KeysTooMany { .. } => Reason::KeysTooMany,
+            Self::KeysTooMany { .. } | Self::ManagedKeysTooMany { .. } => Reason::KeysTooMany,
             Self::MemberMisplaced { .. } => Reason::MemberMisplaced,
             Self::MemberMissing => Reason::MemberMissing,
             Self::MemberUnknown { .. } => Reason::MemberUnknown,
@@ -165,6 +170,7 @@ impl ProblemKind {
             Self::Query { .. } | Self::QueryLimit | Self::QueryTooLong { .. } | Self::QueryTwice { .. } => {
                 Reason::QueryInvalid
             }
+            Self::RotateEvery(_) => Reason::ValueOutOfRange,
             Self::Rule(kind) => rule_reason(kind),
             Self::SubjectId(_) => Reason::SubjectInvalid,
             Self::SubjectUnclear { .. } => Reason::SubjectUnclear,

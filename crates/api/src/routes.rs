@@ -33,6 +33,9 @@ fn operations() -> Router<Api> {
         .route("/stream", operation("list_videos", Scope(VideosRead), get(videos::list::list_videos)))
         .route("/stream/keys", operation("create_key", Scope(KeysWrite), post(keys::create::create_key)))
         .route("/stream/keys", operation("list_keys", Scope(KeysRead), get(keys::list::list_keys)))
+        .route("/stream/keys/rotate", operation("rotate_keys", Scope(KeysWrite), post(keys::rotate::rotate_keys)))
+        // A key may have this word as its id.
+        .route("/stream/keys/rotate", operation("delete_key", Scope(KeysWrite), delete(keys::delete::delete_key)))
         .route("/stream/keys/{identifier}", operation("delete_key", Scope(KeysWrite), delete(keys::delete::delete_key)))
         .route(
             "/stream/revocations",

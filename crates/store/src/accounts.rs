@@ -1,11 +1,13 @@
 //! Accounts: the tenants that own everything else.
 
+use std::time::Duration;
+
 use vidpass_token::{AccountId, AccountPolicy, OriginName, UnixTime};
 
 use crate::audit::{Action, Event};
 use crate::changes::{Touched, Write, readable};
 use crate::error::{StoreError, without_nul};
-use crate::keys;
+use crate::keys::{self, RotateEvery};
 use crate::pool::{Tx, on_pool, on_tx};
 use crate::store::{Deletion, Liveness, Store};
 
@@ -18,6 +20,8 @@ pub struct Account {
     pub name: String,
     /// What a gate asks before it serves a video that does not say it itself.
     pub policy: AccountPolicy,
+    /// How often its managed key gets a successor; `None` is never by itself.
+    pub rotate_every: Option<RotateEvery>,
     /// When it was made.
     pub created: UnixTime,
 }
@@ -49,13 +53,12 @@ impl Store {
             return Err(StoreError::AccountIdTaken { id });
         }
         write.commit(Event::new(Action::AccountCreate, &id, id.as_str(), now).with("name", &*new.name)).await?;
-        Ok(Account { id, name: new.name.clone(), policy: AccountPolicy::default(), created: now })
+        Ok(Account { id, name: new.name.clone(), policy: AccountPolicy::default(), rotate_every: None, created: now })
     }
 
     /// All accounts, the oldest first.
     pub async fn list_accounts(&self) -> Result<Vec<Account>, StoreError> {
-        const SQL: &str =
-            "SELECT id, dry_run, origin, name, created FROM account WHERE deleted IS NULL ORDER BY created, id";
+        const SQL: &str = "SELECT id, dry_run, origin, name, rotate_every, created FROM account WHERE deleted IS NULL ORDER BY created, id";
         let rows: Vec<AccountRow> = on_pool!(self.pool(), db => sqlx::query_as(SQL).fetch_all(db).await)?;
         rows.into_iter().map(Account::try_from).collect()
     }
@@ -79,7 +82,8 @@ impl Store {
         now: UnixTime,
         edit: impl FnOnce(&mut Account) + Send,
     ) -> Result<Option<Account>, StoreError> {
-        const SQL: &str = "UPDATE account SET name = $2, dry_run = $3, origin = $4 WHERE id = $1";
+        const SQL: &str = "
+            UPDATE account SET name = $2, dry_run = $3, origin = $4, rotate_every = $5 WHERE id = $1";
         let mut write = self.begin_write().await?;
         let row: Option<AccountRow> =
             on_tx!(write.tx, db => sqlx::query_as(ONE).bind(id.as_str()).fetch_optional(db).await)?;
@@ -89,9 +93,10 @@ impl Store {
         (account.id, account.created) = (before.id.clone(), before.created);
         without_nul("name", &account.name)?;
         let (dry_run, origin) = (i64::from(account.policy.dry_run), account.policy.origin.as_ref());
+        let rotate_every = account.rotate_every.map(|every| UnixTime(0).plus(every.get()).0);
         on_tx!(write.tx, db => {
             let update = sqlx::query(SQL).bind(id.as_str()).bind(&account.name).bind(dry_run);
-            update.bind(origin.map(OriginName::as_str)).execute(db).await.map(|_| ())
+            update.bind(origin.map(OriginName::as_str)).bind(rotate_every).execute(db).await.map(|_| ())
         })?;
         write.touch(Touched::Account(id)).await?;
         let event = Event::new(Action::AccountEdit, id, id.as_str(), now).with("changed", account.differs_in(&before));
@@ -99,7 +104,7 @@ impl Store {
         Ok(Some(account))
     }
 
-    /// Deletes an account with its credentials and its managed key. Its id is never given out again.
+    /// Deletes an account with its credentials and its managed keys. Its id is never given out again.
     ///
     /// # Errors
     /// [`StoreError::AccountNotEmpty`] while it has videos, or keys of its own; [`StoreError::NotApplied`], also for an
@@ -115,9 +120,7 @@ impl Store {
             Liveness::Unknown => return Ok(Deletion::Unknown),
         }
         write.require_empty_account(id).await?;
-        if let Some(key) = write.live_managed_key(id).await? {
-            write.bury_key(&key, now).await?;
-        }
+        write.bury_managed_keys(id, now).await?;
         on_tx!(write.tx, db => {
             sqlx::query("DELETE FROM credential WHERE account_id = $1").bind(id.as_str()).execute(db).await.map(|_| ())
         })?;
@@ -170,7 +173,8 @@ impl Write<'_> {
     }
 }
 
-const ONE: &str = "SELECT id, dry_run, origin, name, created FROM account WHERE id = $1 AND deleted IS NULL";
+const ONE: &str =
+    "SELECT id, dry_run, origin, name, rotate_every, created FROM account WHERE id = $1 AND deleted IS NULL";
 
 /// What the accounts say that say anything; `None` where the row cannot be read.
 pub(crate) async fn all_policies(tx: &mut Tx) -> Result<Vec<(AccountId, Option<AccountPolicy>)>, StoreError> {
@@ -207,6 +211,7 @@ struct AccountRow {
     #[sqlx(flatten)]
     policy: AccountPolicyRow,
     name: String,
+    rotate_every: Option<i64>,
     created: i64,
 }
 
@@ -215,6 +220,15 @@ impl TryFrom<AccountRow> for Account {
 
     fn try_from(row: AccountRow) -> Result<Self, StoreError> {
         let (id, policy) = row.policy.parse()?;
-        Ok(Self { id, name: row.name, policy, created: UnixTime(row.created) })
+        let every = |seconds| RotateEvery::try_from(Duration::from_secs(u64::try_from(seconds).ok()?)).ok();
+        let rotate_every = match row.rotate_every {
+            None => None,
+            Some(seconds) => Some(every(seconds).ok_or_else(|| StoreError::Inconsistent {
+                table: "account",
+                row: id.to_string(),
+                column: "rotate_every",
+            })?),
+        };
+        Ok(Self { id, name: row.name, policy, rotate_every, created: UnixTime(row.created) })
     }
 }

@@ -9,7 +9,7 @@ use vidpass_token::{AccountId, KeyId, VideoId};
 
 use crate::changes::ChangeSeq;
 use crate::credentials::CredentialId;
-use crate::keys::MAX_SIGNING_KEYS;
+use crate::keys::{MAX_MANAGED_KEYS, MAX_SIGNING_KEYS};
 use crate::seal::SealError;
 
 /// Why the store did not do what it was asked to.
@@ -27,7 +27,7 @@ pub enum StoreError {
     AccountNotEmpty {
         /// The account.
         id: AccountId,
-        /// How many live keys it has, the managed key not counted.
+        /// How many live keys it has, managed keys not counted.
         keys: u64,
         /// How many videos it has.
         videos: u64,
@@ -127,7 +127,7 @@ pub enum StoreError {
     ManagedKeyExists {
         /// The account.
         account: AccountId,
-        /// Its managed key.
+        /// The one that signs last.
         id: KeyId,
     },
     /// A migration of the schema failed.
@@ -214,6 +214,12 @@ pub enum StoreError {
     /// The account has as many keys as an account may have.
     #[error("account `{account}` has {max} signing keys, which is the limit", max = MAX_SIGNING_KEYS)]
     TooManyKeys {
+        /// The account.
+        account: AccountId,
+    },
+    /// The account has as many managed keys as an account may have.
+    #[error("account `{account}` has {max} managed keys, which is the limit", max = MAX_MANAGED_KEYS)]
+    TooManyManagedKeys {
         /// The account.
         account: AccountId,
     },

@@ -1,21 +1,28 @@
 //! Signing keys: their public halves for gates, and the sealed private half of the key that vidpass itself signs with.
 //!
-//! An account adds keys of its own, whose private half it alone has. Besides, it has at most one live *managed* key.
+//! An account adds keys of its own, whose private half it alone has. Besides, it has *managed* keys, one of which signs at a
+//! time.
 
-use vidpass_token::{AccountId, KeyId, PublicKey, SigningKey, UnixTime};
+mod life;
+mod managed;
+mod rotation;
+mod use_log;
+
+use vidpass_token::{AccountId, KeyId, PublicKey, UnixTime};
 
 use crate::audit::{Action, Event};
 use crate::changes::{MAX_DELETED_TOLD, Touched, Write, readable};
 use crate::error::StoreError;
 use crate::pool::{Tx, on_pool, on_tx};
-use crate::seal::Place;
 use crate::store::{Deletion, Liveness, Store};
 
-/// How many live keys of its own an account may have. The managed key is not counted.
-pub const MAX_SIGNING_KEYS: u64 = 1000;
+pub use life::{KeyState, Term};
+pub use managed::ActiveKey;
+pub use rotation::{MAX_MANAGED_KEYS, Occasion, RotateEvery, RotateEveryError, RotatedKey, RotationDue};
+pub(crate) use use_log::KeyUses;
 
-/// The live managed key of account `$1`.
-const MANAGED: &str = "SELECT id FROM signing_key WHERE account_id = $1 AND managed = 1 AND deleted IS NULL";
+/// How many live keys of its own an account may have. Managed keys are not counted.
+pub const MAX_SIGNING_KEYS: u64 = 1000;
 
 /// How many live keys of its own account `$1` has.
 const COUNT_OWN: &str = "
@@ -28,10 +35,52 @@ pub struct SigningKeyRecord {
     pub id: KeyId,
     /// The half that verifies.
     pub public: PublicKey,
-    /// Whether vidpass holds its private half, sealed.
-    pub managed: bool,
     /// When it was added.
     pub created: UnixTime,
+    /// When it signs, of a managed key: one whose private half vidpass holds, sealed. `None` for an account's own.
+    pub term: Option<Term>,
+    /// No token that was signed here lives longer. Of an account's own key: no token that the API signed; what is signed
+    /// elsewhere nobody here knows.
+    pub latest_exp: Option<UnixTime>,
+    /// When it last signed here. A crash may lose the last seconds.
+    pub last_used: Option<UnixTime>,
+    /// How many tokens it has signed here. A crash may lose the last seconds.
+    pub tokens_issued: u64,
+}
+
+impl SigningKeyRecord {
+    /// Whether vidpass holds its private half, sealed.
+    #[must_use]
+    pub fn is_managed(&self) -> bool {
+        self.term.is_some()
+    }
+
+    /// What has become of it by `now`. An account's own key is active until it is deleted.
+    #[must_use]
+    pub fn state(&self, now: UnixTime) -> KeyState {
+        self.term.map_or(KeyState::Active, |term| term.state(now))
+    }
+
+    /// From when its deletion refuses no token any more that was signed here. `None` where it signs on.
+    #[must_use]
+    pub fn safe_to_delete_from(&self, now: UnixTime) -> Option<UnixTime> {
+        let Some(term) = self.term else { return self.latest_exp };
+        // One that never signed has no token that could live on.
+        self.latest_exp.or(term.until).filter(|_| term.state(now) == KeyState::Retired)
+    }
+}
+
+/// The live keys of account `$1`, and from when another managed key signs in a managed one's place.
+macro_rules! select_keys {
+    ($rest:literal) => {
+        concat!(
+            "SELECT k.id, k.public_key, k.managed, k.created, k.signs_from, k.latest_exp, k.last_used, k.tokens_issued,
+                (SELECT min(n.signs_from) FROM signing_key n WHERE n.account_id = k.account_id AND n.managed = 1
+                    AND n.deleted IS NULL AND n.signs_from > k.signs_from) AS signs_until
+             FROM signing_key k WHERE k.account_id = $1 AND k.deleted IS NULL ",
+            $rest
+        )
+    };
 }
 
 impl Store {
@@ -52,81 +101,13 @@ impl Store {
         if count_own(&mut write.tx, account).await? >= MAX_SIGNING_KEYS {
             return Err(StoreError::TooManyKeys { account: account.clone() });
         }
-        write.insert_key(NewKey { id: &id, account, public, sealed: None, now }).await?;
+        write.insert_key(NewKey { id: &id, account, public, managed: None, now }).await?;
         write.commit(created(account, &id, public, now)).await
-    }
-
-    /// The id of the key that vidpass signs the account's tokens with, where there is one.
-    pub async fn managed_key(&self, account: &AccountId) -> Result<Option<KeyId>, StoreError> {
-        let id: Option<String> =
-            on_pool!(self.pool(), db => sqlx::query_scalar(MANAGED).bind(account.as_str()).fetch_optional(db).await)?;
-        parse_id(id)
-    }
-
-    /// Makes `key` the account's managed key, its private half sealed.
-    ///
-    /// # Errors
-    /// [`StoreError::ManagedKeyExists`] where another one is alive; [`StoreError::KeyIdTaken`];
-    /// [`StoreError::AccountUnknown`].
-    pub async fn add_managed_key(
-        &self,
-        account: &AccountId,
-        key: &SigningKey,
-        now: UnixTime,
-    ) -> Result<(), StoreError> {
-        let sealed = self.sealer().seal(private_key_place(&[key.id().as_str(), account.as_str()]), &key.to_pkcs8())?;
-        let mut write = self.begin_write().await?;
-        write.require_account(account).await?;
-        if let Some(id) = write.live_managed_key(account).await? {
-            return Err(StoreError::ManagedKeyExists { account: account.clone(), id });
-        }
-        write.insert_key(NewKey { id: key.id(), account, public: key.public(), sealed: Some(sealed), now }).await?;
-        write.commit(created(account, key.id(), key.public(), now).with("managed", true)).await
-    }
-
-    /// Opens the sealed private half of the account's live managed key of that id.
-    ///
-    /// # Errors
-    /// [`StoreError::Sealed`] where the sealed value was altered or moved, and [`StoreError::Inconsistent`] where the
-    /// public half beside it is not that key's. Reading a key takes a millisecond of CPU.
-    pub async fn open_managed_key(&self, account: &AccountId, id: &KeyId) -> Result<Option<SigningKey>, StoreError> {
-        const SQL: &str = "
-            SELECT sealed_private_key, public_key FROM signing_key
-            WHERE account_id = $1 AND id = $2 AND managed = 1 AND deleted IS NULL";
-        let row: Option<(Vec<u8>, Vec<u8>)> = on_pool!(self.pool(), db => {
-            sqlx::query_as(SQL).bind(account.as_str()).bind(id.as_str()).fetch_optional(db).await
-        })?;
-        row.map(|(sealed, public)| self.unseal_key(account, id, &sealed, &public)).transpose()
-    }
-
-    fn unseal_key(
-        &self,
-        account: &AccountId,
-        id: &KeyId,
-        sealed: &[u8],
-        public: &[u8],
-    ) -> Result<SigningKey, StoreError> {
-        let row = [id.as_str(), account.as_str()];
-        let place = private_key_place(&row);
-        let pkcs8 = self.sealer().open(place, sealed).map_err(|source| StoreError::Sealed {
-            table: place.table,
-            row: id.to_string(),
-            column: place.column,
-            source,
-        })?;
-        let bad = |column| StoreError::Inconsistent { table: place.table, row: id.to_string(), column };
-        let key = SigningKey::from_pkcs8(id.clone(), &pkcs8).map_err(|_| bad(place.column))?;
-        if key.public().spki_der() != public {
-            return Err(bad("public_key"));
-        }
-        Ok(key)
     }
 
     /// The account's live key of that id, managed or its own.
     pub async fn signing_key(&self, account: &AccountId, id: &KeyId) -> Result<Option<SigningKeyRecord>, StoreError> {
-        const SQL: &str = "
-            SELECT id, public_key, managed, created FROM signing_key
-            WHERE account_id = $1 AND id = $2 AND deleted IS NULL";
+        const SQL: &str = select_keys!("AND k.id = $2");
         let row: Option<KeyRow> = on_pool!(self.pool(), db => {
             sqlx::query_as(SQL).bind(account.as_str()).bind(id.as_str()).fetch_optional(db).await
         })?;
@@ -143,17 +124,15 @@ impl Store {
         Ok(deleted.is_some())
     }
 
-    /// The account's live keys, the managed one among them, the oldest first.
+    /// The account's live keys, the managed ones among them, the oldest first.
     pub async fn list_signing_keys(&self, account: &AccountId) -> Result<Vec<SigningKeyRecord>, StoreError> {
-        const SQL: &str = "
-            SELECT id, public_key, managed, created FROM signing_key
-            WHERE account_id = $1 AND deleted IS NULL ORDER BY created, id";
+        const SQL: &str = select_keys!("ORDER BY k.created, k.id");
         let rows: Vec<KeyRow> =
             on_pool!(self.pool(), db => sqlx::query_as(SQL).bind(account.as_str()).fetch_all(db).await)?;
         rows.into_iter().map(SigningKeyRecord::try_from).collect()
     }
 
-    /// How many live keys of its own the account has: [`MAX_SIGNING_KEYS`] at most. The managed key is not counted.
+    /// How many live keys of its own the account has: [`MAX_SIGNING_KEYS`] at most. Managed keys are not counted.
     pub async fn count_signing_keys(&self, account: &AccountId) -> Result<u64, StoreError> {
         let count: i64 =
             on_pool!(self.pool(), db => sqlx::query_scalar(COUNT_OWN).bind(account.as_str()).fetch_one(db).await)?;
@@ -198,25 +177,22 @@ struct NewKey<'a> {
     id: &'a KeyId,
     account: &'a AccountId,
     public: &'a PublicKey,
-    sealed: Option<Vec<u8>>,
+    /// Of a managed key: its sealed half, and from when it signs.
+    managed: Option<(Vec<u8>, UnixTime)>,
     now: UnixTime,
 }
 
 impl Write<'_> {
-    pub(crate) async fn live_managed_key(&mut self, account: &AccountId) -> Result<Option<KeyId>, StoreError> {
-        let id: Option<String> =
-            on_tx!(self.tx, db => sqlx::query_scalar(MANAGED).bind(account.as_str()).fetch_optional(db).await)?;
-        parse_id(id)
-    }
-
     async fn insert_key(&mut self, new: NewKey<'_>) -> Result<(), StoreError> {
         const SQL: &str = "
-            INSERT INTO signing_key (id, account_id, public_key, sealed_private_key, managed, created)
-            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING";
-        let managed = i64::from(new.sealed.is_some());
+            INSERT INTO signing_key (id, account_id, public_key, sealed_private_key, managed, created, signs_from)
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING";
+        let (sealed, signs_from) = new.managed.unzip();
+        let managed = i64::from(sealed.is_some());
         let inserted = on_tx!(self.tx, db => {
             let insert = sqlx::query(SQL).bind(new.id.as_str()).bind(new.account.as_str()).bind(new.public.spki_der());
-            insert.bind(new.sealed).bind(managed).bind(new.now.0).execute(db).await.map(|done| done.rows_affected())
+            let insert = insert.bind(sealed).bind(managed).bind(new.now.0).bind(signs_from.map(|from| from.0));
+            insert.execute(db).await.map(|done| done.rows_affected())
         })?;
         if inserted == 0 {
             return Err(StoreError::KeyIdTaken { id: new.id.clone() });
@@ -254,15 +230,6 @@ pub(crate) async fn last_deleted(tx: &mut Tx) -> Result<Vec<KeyId>, StoreError> 
     Ok(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
 }
 
-fn parse_id(id: Option<String>) -> Result<Option<KeyId>, StoreError> {
-    id.map(|id| id.parse().map_err(|_| inconsistent(id, "id"))).transpose()
-}
-
-/// Where a private key lies: in one row, of one account.
-fn private_key_place<'a>(row: &'a [&'a str]) -> Place<'a> {
-    Place { table: "signing_key", row, column: "sealed_private_key" }
-}
-
 fn inconsistent(row: String, column: &'static str) -> StoreError {
     StoreError::Inconsistent { table: "signing_key", row, column }
 }
@@ -292,6 +259,11 @@ struct KeyRow {
     public_key: Vec<u8>,
     managed: i64,
     created: i64,
+    signs_from: Option<i64>,
+    signs_until: Option<i64>,
+    latest_exp: Option<i64>,
+    last_used: Option<i64>,
+    tokens_issued: i64,
 }
 
 impl TryFrom<KeyRow> for SigningKeyRecord {
@@ -302,6 +274,22 @@ impl TryFrom<KeyRow> for SigningKeyRecord {
         let Ok(public) = PublicKey::from_spki_der(&row.public_key) else {
             return Err(inconsistent(row.id, "public_key"));
         };
-        Ok(Self { id, public, managed: row.managed != 0, created: UnixTime(row.created) })
+        let term = match (row.managed, row.signs_from) {
+            (0, None) => None,
+            (1, Some(from)) => Some(Term { from: UnixTime(from), until: row.signs_until.map(UnixTime) }),
+            _ => return Err(inconsistent(row.id, "signs_from")),
+        };
+        let Ok(tokens_issued) = u64::try_from(row.tokens_issued) else {
+            return Err(inconsistent(row.id, "tokens_issued"));
+        };
+        Ok(Self {
+            id,
+            public,
+            created: UnixTime(row.created),
+            term,
+            latest_exp: row.latest_exp.map(UnixTime),
+            last_used: row.last_used.map(UnixTime),
+            tokens_issued,
+        })
     }
 }

@@ -32,7 +32,10 @@ pub use credentials::{
     NewCredential, Presented, Refused, Rotated,
 };
 pub use error::StoreError;
-pub use keys::{MAX_SIGNING_KEYS, SigningKeyRecord};
+pub use keys::{
+    ActiveKey, KeyState, MAX_MANAGED_KEYS, MAX_SIGNING_KEYS, Occasion, RotateEvery, RotateEveryError, RotatedKey,
+    RotationDue, SigningKeyRecord, Term,
+};
 pub use revocations::{MAX_REVOCATIONS_LISTED, NewRevocation, Revocation};
 pub use scope::{Scope, ScopeError, Scopes};
 pub use seal::{MasterKey, MasterKeyError, SealError};

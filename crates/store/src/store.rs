@@ -9,6 +9,7 @@ use crate::audit::Actor;
 use crate::changes::Followers;
 use crate::credentials::UsesUnderWay;
 use crate::error::StoreError;
+use crate::keys::KeyUses;
 use crate::migrations;
 use crate::pool::{Pool, on_pool, on_tx, timed_out};
 use crate::seal::{MasterKey, Place, Sealer};
@@ -34,6 +35,7 @@ struct Inner {
     sealer: Sealer,
     followers: Followers,
     uses_under_way: UsesUnderWay,
+    key_uses: KeyUses,
 }
 
 /// What became of a wish to delete something.
@@ -106,8 +108,8 @@ impl Store {
     async fn start(pool: Pool, url: &DatabaseUrl, master_key: &MasterKey) -> Result<Self, StoreError> {
         let sealer = Sealer::new(master_key);
         check_master_key(&pool, &sealer, &url.to_string()).await?;
-        let (followers, uses_under_way) = (Followers::new(), UsesUnderWay::default());
-        let inner = Arc::new(Inner { pool, sealer, followers, uses_under_way });
+        let (followers, uses_under_way, key_uses) = (Followers::new(), UsesUnderWay::default(), KeyUses::default());
+        let inner = Arc::new(Inner { pool, sealer, followers, uses_under_way, key_uses });
         Ok(Self { inner, actor: Arc::new(Actor::Server) })
     }
 
@@ -156,6 +158,10 @@ impl Store {
 
     pub(crate) fn followers(&self) -> &Followers {
         &self.inner.followers
+    }
+
+    pub(crate) fn key_uses(&self) -> &KeyUses {
+        &self.inner.key_uses
     }
 
     pub(crate) fn uses_under_way(&self) -> &UsesUnderWay {

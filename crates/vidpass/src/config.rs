@@ -33,6 +33,9 @@ use raw::RawConfig;
 /// The configuration file that is read where no other is named.
 pub(crate) const DEFAULT_FILE: &str = "vidpass.toml";
 
+/// Until the next word from the database, and the second that a moment in whole seconds may be early.
+const POLL: Duration = Duration::from_secs(2);
+
 /// Everything that the server can be told.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -94,6 +97,14 @@ pub(crate) struct TokenConfig {
     pub(crate) lease: Option<Duration>,
     /// Which running transfers are cut off.
     pub(crate) cut_off: CutOff,
+}
+
+impl TokenConfig {
+    /// After how long every gate that lets in by tokens knows a new key: one that has not heard of the database for the
+    /// lease lets nobody in. Where it does all the same, it is given a minute.
+    pub(crate) fn learnt_after(&self) -> Duration {
+        self.lease.map_or(Duration::from_secs(60), |lease| lease + POLL)
+    }
 }
 
 /// How viewers are recognised.

@@ -7,6 +7,7 @@ mod config;
 mod follow;
 mod forward_auth;
 mod framing;
+mod key_life;
 mod listener;
 mod origins;
 mod output;

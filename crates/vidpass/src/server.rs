@@ -23,7 +23,7 @@ use vidpass_token::{AccountId, Chain, Clock, VideoId};
 use crate::config::Config;
 use crate::forward_auth::ForwardAuthListener;
 use crate::listener::Protocol;
-use crate::{follow, framing, listener, origins};
+use crate::{follow, framing, key_life, listener, origins};
 
 /// How often the country file is looked at.
 const COUNTRY_CHECK: Duration = Duration::from_secs(5);
@@ -104,6 +104,8 @@ impl Server {
         tasks.spawn(watch_country_file(countries));
         tasks.spawn(delete_scheduled_videos(store.clone(), clock.clone()));
         tasks.spawn(clear_audit_log(store.clone(), clock.clone(), config.audit_keep));
+        tasks.spawn(key_life::write_uses(store.clone()));
+        tasks.spawn(key_life::rotate_and_delete(store.clone(), clock.clone(), config.tokens.learnt_after()));
         let (gate, metrics) = (service, Arc::new(metrics));
         Ok(Self { listener, admin, forward_auth, api, gate, callers, metrics, tasks, store, public_url, config, clock })
     }
@@ -181,6 +183,9 @@ impl Server {
             _ = self.tasks.join_next() => anyhow::bail!("a background task ended; the gate would no longer follow the store"),
         }
         self.tasks.shutdown().await;
+        if let Err(problem) = self.store.write_key_uses().await {
+            warn!(error = %Chain(&problem), "the last uses of keys are lost");
+        }
         self.store.close().await;
         Ok(())
     }
@@ -241,6 +246,7 @@ fn api_config(config: &Config, public_url: PublicUrl, countries: &Arc<CountrySou
         countries: CountryLookup::new(move |address| countries.country(address)),
         default_token_lifetime: config.tokens.default_lifetime,
         max_token_lifetime: config.tokens.max_lifetime,
+        learnt_after: config.tokens.learnt_after(),
         max_access_rules: config.tokens.max_access_rules,
         rate_limits: config.rate_limits.clone(),
         ..ApiConfig::new(public_url)

@@ -22,7 +22,7 @@ pub(crate) enum SpanError {
     NotPositive,
 }
 
-/// Reads a length of time such as `90s` or `1h 30m`.
+/// Reads a length of time such as `90s`, `1h 30m` or `30d`. A day has 24 hours.
 ///
 /// # Errors
 /// [`SpanError::Duration`] or [`SpanError::NotPositive`]
@@ -79,6 +79,14 @@ impl std::str::FromStr for Moment {
     }
 }
 
+/// A length of time as [`parse`] reads it.
+#[must_use]
+pub(crate) fn length(span: Duration) -> String {
+    const DAY: u64 = 86_400;
+    let seconds = span.as_secs();
+    if seconds.is_multiple_of(DAY) { format!("{}d", seconds / DAY) } else { format!("{seconds}s") }
+}
+
 /// A moment as a date in UTC (RFC 3339); the bare number where it is no date.
 #[must_use]
 pub(crate) fn date(time: UnixTime) -> String {
@@ -108,6 +116,9 @@ mod tests {
     #[test]
     fn a_length_of_time_is_longer_than_nothing() {
         assert_eq!(parse("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(parse("1mo"), Err(SpanError::Duration));
         assert_eq!(parse("1d 2h"), Ok(Duration::from_secs(26 * 3600)));
         assert_eq!(parse_or_zero("0s"), Ok(Duration::ZERO));
         assert_eq!(parse_or_zero("-1s"), Err(SpanError::NotPositive));

@@ -21,9 +21,18 @@ async fn a_key_is_shown_once_and_only_its_public_half_is_kept() {
     assert_eq!(from_jwk.id().as_str(), id);
 
     let listed = site.get("/stream/keys").await;
-    assert_eq!(listed.result(), json!([{ "id": id, "key_id": id, "created": "2027-01-15T08:00:00Z", "alg": "RS256" }]));
+    let expected = json!([{
+        "id": id,
+        "key_id": id,
+        "created": "2027-01-15T08:00:00Z",
+        "alg": "RS256",
+        "managed": false,
+        "state": "active",
+        "tokensIssued": 0,
+    }]);
+    assert_eq!(listed.result(), expected);
     let kept = site.store.signing_key(&ACCOUNT.parse().unwrap(), &id.parse().unwrap()).await.unwrap().unwrap();
-    assert_eq!((kept.public, kept.managed), (from_pem.public().clone(), false));
+    assert_eq!((kept.public.clone(), kept.is_managed()), (from_pem.public().clone(), false));
 
     let body = json!({ "id": id, "pem": created["pem"] }).to_string();
     let answer = site.token(&body).await;
@@ -75,7 +84,7 @@ async fn a_key_is_brought_along_and_its_private_half_stays_away() {
                 json!({ "id": id(form).as_str(), "created": "2027-01-15T08:00:00Z", "alg": algorithm.name() });
             assert_eq!(answer, expected, "{form}");
             let kept = site.store.signing_key(&ACCOUNT.parse().unwrap(), &id(form)).await.unwrap().unwrap();
-            assert_eq!((&kept.public, kept.managed), (key.public(), false));
+            assert_eq!((&kept.public, kept.is_managed()), (key.public(), false));
         }
     }
     let key = SigningKey::generate(Algorithm::Es256, "k".parse().unwrap()).unwrap();

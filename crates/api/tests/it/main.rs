@@ -8,6 +8,7 @@ mod inspect;
 mod keys;
 mod rate_limits;
 mod revocations;
+mod rotation;
 mod scopes;
 mod sdk;
 mod service;

@@ -50,7 +50,7 @@ async fn a_deleted_account_takes_its_credentials_and_managed_key_along(home: Hom
     store.delete_account(&ours, NOW).await.unwrap();
     let presented = Presented::ApiToken(token.secret.expose());
     assert_eq!(store.authenticate(&presented, NOW).await.unwrap(), Err(Refused::Unknown));
-    assert_eq!(store.managed_key(&ours).await.unwrap(), None);
+    assert_eq!(store.managed_key(&ours, home.learnt()).await.unwrap(), None);
     assert!(store.snapshot().await.unwrap().keys.is_empty());
 }
 

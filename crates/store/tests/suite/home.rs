@@ -66,6 +66,19 @@ impl Home {
         (store, ours, theirs)
     }
 
+    /// The key that signs the account's tokens, once every gate had time to learn it.
+    pub(crate) async fn signer(&self, store: &Store, account: &AccountId) -> Option<KeyId> {
+        store.managed_key(account, self.learnt()).await.unwrap().map(|key| key.id)
+    }
+
+    /// When a managed key that was made at [`NOW`] signs: where gates may be elsewhere, they get time to learn it.
+    pub(crate) fn learnt(&self) -> UnixTime {
+        match self.place {
+            Place::Sqlite { .. } => NOW,
+            Place::Postgres { .. } => UnixTime(NOW.0 + 2),
+        }
+    }
+
     /// Runs SQL behind the store's back, and says how many rows it touched.
     pub(crate) async fn tamper(&self, sql: &'static str) -> u64 {
         match self.connect().await {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vidpass_store::{Deletion, MAX_SIGNING_KEYS, SealError, SigningKeyRecord, StoreError};
+use vidpass_store::{Deletion, KeyState, MAX_SIGNING_KEYS, SealError, SigningKeyRecord, StoreError};
 use vidpass_token::{Claims, KeyId, UnixTime, UnverifiedToken};
 
 use crate::home::{Home, KEY, NOW, OTHER_KEY, id, key_id, on_both_engines};
@@ -10,7 +10,16 @@ use crate::home::{Home, KEY, NOW, OTHER_KEY, id, key_id, on_both_engines};
 async fn a_key_is_found_by_its_account_alone(home: Home) {
     let (store, ours, theirs) = home.with_accounts().await;
     store.add_signing_key(&ours, KEY.public(), id("own"), NOW).await.unwrap();
-    let record = SigningKeyRecord { id: id("own"), public: KEY.public().clone(), managed: false, created: NOW };
+    let record = SigningKeyRecord {
+        id: id("own"),
+        public: KEY.public().clone(),
+        created: NOW,
+        term: None,
+        latest_exp: None,
+        last_used: None,
+        tokens_issued: 0,
+    };
+    assert_eq!((record.state(NOW), record.safe_to_delete_from(NOW)), (KeyState::Active, None));
     assert_eq!(store.signing_key(&ours, &id("own")).await.unwrap().as_ref(), Some(&record));
     assert_eq!(store.list_signing_keys(&ours).await.unwrap(), [record]);
 
@@ -24,9 +33,9 @@ async fn a_key_is_found_by_its_account_alone(home: Home) {
 
 async fn a_managed_key_signs_after_it_was_sealed(home: Home) {
     let (store, ours, theirs) = home.with_accounts().await;
-    assert_eq!(store.managed_key(&ours).await.unwrap(), None);
+    assert_eq!(home.signer(&store, &ours).await, None);
     store.add_managed_key(&ours, &KEY, NOW).await.unwrap();
-    assert_eq!(store.managed_key(&ours).await.unwrap().as_ref(), Some(KEY.id()));
+    assert_eq!(home.signer(&store, &ours).await.as_ref(), Some(KEY.id()));
 
     let opened = store.open_managed_key(&ours, KEY.id()).await.unwrap().unwrap();
     let token = opened.sign(&Claims::new(id("video"), NOW)).unwrap();
@@ -36,7 +45,7 @@ async fn a_managed_key_signs_after_it_was_sealed(home: Home) {
 
     assert!(store.open_managed_key(&theirs, KEY.id()).await.unwrap().is_none());
     assert!(store.open_managed_key(&ours, &id("unknown")).await.unwrap().is_none());
-    assert!(store.signing_key(&ours, KEY.id()).await.unwrap().unwrap().managed);
+    assert!(store.signing_key(&ours, KEY.id()).await.unwrap().unwrap().is_managed());
 }
 
 async fn a_deleted_key_leaves_its_id_and_nothing_else(home: Home) {
@@ -50,7 +59,7 @@ async fn a_deleted_key_leaves_its_id_and_nothing_else(home: Home) {
 
     assert_eq!(home.bytes("SELECT sealed_private_key FROM signing_key").await, None);
     assert_eq!(store.signing_key(&ours, KEY.id()).await.unwrap(), None);
-    assert_eq!(store.managed_key(&ours).await.unwrap(), None);
+    assert_eq!(home.signer(&store, &ours).await, None);
     assert!(store.open_managed_key(&ours, KEY.id()).await.unwrap().is_none());
     assert!(store.list_signing_keys(&ours).await.unwrap().is_empty());
     for account in [&ours, &theirs] {
@@ -60,7 +69,7 @@ async fn a_deleted_key_leaves_its_id_and_nothing_else(home: Home) {
         assert!(matches!(taken, StoreError::KeyIdTaken { .. }));
     }
     store.add_managed_key(&ours, &OTHER_KEY, NOW).await.unwrap();
-    assert_eq!(store.managed_key(&ours).await.unwrap().as_ref(), Some(OTHER_KEY.id()));
+    assert_eq!(home.signer(&store, &ours).await.as_ref(), Some(OTHER_KEY.id()));
 }
 
 async fn an_account_has_at_most_1000_keys_of_its_own(home: Home) {
@@ -115,7 +124,7 @@ async fn of_two_managed_keys_added_at_one_time_one_wins(home: Home) {
     let elsewhere = home.store().await;
     let (one, other) =
         tokio::join!(store.add_managed_key(&ours, &KEY, NOW), elsewhere.add_managed_key(&ours, &OTHER_KEY, NOW),);
-    let winner = store.managed_key(&ours).await.unwrap().unwrap();
+    let winner = home.signer(&store, &ours).await.unwrap();
     let (won, lost) = if winner == *KEY.id() { (one, other) } else { (other, one) };
     won.unwrap();
     assert!(matches!(lost, Err(StoreError::ManagedKeyExists { id, .. }) if id == winner));

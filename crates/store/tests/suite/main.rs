@@ -13,6 +13,7 @@ mod credentials;
 mod full_disk;
 mod home;
 mod keys;
+mod managed_keys;
 mod opening;
 mod postgres_server;
 mod revocations;

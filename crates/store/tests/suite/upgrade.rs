@@ -117,7 +117,7 @@ async fn assert_has_everything(home: &Home) {
     let ours = id("ours");
     assert_eq!(store.account(&ours).await.unwrap().unwrap().name, "Ours");
     let keys = store.list_signing_keys(&ours).await.unwrap();
-    let keys: Vec<_> = keys.iter().map(|key| (key.id.as_str(), key.managed)).collect();
+    let keys: Vec<_> = keys.iter().map(|key| (key.id.as_str(), key.is_managed())).collect();
     assert_eq!(keys, [("key-1", true), ("own", false)]);
     let opened = store.open_managed_key(&ours, KEY.id()).await.unwrap().unwrap();
     assert_eq!(opened.public(), KEY.public());

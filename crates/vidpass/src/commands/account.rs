@@ -124,6 +124,7 @@ fn shown(account: &vidpass_store::Account) -> Value {
         "name": account.name,
         "dry_run": account.policy.dry_run,
         "origin": account.policy.origin.as_ref().map(OriginName::as_str),
+        "rotate_every": account.rotate_every.map(|every| span::length(every.get())),
         "created": span::date(account.created),
     })
 }

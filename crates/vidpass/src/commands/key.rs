@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use vidpass_store::{Deletion, SigningKeyRecord};
-use vidpass_token::{AccountId, Algorithm, KeyId, SigningKey};
+use vidpass_api::Rotation;
+use vidpass_store::{Deletion, Occasion, RotateEvery, SigningKeyRecord};
+use vidpass_token::{AccountId, Algorithm, KeyId, SigningKey, UnixTime};
 
 use super::{key_file, master_key, store};
 use crate::cli::OfAccount;
@@ -20,6 +21,8 @@ pub(crate) enum Key {
     Create(Create),
     /// Take in the public half of a key that you have: its private half never leaves you
     Import(Import),
+    /// Make a new managed key, which takes the place of the one that signs as soon as every gate knows it
+    Rotate(Rotate),
     /// List an account's signing keys
     List(List),
     /// Show one signing key and its public part
@@ -54,6 +57,32 @@ pub(crate) struct Import {
     of: OfAccount,
 }
 
+/// Make a new managed key.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The tokens of the key before it stay good until they are over; a minute later it is deleted by itself.")]
+pub(crate) struct Rotate {
+    /// What it signs with: RS256, ES256 or EdDSA [default: the same as the newest managed key]
+    #[arg(long, value_name = "ALG")]
+    alg: Option<Algorithm>,
+    /// Rotate so often by itself from now on, such as `30d`; `off` ends that. A key is made now only if it is due
+    #[arg(long, value_name = "TIME", value_parser = every)]
+    every: Option<Every>,
+    #[command(flatten)]
+    of: OfAccount,
+}
+
+/// A schedule; `None` is none.
+#[derive(Clone, Copy, Debug)]
+struct Every(Option<RotateEvery>);
+
+fn every(text: &str) -> anyhow::Result<Every> {
+    if text == "off" {
+        return Ok(Every(None));
+    }
+    Ok(Every(Some(span::parse(text)?.try_into()?)))
+}
+
 /// List an account's signing keys.
 #[derive(Args, Debug)]
 pub(crate) struct List {
@@ -75,6 +104,7 @@ impl Key {
         match self {
             Self::Create(create) => create.run().await,
             Self::Import(import) => import.run().await,
+            Self::Rotate(rotate) => rotate.run().await,
             Self::List(list) => list.run().await,
             Self::Show(one) => one.show().await,
             Self::Delete(one) => one.delete().await,
@@ -120,11 +150,48 @@ impl Import {
     }
 }
 
+impl Rotate {
+    async fn run(self) -> anyhow::Result<()> {
+        let (store, account, config) = store::open_account_and_config(&self.of).await?;
+        let occasion = match self.every {
+            None => Occasion::Asked,
+            Some(Every(every)) => {
+                let edited =
+                    store.update_account(&account, clock::now(), |account| account.rotate_every = every).await?;
+                edited.with_context(|| format!("there is no account `{account}`"))?;
+                Occasion::Scheduled
+            }
+        };
+        let rotation = Rotation { algorithm: self.alg, occasion, learnt_after: config.tokens.learnt_after() };
+        let next = vidpass_api::rotate(&store, &account, rotation, clock::now()).await?;
+        let every = self.every.map(|Every(every)| every.map_or("off".to_owned(), |every| span::length(every.get())));
+        let Some(next) = next else {
+            let answer = json!({ "id": null, "account": account.as_str(), "every": every });
+            print_one(self.of.common.json, &answer);
+            return Ok(());
+        };
+        // Until it retires, the one before may sign tokens that live for as long as any.
+        let last = next.signs_from.plus(config.tokens.max_lifetime);
+        let answer = json!({
+            "id": next.id.as_str(),
+            "account": account.as_str(),
+            "alg": next.algorithm.name(),
+            "every": every,
+            "signs_from": span::date(next.signs_from),
+            "replaces": next.replaces.as_ref().map(KeyId::as_str),
+            "replaced_safe_to_delete_from": next.replaces.as_ref().map(|_| span::date(last)),
+        });
+        print_one(self.of.common.json, &answer);
+        Ok(())
+    }
+}
+
 impl List {
     async fn run(self) -> anyhow::Result<()> {
         let (store, account) = store::open_account(&self.of).await?;
         let keys = store.list_signing_keys(&account).await?;
-        print_list(self.of.common.json, &keys.iter().map(shown).collect::<Vec<_>>());
+        let now = clock::now();
+        print_list(self.of.common.json, &keys.iter().map(|key| shown(key, now)).collect::<Vec<_>>());
         Ok(())
     }
 }
@@ -134,7 +201,7 @@ impl One {
         let (store, account) = store::open_account(&self.of).await?;
         let found = store.signing_key(&account, &self.id).await?;
         let key = found.with_context(|| unknown(&account, &self.id))?;
-        let mut answer = shown(&key);
+        let mut answer = shown(&key, clock::now());
         answer["public_key"] = json!(key.public.to_pem());
         print_one(self.of.common.json, &answer);
         Ok(())
@@ -156,11 +223,20 @@ fn unknown(account: &AccountId, id: &KeyId) -> String {
     format!("account `{account}` has no signing key `{id}`; see `vidpass key list`")
 }
 
-fn shown(key: &SigningKeyRecord) -> Value {
+fn shown(key: &SigningKeyRecord, now: UnixTime) -> Value {
+    let is_managed = key.is_managed();
     json!({
         "id": key.id.as_str(),
         "alg": key.public.algorithm().name(),
-        "managed": key.managed,
+        "managed": is_managed,
+        "state": key.state(now).name(),
         "created": span::date(key.created),
+        "signs_from": key.term.map(|term| span::date(term.from)),
+        "last_used": key.last_used.map(span::date),
+        "tokens_issued": key.tokens_issued,
+        "latest_exp": key.latest_exp.map(span::date),
+        "safe_to_delete_from": key.safe_to_delete_from(now).map(span::date),
+        // What an account signs with a key of its own, nobody here knows; the dates are about the API's tokens.
+        "signed_elsewhere": if is_managed { "nothing" } else { "unknown" },
     })
 }

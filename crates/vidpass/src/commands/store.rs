@@ -26,6 +26,14 @@ pub(crate) async fn open_for(config: &Config) -> anyhow::Result<Store> {
     Store::open(&config.database, &key).await.context("the database cannot be opened")
 }
 
+/// Opens the database, and finds the account that was named, or the only one, with the configuration that says where.
+pub(crate) async fn open_account_and_config(of: &OfAccount) -> anyhow::Result<(Store, AccountId, Config)> {
+    let config = config::read(&of.common.place.clone().into())?;
+    let store = open_for(&config).await?.by(user::actor());
+    let account = account(&store, of.account.as_ref()).await?;
+    Ok((store, account, config))
+}
+
 /// Opens the database, and finds the account that was named, or the only one.
 pub(crate) async fn open_account(of: &OfAccount) -> anyhow::Result<(Store, AccountId)> {
     open_account_knowing(of, None).await

@@ -14,7 +14,8 @@ use crate::state::Api;
 /// Delete a signing key
 ///
 /// From the answer on every token that it signed is refused. Deleting it again is answered alike. The managed key may
-/// be deleted too; the next token request makes another.
+/// be deleted too: the one before it signs again, where that is still there, or else the next one begins early; without any,
+/// the next token request makes one.
 #[utoipa::path(
     delete,
     path = "/client/v4/accounts/{account_id}/stream/keys/{identifier}",

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use vidpass_api_types::{Envelope, IssueToken, IssuedToken};
-use vidpass_token::{Claims, MAX_TOKEN_LENGTH, SignError, SigningKey, Token, VideoId, restricts_nobody};
+use vidpass_token::{Claims, MAX_TOKEN_LENGTH, SignError, SigningKey, Token, UnixTime, VideoId, restricts_nobody};
 
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -40,14 +40,16 @@ pub(crate) async fn issue_token(
     // Checking a private key of 8192 bits keeps a core busy for many milliseconds.
     let request = api.compute(move || TokenRequest::parse(body.as_deref(), &config, now)).await??;
     let mut notes = notes(&caller, &video, &request).await?;
+    let claims = request.claims(video.clone(), now);
     let (key, signed_with) = match &request.key {
         Some(key) => {
-            notes.extend(check_supplied_key(&caller, key).await?);
+            notes.extend(check_supplied_key(&caller, key, claims.expires).await?);
             (key.clone(), SignedWith::Supplied)
         }
-        None => (api.keys.managed(&caller.store, &caller.account, now).await?, SignedWith::Managed),
+        None => (api.keys.managed(&caller.store, &caller.account, claims.expires, now).await?, SignedWith::Managed),
     };
-    let token = sign(&api, key.clone(), request.claims(video.clone(), now)).await?;
+    let token = sign(&api, key.clone(), claims).await?;
+    api.store.count_key_use(key.id(), now);
     tracing::info!(account.id = %caller.account, caller.id = %caller.credential, key.id = %key.id(), video.id = %video,
         token.fingerprint = %token.fingerprint(), "a token was issued");
     api.metrics.count_token(signed_with);
@@ -66,10 +68,16 @@ async fn notes(caller: &Caller, video: &VideoId, request: &TokenRequest) -> Resu
 }
 
 /// Refuses a key whose tokens could never work here, or that is not the one that its id names.
-async fn check_supplied_key(caller: &Caller, key: &SigningKey) -> Result<Option<Note>, ApiError> {
+///
+/// Of a registered one it is kept when the last token is over that it signs here.
+async fn check_supplied_key(caller: &Caller, key: &SigningKey, exp: UnixTime) -> Result<Option<Note>, ApiError> {
     let id = key.id().clone();
     match caller.store.signing_key(&caller.account, &id).await? {
-        Some(known) if known.public == *key.public() => Ok(None),
+        Some(known) if known.public == *key.public() => {
+            let is_alive = caller.store.raise_latest_exp(&caller.account, &id, known.latest_exp, exp).await?;
+            let deleted = || ApiError::invalid(Problem::at("/id", ProblemKind::KeyDeleted { id }));
+            is_alive.then_some(None).ok_or_else(deleted)
+        }
         Some(_) => Err(ApiError::invalid(Problem::at("/pem", ProblemKind::KeyMismatch { id }))),
         None if caller.store.is_signing_key_deleted(&caller.account, &id).await? => {
             Err(ApiError::invalid(Problem::at("/id", ProblemKind::KeyDeleted { id })))

@@ -61,7 +61,7 @@ async fn keys(store: &Store) -> Result<Finding, StoreError> {
     for account in store.list_accounts().await? {
         for key in store.list_signing_keys(&account.id).await? {
             total += 1;
-            if key.managed {
+            if key.is_managed() {
                 sealed += usize::from(store.open_managed_key(&account.id, &key.id).await?.is_some());
             }
         }
