@@ -11,9 +11,10 @@ use futures_util::{Stream, TryStreamExt as _};
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Row, Type};
 
 use crate::error::StoreError;
+use crate::master_key::MasterKeys;
 use crate::migrations;
 use crate::pool::{Pool, Tx, on_pool, on_tx};
-use crate::seal::{MasterKey, Sealer};
+use crate::seal::Sealer;
 use crate::store::{Store, check_master_key};
 use crate::url::{DatabaseUrl, Engine};
 
@@ -69,11 +70,11 @@ impl Store {
     pub async fn restore(
         file: &Path,
         url: &DatabaseUrl,
-        master_key: &MasterKey,
+        master_keys: impl Into<MasterKeys>,
         progress: impl FnMut(Copied) + Send,
     ) -> Result<(), StoreError> {
         let folder = tempfile::tempdir().map_err(|source| StoreError::File { path: std::env::temp_dir(), source })?;
-        let source = open_copy(file, folder.path(), master_key).await?;
+        let source = open_copy(file, folder.path(), &master_keys.into()).await?;
         let target = match &url.0 {
             Engine::Sqlite(path) => Pool::create_sqlite(path).await?,
             Engine::Postgres(options) => Pool::open_postgres(options).await?,
@@ -121,7 +122,7 @@ impl Drop for Unfinished {
 }
 
 /// The backup's store, in a copy: its schema may be an older one.
-async fn open_copy(file: &Path, folder: &Path, master_key: &MasterKey) -> Result<Pool, StoreError> {
+async fn open_copy(file: &Path, folder: &Path, master_keys: &MasterKeys) -> Result<Pool, StoreError> {
     let path = folder.join("backup.db");
     let failed = |source| StoreError::File { path: file.to_owned(), source };
     let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
@@ -132,7 +133,7 @@ async fn open_copy(file: &Path, folder: &Path, master_key: &MasterKey) -> Result
         return Err(StoreError::NotInitialised { database: name });
     }
     migrations::run(&pool).await?;
-    check_master_key(&pool, &Sealer::new(master_key), &name).await?;
+    check_master_key(&pool, &Sealer::new(master_keys), &name).await?;
     Ok(pool)
 }
 

@@ -10,6 +10,7 @@ use vidpass_token::{AccountId, KeyId, VideoId};
 use crate::changes::ChangeSeq;
 use crate::credentials::CredentialId;
 use crate::keys::{MAX_MANAGED_KEYS, MAX_SIGNING_KEYS};
+use crate::master_key::Fingerprint;
 use crate::seal::SealError;
 
 /// Why the store did not do what it was asked to.
@@ -129,6 +130,12 @@ pub enum StoreError {
         account: AccountId,
         /// The one that signs last.
         id: KeyId,
+    },
+    /// Values are to be sealed with a master key that is not at hand: it was replaced.
+    #[error("the database's values are sealed with the master key `{fingerprint}`, which is not at hand")]
+    MasterKeyMissing {
+        /// Its fingerprint.
+        fingerprint: Fingerprint,
     },
     /// A migration of the schema failed.
     #[error("the database's schema cannot be brought up to date")]

@@ -18,6 +18,7 @@ use crate::store::{Deletion, Liveness, Store};
 
 pub use life::{KeyState, Term};
 pub use managed::ActiveKey;
+pub(crate) use managed::private_key_place;
 pub use rotation::{MAX_MANAGED_KEYS, Occasion, RotateEvery, RotateEveryError, RotatedKey, RotationDue};
 pub(crate) use use_log::KeyUses;
 

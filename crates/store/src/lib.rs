@@ -13,9 +13,11 @@ mod changes;
 mod credentials;
 mod error;
 mod keys;
+mod master_key;
 mod migrations;
 mod pool;
 mod random;
+mod reseal;
 mod revocations;
 mod scope;
 mod seal;
@@ -36,9 +38,11 @@ pub use keys::{
     ActiveKey, KeyState, MAX_MANAGED_KEYS, MAX_SIGNING_KEYS, Occasion, RotateEvery, RotateEveryError, RotatedKey,
     RotationDue, SigningKeyRecord, Term,
 };
+pub use master_key::{Fingerprint, MasterKey, MasterKeyError, MasterKeys, MasterKeysError};
+pub use reseal::{Resealing, SealedValues};
 pub use revocations::{MAX_REVOCATIONS_LISTED, NewRevocation, Revocation};
 pub use scope::{Scope, ScopeError, Scopes};
-pub use seal::{MasterKey, MasterKeyError, SealError};
+pub use seal::SealError;
 pub use store::{Deletion, Store};
 pub use url::{DatabaseUrl, DatabaseUrlError};
 pub use videos::{MAX_QUERY_TEXT, MAX_VIDEOS_LISTED, NewVideo, Video, VideoQuery};

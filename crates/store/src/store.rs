@@ -1,25 +1,27 @@
 //! Making, opening and asking after the store as a whole.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
 use vidpass_token::UnixTime;
 
 use crate::audit::Actor;
-use crate::changes::Followers;
+use crate::changes::{Followers, Write};
 use crate::credentials::UsesUnderWay;
 use crate::error::StoreError;
 use crate::keys::KeyUses;
+use crate::master_key::MasterKeys;
 use crate::migrations;
 use crate::pool::{Pool, on_pool, on_tx, timed_out};
-use crate::seal::{MasterKey, Place, Sealer};
+use crate::seal::{Place, Sealer, sealed_with};
 use crate::url::{DatabaseUrl, Engine};
 
 /// How long [`Store::ping`] waits for an answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A value that only the right master key opens.
-const KEY_CHECK: Place<'static> = Place { table: "store_meta", row: &["master_key_check"], column: "value" };
+/// A value that only the right master key opens. The key that sealed it is the one that seals new values.
+pub(crate) const KEY_CHECK: Place<'static> = Place { table: "store_meta", row: &["master_key_check"], column: "value" };
 const KEY_CHECK_VALUE: &[u8] = b"vidpass";
 
 /// The state of vidpass. A clone is another handle on the same connections.
@@ -32,11 +34,15 @@ pub struct Store {
 
 struct Inner {
     pool: Pool,
-    sealer: Sealer,
+    sealer: Mutex<Arc<Sealer>>,
+    read_again: OnceLock<ReadAgain>,
     followers: Followers,
     uses_under_way: UsesUnderWay,
     key_uses: KeyUses,
 }
+
+/// Reads the master keys again from where they came from.
+type ReadAgain = Arc<dyn Fn() -> Option<MasterKeys> + Send + Sync>;
 
 /// What became of a wish to delete something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +84,7 @@ impl Store {
     /// [`StoreError::DatabaseMissing`] or [`StoreError::NotInitialised`] where there is none: an empty store in the
     /// place of a lost one would know no key and no deletion. [`StoreError::WrongMasterKey`],
     /// [`StoreError::SchemaTooNew`], [`StoreError::Unavailable`] and others.
-    pub async fn open(url: &DatabaseUrl, master_key: &MasterKey) -> Result<Self, StoreError> {
+    pub async fn open(url: &DatabaseUrl, master_keys: impl Into<MasterKeys>) -> Result<Self, StoreError> {
         let pool = match &url.0 {
             Engine::Sqlite(path) => Pool::open_sqlite(path).await?,
             Engine::Postgres(options) => Pool::open_postgres(options).await?,
@@ -87,7 +93,7 @@ impl Store {
             return Err(StoreError::NotInitialised { database: url.to_string() });
         }
         migrations::run(&pool).await?;
-        Self::start(pool, url, master_key).await
+        Self::start(pool, url, &master_keys.into()).await
     }
 
     /// Makes a store where there is none, and opens it. A PostgreSQL database must be there; a SQLite file is made,
@@ -95,21 +101,28 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::open`], and [`StoreError::DirectoryMissing`], [`StoreError::OrphanedWal`], [`StoreError::File`].
-    pub async fn create_or_open(url: &DatabaseUrl, master_key: &MasterKey) -> Result<Self, StoreError> {
+    pub async fn create_or_open(url: &DatabaseUrl, master_keys: impl Into<MasterKeys>) -> Result<Self, StoreError> {
         let pool = match &url.0 {
             Engine::Sqlite(path) => Pool::create_sqlite(path).await?,
             Engine::Postgres(options) => Pool::open_postgres(options).await?,
         };
+        let master_keys = master_keys.into();
         migrations::run(&pool).await?;
-        write_key_check(&pool, &Sealer::new(master_key)).await?;
-        Self::start(pool, url, master_key).await
+        write_key_check(&pool, &master_keys).await?;
+        Self::start(pool, url, &master_keys).await
     }
 
-    async fn start(pool: Pool, url: &DatabaseUrl, master_key: &MasterKey) -> Result<Self, StoreError> {
-        let sealer = Sealer::new(master_key);
+    async fn start(pool: Pool, url: &DatabaseUrl, master_keys: &MasterKeys) -> Result<Self, StoreError> {
+        let sealer = Sealer::new(master_keys);
         check_master_key(&pool, &sealer, &url.to_string()).await?;
-        let (followers, uses_under_way, key_uses) = (Followers::new(), UsesUnderWay::default(), KeyUses::default());
-        let inner = Arc::new(Inner { pool, sealer, followers, uses_under_way, key_uses });
+        let inner = Arc::new(Inner {
+            pool,
+            sealer: Mutex::new(Arc::new(sealer)),
+            read_again: OnceLock::new(),
+            followers: Followers::new(),
+            uses_under_way: UsesUnderWay::default(),
+            key_uses: KeyUses::default(),
+        });
         Ok(Self { inner, actor: Arc::new(Actor::Server) })
     }
 
@@ -152,8 +165,44 @@ impl Store {
         &self.inner.pool
     }
 
-    pub(crate) fn sealer(&self) -> &Sealer {
-        &self.inner.sealer
+    /// Has the master keys read again when a value turns up that was sealed with another one: somebody replaced it.
+    /// `read` may wait for a disk. Without this call, or where it gives `None`, the store keeps the keys that it has.
+    pub fn read_master_keys_again_with(&self, read: impl Fn() -> Option<MasterKeys> + Send + Sync + 'static) {
+        self.inner.read_again.get_or_init(|| Arc::new(read));
+    }
+
+    /// Seals a value that `write` is to write, with the key that the database says: once a rotation of the master key is at its
+    /// end nothing is sealed with the old one any more, whoever still has it.
+    pub(crate) async fn seal(
+        &self,
+        write: &mut Write<'_>,
+        place: Place<'_>,
+        secret: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        let check = write.key_check().await?;
+        let sealer = self.sealer_for(&check).await;
+        let key = sealed_with(&check).map_err(|source| KEY_CHECK.sealed_error(source))?;
+        let sealed = sealer.seal(key, place, secret)?;
+        sealer.open(KEY_CHECK, &check).map_err(|source| KEY_CHECK.sealed_error(source))?;
+        Ok(sealed)
+    }
+
+    /// What opens the value, if anything at hand does.
+    pub(crate) async fn sealer_for(&self, sealed: &[u8]) -> Arc<Sealer> {
+        let sealer = Arc::clone(&self.lock_sealer());
+        let Some(read_again) = self.inner.read_again.get().cloned() else { return sealer };
+        if sealed_with(sealed).is_ok_and(|key| !sealer.has(key))
+            && let Ok(Some(keys)) = spawn_blocking(move || read_again()).await
+        {
+            tracing::info!("the master keys were read again: a value was sealed with another one");
+            *self.lock_sealer() = Arc::new(Sealer::new(&keys));
+            return Arc::clone(&self.lock_sealer());
+        }
+        sealer
+    }
+
+    fn lock_sealer(&self) -> MutexGuard<'_, Arc<Sealer>> {
+        self.inner.sealer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn followers(&self) -> &Followers {
@@ -178,9 +227,19 @@ impl std::fmt::Debug for Store {
     }
 }
 
-async fn write_key_check(pool: &Pool, sealer: &Sealer) -> Result<(), StoreError> {
+impl Write<'_> {
+    /// The check value, sealed.
+    pub(crate) async fn key_check(&mut self) -> Result<Vec<u8>, StoreError> {
+        Ok(on_tx!(self.tx, db => sqlx::query_scalar(READ_CHECK).bind(KEY_CHECK.row[0]).fetch_one(db).await)?)
+    }
+}
+
+/// The check value; `$1` is its name.
+pub(crate) const READ_CHECK: &str = "SELECT value FROM store_meta WHERE name = $1";
+
+async fn write_key_check(pool: &Pool, keys: &MasterKeys) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO store_meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-    let sealed = sealer.seal(KEY_CHECK, KEY_CHECK_VALUE)?;
+    let sealed = Sealer::new(keys).seal(keys.first().fingerprint(), KEY_CHECK, KEY_CHECK_VALUE)?;
     let mut tx = pool.begin_write().await?;
     on_tx!(tx, db => sqlx::query(SQL).bind(KEY_CHECK.row[0]).bind(sealed).execute(db).await.map(|_| ()))?;
     tx.commit().await
@@ -188,9 +247,8 @@ async fn write_key_check(pool: &Pool, sealer: &Sealer) -> Result<(), StoreError>
 
 /// Refuses a database that was made with another master key, or was never finished.
 pub(crate) async fn check_master_key(pool: &Pool, sealer: &Sealer, name: &str) -> Result<(), StoreError> {
-    const SQL: &str = "SELECT value FROM store_meta WHERE name = $1";
     let sealed: Option<Vec<u8>> =
-        on_pool!(pool, db => sqlx::query_scalar(SQL).bind(KEY_CHECK.row[0]).fetch_optional(db).await)?;
+        on_pool!(pool, db => sqlx::query_scalar(READ_CHECK).bind(KEY_CHECK.row[0]).fetch_optional(db).await)?;
     let sealed = sealed.ok_or_else(|| StoreError::NotInitialised { database: name.to_owned() })?;
     match sealer.open(KEY_CHECK, &sealed) {
         Ok(_) => Ok(()),

@@ -53,12 +53,12 @@ impl Store {
         now: UnixTime,
     ) -> Result<UnixTime, StoreError> {
         let signs_from = now.plus(self.learnt_elsewhere());
-        let sealed = self.seal_key(account, key)?;
         let mut write = self.begin_write().await?;
         write.require_account(account).await?;
         if let Some(newest) = write.newest_managed_key(account).await? {
             return Err(StoreError::ManagedKeyExists { account: account.clone(), id: newest.id });
         }
+        let sealed = self.seal_key(&mut write, account, key).await?;
         write.insert_key(NewKey::managed(account, key, sealed, signs_from, now)).await?;
         write.commit(created(account, key.id(), key.public(), now).with("managed", true)).await?;
         Ok(signs_from)
@@ -129,14 +129,23 @@ impl Store {
         let row: Option<(Vec<u8>, Vec<u8>)> = on_pool!(self.pool(), db => {
             sqlx::query_as(SQL).bind(account.as_str()).bind(id.as_str()).fetch_optional(db).await
         })?;
-        row.map(|(sealed, public)| self.unseal_key(account, id, &sealed, &public)).transpose()
+        match row {
+            Some((sealed, public)) => self.unseal_key(account, id, &sealed, &public).await.map(Some),
+            None => Ok(None),
+        }
     }
 
-    pub(super) fn seal_key(&self, account: &AccountId, key: &SigningKey) -> Result<Vec<u8>, StoreError> {
-        self.sealer().seal(private_key_place(&[key.id().as_str(), account.as_str()]), &key.to_pkcs8())
+    pub(super) async fn seal_key(
+        &self,
+        write: &mut Write<'_>,
+        account: &AccountId,
+        key: &SigningKey,
+    ) -> Result<Vec<u8>, StoreError> {
+        let row = [key.id().as_str(), account.as_str()];
+        self.seal(write, private_key_place(&row), &key.to_pkcs8()).await
     }
 
-    fn unseal_key(
+    async fn unseal_key(
         &self,
         account: &AccountId,
         id: &KeyId,
@@ -145,12 +154,8 @@ impl Store {
     ) -> Result<SigningKey, StoreError> {
         let row = [id.as_str(), account.as_str()];
         let place = private_key_place(&row);
-        let pkcs8 = self.sealer().open(place, sealed).map_err(|source| StoreError::Sealed {
-            table: place.table,
-            row: id.to_string(),
-            column: place.column,
-            source,
-        })?;
+        let sealer = self.sealer_for(sealed).await;
+        let pkcs8 = sealer.open(place, sealed).map_err(|source| place.sealed_error(source))?;
         let bad = |column| StoreError::Inconsistent { table: place.table, row: id.to_string(), column };
         let key = SigningKey::from_pkcs8(id.clone(), &pkcs8).map_err(|_| bad(place.column))?;
         if key.public().spki_der() != public {
@@ -223,6 +228,6 @@ pub(super) fn parse_id(id: String) -> Result<KeyId, StoreError> {
 }
 
 /// Where a private key lies: in one row, of one account.
-fn private_key_place<'a>(row: &'a [&'a str]) -> Place<'a> {
+pub(crate) fn private_key_place<'a>(row: &'a [&'a str]) -> Place<'a> {
     Place { table: "signing_key", row, column: "sealed_private_key" }
 }

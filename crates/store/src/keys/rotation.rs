@@ -90,7 +90,6 @@ impl Store {
         occasion: Occasion,
         now: UnixTime,
     ) -> Result<Option<RotatedKey>, StoreError> {
-        let sealed = self.seal_key(account, key)?;
         let mut write = self.begin_write().await?;
         write.require_account(account).await?;
         let newest = write.newest_managed_key(account).await?;
@@ -102,6 +101,7 @@ impl Store {
         }
         // No two begin in one second.
         let signs_from = newest.as_ref().map_or(signs_from, |newest| signs_from.max(UnixTime(newest.signs_from.0 + 1)));
+        let sealed = self.seal_key(&mut write, account, key).await?;
         write.insert_key(NewKey::managed(account, key, sealed, signs_from, now)).await?;
         let event =
             created(account, key.id(), key.public(), now).with("managed", true).with("signs_from", signs_from.0);

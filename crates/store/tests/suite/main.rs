@@ -16,6 +16,7 @@ mod keys;
 mod managed_keys;
 mod opening;
 mod postgres_server;
+mod reseal;
 mod revocations;
 mod secrets;
 mod upgrade;
