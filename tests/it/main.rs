@@ -13,6 +13,7 @@ mod crash;
 mod doctor;
 mod explaining;
 mod layers;
+mod master_key;
 mod metrics;
 mod operations;
 mod origins;

@@ -56,6 +56,9 @@ pub(crate) enum Command {
     /// Signing keys, which sign video tokens
     #[command(subcommand)]
     Key(commands::key::Key),
+    /// The master key, which seals private keys in the database
+    #[command(subcommand)]
+    MasterKey(commands::master_key::MasterKey),
     /// Take video tokens back before they are over
     #[command(subcommand)]
     Revoke(commands::revoke::Revoke),

@@ -12,7 +12,7 @@ pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod key;
 mod key_file;
-mod master_key;
+pub(crate) mod master_key;
 pub(crate) mod revoke;
 pub(crate) mod serve;
 mod store;
@@ -51,6 +51,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::ApiKey(api_key) => block_on(api_key.run())?,
         Command::Audit(audit) => block_on(audit.run())?,
         Command::Key(key) => block_on(key.run())?,
+        Command::MasterKey(master_key) => block_on(master_key.run())?,
         Command::Revoke(revoke) => block_on(revoke.run())?,
         Command::Video(video) => block_on(video.run())?,
         Command::Token(token) => return block_on(token.run()),

@@ -11,6 +11,7 @@ mod raw;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -80,6 +81,8 @@ pub(crate) enum MasterKeySource {
     File(PathBuf),
     /// The environment; it is never in the configuration file.
     Inline(SecretString),
+    /// A file descriptor that whoever started the program has opened for it.
+    Descriptor(RawFd),
 }
 
 /// What is issued, and what is accepted of self-signed tokens.
@@ -210,7 +213,11 @@ pub(crate) fn read(overrides: &Overrides) -> Result<Config, ConfigError> {
         None => RawConfig::default(),
     };
     raw.put_over(overrides);
-    parse(&raw, master_key_of_environment(), &folder)
+    let mut config = parse(&raw, master_key_of_environment(), &folder)?;
+    if let Some(number) = overrides.place.master_key_fd {
+        config.master_key = MasterKeySource::Descriptor(number.into());
+    }
+    Ok(config)
 }
 
 /// What `overrides` and the defaults say, with no file between them.

@@ -9,6 +9,7 @@ mod forward_auth;
 mod framing;
 mod key_life;
 mod listener;
+mod master_key;
 mod origins;
 mod output;
 mod server;

@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use clap::Args;
 use vidpass_store::{Copied, Store};
 
-use super::{master_key, store};
+use super::store;
 use crate::config::{self, Place};
+use crate::master_key;
 use crate::output::line;
 
 /// Back the database up

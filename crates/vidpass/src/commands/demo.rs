@@ -10,11 +10,11 @@ use vidpass_store::{NewAccount, NewApiToken, NewVideo, Presented, Store};
 use vidpass_token::{AccountId, VideoId};
 
 use super::serve::private_folder;
-use super::{asked_to_stop, master_key, user};
+use super::{asked_to_stop, user};
 use crate::config::{self, Config, LogFormat, Overrides, Place};
 use crate::output::line;
 use crate::server::Server;
-use crate::{clock, telemetry};
+use crate::{clock, master_key, telemetry};
 
 /// The sample video, carried inside the program.
 static SAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../assets/sample-video");
@@ -77,6 +77,7 @@ impl Demo {
                 config: None,
                 database: Some(format!("sqlite:{}", self.data.join("vidpass.db").display())),
                 master_key_file: Some(self.data.join("master.key")),
+                master_key_fd: None,
             },
             media: Some(self.data.join("media")),
             log_format: Some(self.log_format),

@@ -6,9 +6,9 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use vidpass_store::Store;
 
-use super::master_key;
 use super::serve::private_folder;
 use crate::config::{self, DEFAULT_FILE, MasterKeySource, Place};
+use crate::master_key;
 use crate::output::line;
 
 /// The configuration that a new server starts with.
@@ -29,6 +29,9 @@ pub(crate) struct Init {
         hide_env_values = true
     )]
     database: String,
+    /// File descriptor with the master key, instead of a new file
+    #[arg(long, value_name = "N", env = "VIDPASS_MASTER_KEY_FD", hide_env_values = true)]
+    master_key_fd: Option<u16>,
 }
 
 impl Init {
@@ -52,12 +55,16 @@ impl Init {
     async fn make(&self, file: &Path) -> anyhow::Result<String> {
         // The database's URL may hold a password.
         master_key::write_secret(file, &settings(&self.database))?;
-        let place = Place { config: Some(file.to_owned()), ..Place::default() };
+        let place = Place { config: Some(file.to_owned()), master_key_fd: self.master_key_fd, ..Place::default() };
         let config = config::read(&place.into())?;
         let (key, advice) = match &config.master_key {
             MasterKeySource::Inline(_) => {
                 (master_key::read(&config.master_key)?, "The master key is the one in VIDPASS_MASTER_KEY.".to_owned())
             }
+            MasterKeySource::Descriptor(number) => (
+                master_key::read(&config.master_key)?,
+                format!("The master key is the one of file descriptor {number}."),
+            ),
             MasterKeySource::File(file) => {
                 let name = file.display();
                 let advice = format!("Keep a copy of {name} in another place: without it no private key can be read.");

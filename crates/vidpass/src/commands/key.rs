@@ -9,10 +9,10 @@ use vidpass_api::Rotation;
 use vidpass_store::{Deletion, Occasion, RotateEvery, SigningKeyRecord};
 use vidpass_token::{AccountId, Algorithm, KeyId, SigningKey, UnixTime};
 
-use super::{key_file, master_key, store};
+use super::{key_file, store};
 use crate::cli::OfAccount;
 use crate::output::{print_list, print_one};
-use crate::{clock, span};
+use crate::{clock, master_key, span};
 
 /// Signing keys, which sign video tokens.
 #[derive(Debug, Subcommand)]

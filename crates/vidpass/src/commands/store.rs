@@ -1,12 +1,13 @@
 //! The database, as the configuration names it.
 
 use anyhow::Context as _;
-use vidpass_store::Store;
+use vidpass_store::{MasterKeys, Store};
 use vidpass_token::{AccountId, OriginName};
 
-use super::{master_key, user};
+use super::user;
 use crate::cli::OfAccount;
-use crate::config::{self, Config, Place};
+use crate::config::{self, Config, MasterKeySource, Place};
+use crate::master_key;
 
 /// Opens the database of the configuration, for changes of whoever types.
 pub(crate) async fn open(place: &Place) -> anyhow::Result<Store> {
@@ -22,8 +23,20 @@ pub(crate) async fn open_knowing(place: &Place, origin: Option<&OriginName>) -> 
 
 /// Opens the database of a configuration that was read, for changes of the server's own.
 pub(crate) async fn open_for(config: &Config) -> anyhow::Result<Store> {
-    let key = master_key::read(&config.master_key)?;
-    Store::open(&config.database, &key).await.context("the database cannot be opened")
+    open_with(config, &master_key::read(&config.master_key)?).await
+}
+
+/// Opens the database of a configuration with these master keys. Where they are from a file, that is read again when somebody
+/// has replaced them.
+pub(crate) async fn open_with(config: &Config, keys: &MasterKeys) -> anyhow::Result<Store> {
+    let store = Store::open(&config.database, keys).await.context("the database cannot be opened")?;
+    if let MasterKeySource::File(file) = &config.master_key {
+        let file = file.clone();
+        let read = move || master_key::read_file(&file);
+        let failed = |error: &anyhow::Error| tracing::error!("the master keys cannot be read again: {error:#}");
+        store.read_master_keys_again_with(move || read().inspect_err(failed).ok());
+    }
+    Ok(store)
 }
 
 /// Opens the database, and finds the account that was named, or the only one, with the configuration that says where.

@@ -15,9 +15,12 @@ pub(crate) struct Place {
     /// sqlite:FILE, or postgres://USER@HOST/DATABASE
     #[arg(long, value_name = "URL", env = "VIDPASS_DATABASE", hide_env_values = true)]
     pub(crate) database: Option<String>,
-    /// File with the key that seals private keys; $VIDPASS_MASTER_KEY may hold the key itself
+    /// File with the key that seals private keys; $VIDPASS_MASTER_KEY may hold the key itself, and wins
     #[arg(long, value_name = "FILE", env = "VIDPASS_MASTER_KEY_FILE", hide_env_values = true)]
     pub(crate) master_key_file: Option<PathBuf>,
+    /// File descriptor with the key that seals private keys: read once to its end, and closed. It wins over both
+    #[arg(long, value_name = "N", env = "VIDPASS_MASTER_KEY_FD", hide_env_values = true)]
+    pub(crate) master_key_fd: Option<u16>,
 }
 
 /// What the command line and the environment say over the file.

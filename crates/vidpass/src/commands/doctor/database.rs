@@ -6,8 +6,8 @@ use vidpass_store::{Store, StoreError};
 use vidpass_token::UnixTime;
 
 use super::finding::Finding;
-use crate::commands::master_key;
 use crate::config::{Config, MasterKeySource};
+use crate::master_key;
 
 /// By how much the clocks of two machines may differ before tokens are refused that are good elsewhere.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(2);
@@ -23,6 +23,7 @@ pub(super) async fn examine(config: &Config, now: UnixTime) -> Vec<Finding> {
     let from = match &config.master_key {
         MasterKeySource::File(file) => file.display().to_string(),
         MasterKeySource::Inline(_) => "the environment".to_owned(),
+        MasterKeySource::Descriptor(number) => format!("file descriptor {number}"),
     };
     let store = match Store::open(&config.database, &key).await {
         Ok(store) => store,
