@@ -5,6 +5,7 @@
 //! never be shown a smaller one later.
 
 mod followers;
+mod log;
 mod wakeups;
 
 use std::fmt;
@@ -22,10 +23,11 @@ use crate::revocations::{self, ByMark};
 use crate::store::Store;
 use crate::videos;
 
-pub use followers::Follower;
 pub(crate) use followers::Followers;
+pub use followers::{Follower, Watcher};
+pub use log::ChangeLog;
 
-/// How many changes [`Store::changes_since`] gives at most.
+/// How many changes [`ChangeLog::changes_since`] gives at most.
 pub const CHANGES_AT_ONCE: usize = 1000;
 
 /// How long a follower waits for the first answer of its connection before it takes a new one: so long it may take at most
@@ -130,7 +132,7 @@ pub enum Subject {
     Video(VideoId, Option<VideoPolicy>),
 }
 
-impl Store {
+impl ChangeLog {
     /// All live keys and videos, and what accounts say, in one consistent read.
     ///
     /// A row that cannot be read is logged as an error. A key or a video is left out then, which refuses its tokens; of an
@@ -166,7 +168,7 @@ impl Store {
         const SQL: &str = "
             SELECT c.seq, l.mark FROM change_counter c LEFT JOIN change_log l ON l.seq = COALESCE($1, c.seq)";
         let begun = async {
-            let mut tx = self.pool().begin_follow().await?;
+            let mut tx = self.pool.begin().await?;
             // The first question that waits for an answer.
             let (counter, mark): (i64, Option<i64>) =
                 on_tx!(tx, db => sqlx::query_as(SQL).bind(seq.map(|seq| seq.0)).fetch_one(db).await)?;
@@ -182,7 +184,7 @@ impl Store {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         timeout(time, work).await.unwrap_or_else(|_| {
-            self.pool().renew_follow();
+            self.pool.renew();
             Err(timed_out())
         })
     }
@@ -212,13 +214,6 @@ impl Store {
         require_all(known, last, &rows)?;
         let revocations = revocations::changed_between(&mut tx, known, last).await?;
         rows.into_iter().map(|row| Change::of(row, &revocations)).collect()
-    }
-
-    /// Follows the changes from now on. Take a [`Self::snapshot`] after this call, not before it: every write of this
-    /// process that commits in between waits until the follower has applied it.
-    #[must_use]
-    pub fn follower(&self) -> Follower {
-        self.followers().join(self.pool())
     }
 }
 
@@ -335,8 +330,24 @@ pub(crate) struct Write<'s> {
 }
 
 impl Store {
+    /// All live keys and videos, and what accounts say: [`ChangeLog::snapshot`].
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.change_log().snapshot().await
+    }
+
+    /// The changes after `known`: [`ChangeLog::changes_since`].
+    pub async fn changes_since(&self, known: Cursor) -> Result<Vec<Change>, StoreError> {
+        self.change_log().changes_since(known).await
+    }
+
+    /// Follows the changes from now on: [`ChangeLog::follower`].
+    #[must_use]
+    pub fn follower(&self) -> Follower {
+        self.change_log().follower()
+    }
+
     pub(crate) async fn begin_write(&self) -> Result<Write<'_>, StoreError> {
-        Ok(Write { followers: self.followers(), tx: self.pool().begin_write().await?, last: None })
+        Ok(Write { followers: &self.change_log().followers, tx: self.pool().begin_write().await?, last: None })
     }
 }
 

@@ -23,7 +23,7 @@ mod videos;
 
 pub use accounts::{Account, NewAccount};
 pub use backup::Copied;
-pub use changes::{CHANGES_AT_ONCE, Change, ChangeSeq, Cursor, Follower, Snapshot, Subject};
+pub use changes::{CHANGES_AT_ONCE, Change, ChangeLog, ChangeSeq, Cursor, Follower, Snapshot, Subject, Watcher};
 pub use credentials::{
     ApiSecret, ApiSecretError, Caller, Credential, CredentialId, CredentialIdError, CredentialKind, NewCredential,
     Presented,

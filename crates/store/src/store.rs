@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use vidpass_token::UnixTime;
 
-use crate::changes::Followers;
+use crate::changes::ChangeLog;
 use crate::credentials::UsesUnderWay;
 use crate::error::StoreError;
 use crate::migrations;
 use crate::pool::{Pool, on_pool, on_tx, timed_out};
 use crate::seal::{MasterKey, Place, Sealer};
-use crate::url::{DatabaseUrl, Engine};
+use crate::url::DatabaseUrl;
 
 /// How long [`Store::ping`] waits for an answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,7 +27,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     pool: Pool,
     sealer: Sealer,
-    followers: Followers,
+    log: ChangeLog,
     uses_under_way: UsesUnderWay,
 }
 
@@ -72,11 +72,8 @@ impl Store {
     /// place of a lost one would know no key and no deletion. [`StoreError::WrongMasterKey`],
     /// [`StoreError::SchemaTooNew`], [`StoreError::Unavailable`] and others.
     pub async fn open(url: &DatabaseUrl, master_key: &MasterKey) -> Result<Self, StoreError> {
-        let pool = match &url.0 {
-            Engine::Sqlite(path) => Pool::open_sqlite(path).await?,
-            Engine::Postgres(options) => Pool::open_postgres(options).await?,
-        };
-        if !migrations::has_tables(&pool).await? {
+        let pool = Pool::open(url).await?;
+        if !migrations::has_tables(&mut pool.begin().await?).await? {
             return Err(StoreError::NotInitialised { database: url.to_string() });
         }
         migrations::run(&pool).await?;
@@ -89,10 +86,7 @@ impl Store {
     /// # Errors
     /// As [`Self::open`], and [`StoreError::DirectoryMissing`], [`StoreError::OrphanedWal`], [`StoreError::File`].
     pub async fn create_or_open(url: &DatabaseUrl, master_key: &MasterKey) -> Result<Self, StoreError> {
-        let pool = match &url.0 {
-            Engine::Sqlite(path) => Pool::create_sqlite(path).await?,
-            Engine::Postgres(options) => Pool::open_postgres(options).await?,
-        };
+        let pool = Pool::create_or_open(url).await?;
         migrations::run(&pool).await?;
         write_key_check(&pool, &Sealer::new(master_key)).await?;
         Self::start(pool, url, master_key).await
@@ -101,8 +95,8 @@ impl Store {
     async fn start(pool: Pool, url: &DatabaseUrl, master_key: &MasterKey) -> Result<Self, StoreError> {
         let sealer = Sealer::new(master_key);
         check_master_key(&pool, &sealer, &url.to_string()).await?;
-        let (followers, uses_under_way) = (Followers::new(), UsesUnderWay::default());
-        Ok(Self(Arc::new(Inner { pool, sealer, followers, uses_under_way })))
+        let (log, uses_under_way) = (ChangeLog::of(url), UsesUnderWay::default());
+        Ok(Self(Arc::new(Inner { pool, sealer, log, uses_under_way })))
     }
 
     /// Asks the database for a sign of life.
@@ -119,7 +113,7 @@ impl Store {
         const SQL: &str = "SELECT CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT)";
         match self.pool() {
             Pool::Sqlite { .. } => Ok(None),
-            Pool::Postgres { shared, .. } => {
+            Pool::Postgres(shared) => {
                 let time: i64 = shared.in_time(sqlx::query_scalar(SQL).fetch_one(&shared.current())).await?;
                 Ok(Some(UnixTime(time)))
             }
@@ -129,7 +123,14 @@ impl Store {
     /// Waits for what is under way and closes all connections. Every later call, on any clone, finds the store
     /// unavailable.
     pub async fn close(&self) {
+        self.0.log.close().await;
         self.pool().close().await;
+    }
+
+    /// What gates read of it.
+    #[must_use]
+    pub fn change_log(&self) -> &ChangeLog {
+        &self.0.log
     }
 
     pub(crate) fn pool(&self) -> &Pool {
@@ -138,10 +139,6 @@ impl Store {
 
     pub(crate) fn sealer(&self) -> &Sealer {
         &self.0.sealer
-    }
-
-    pub(crate) fn followers(&self) -> &Followers {
-        &self.0.followers
     }
 
     pub(crate) fn uses_under_way(&self) -> &UsesUnderWay {
@@ -153,7 +150,7 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.pool() {
             Pool::Sqlite { .. } => "Store(SQLite)",
-            Pool::Postgres { .. } => "Store(PostgreSQL)",
+            Pool::Postgres(_) => "Store(PostgreSQL)",
         })
     }
 }
