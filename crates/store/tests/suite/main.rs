@@ -10,6 +10,7 @@ mod backups;
 mod changes;
 mod credentials;
 mod full_disk;
+mod gate_role;
 mod home;
 mod keys;
 mod opening;
