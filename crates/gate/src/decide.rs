@@ -131,6 +131,11 @@ impl Gate {
         self.lease.renew(asked);
     }
 
+    /// The catalogue is as the store said `silence` ago, to a process before this one; `None` where nobody knows when.
+    pub fn heard_before(&self, silence: Option<Duration>) {
+        self.lease.begin_after(silence.unwrap_or(Duration::MAX), Instant::now());
+    }
+
     /// For how long the store has been silent.
     #[must_use]
     pub fn silence(&self) -> Duration {
@@ -151,6 +156,10 @@ impl Gate {
 
     /// Decides one request, in the order of the design: the first check that fails is the denial.
     pub(crate) fn examine(&self, ask: &MediaAsk<'_>) -> Decision {
+        if !self.is_loaded() {
+            let outcome = Err(Denial::GateNotLoaded);
+            return Decision { outcome, carried: Carried::Nothing, account: None, same_for_all: false };
+        }
         let catalogue = self.catalogue.load();
         match ask.path.credential() {
             Credential::Uid(uid) => self.without_token(&catalogue, uid, ask),
