@@ -21,6 +21,7 @@ mod postgres;
 mod postgres_server;
 mod proxies;
 mod refusals;
+mod roles;
 mod rules;
 mod serving;
 mod shutdown;

@@ -51,8 +51,8 @@ pub(crate) enum ApiError {
     RevocationUnknown,
     #[error("this path does not have this method; `Allow` says which it has")]
     MethodNotAllowed,
-    #[error("{what} is not ready")]
-    NotReady { what: &'static str },
+    #[error("{lack}")]
+    NotReady { lack: &'static str },
     #[error("a handler panicked")]
     Panicked,
     #[error("there is nothing at this path")]

@@ -110,6 +110,19 @@ pub struct Snapshot {
     pub revocations: Vec<(RevocationMark, Box<[Taken]>)>,
 }
 
+impl Snapshot {
+    /// Everything in it, one by one: what was deleted first, since a key that was deleted stays so.
+    pub fn into_subjects(self) -> impl Iterator<Item = Subject> + Send {
+        let keys = self.keys.into_iter().map(|(id, account, public)| Subject::Key(id, Some((account, public))));
+        let videos = self.videos.into_iter().map(|(uid, policy)| Subject::Video(uid, Some(policy)));
+        let accounts = self.accounts.into_iter().map(|(id, policy)| Subject::Account(id, policy));
+        let revocations = self.revocations.into_iter().map(|(mark, taken)| Subject::Revocation(mark, taken));
+        let deleted_keys = self.deleted_keys.into_iter().map(|id| Subject::Key(id, None));
+        let deleted_videos = self.deleted_videos.into_iter().map(|uid| Subject::Video(uid, None));
+        deleted_keys.chain(deleted_videos).chain(keys).chain(videos).chain(accounts).chain(revocations)
+    }
+}
+
 /// That something changed, and how it is now, which may be later than the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {

@@ -25,6 +25,8 @@ const KEY_CHECK_VALUE: &[u8] = b"vidpass";
 pub struct Store(Arc<Inner>);
 
 struct Inner {
+    /// Where it is, without a password.
+    database: String,
     pool: Pool,
     sealer: Sealer,
     log: ChangeLog,
@@ -95,17 +97,18 @@ impl Store {
     async fn start(pool: Pool, url: &DatabaseUrl, master_key: &MasterKey) -> Result<Self, StoreError> {
         let sealer = Sealer::new(master_key);
         check_master_key(&pool, &sealer, &url.to_string()).await?;
-        let (log, uses_under_way) = (ChangeLog::of(url), UsesUnderWay::default());
-        Ok(Self(Arc::new(Inner { pool, sealer, log, uses_under_way })))
+        let (database, log) = (url.to_string(), ChangeLog::of(url));
+        Ok(Self(Arc::new(Inner { database, pool, sealer, log, uses_under_way: UsesUnderWay::default() })))
     }
 
-    /// Asks the database for a sign of life.
+    /// Asks the database for a sign of life, and whether it is still the one that the master key belongs to.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] where none comes within 3 seconds.
+    /// [`StoreError::Unavailable`] where none comes within 3 seconds; [`StoreError::WrongMasterKey`],
+    /// [`StoreError::NotInitialised`] where another database is in its place.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let ask = async { on_pool!(self.pool(), db => sqlx::query("SELECT 1").execute(db).await.map(|_| ())) };
-        Ok(tokio::time::timeout(PING_TIMEOUT, ask).await.map_err(|_| timed_out())??)
+        let ask = check_master_key(self.pool(), self.sealer(), &self.0.database);
+        tokio::time::timeout(PING_TIMEOUT, ask).await.map_err(|_| timed_out())?
     }
 
     /// What time it is where the database runs; `None` where that is this machine.

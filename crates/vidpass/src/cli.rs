@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Demo(commands::demo::Demo),
     /// Set up a server in a folder: configuration, master key, database
     Init(commands::init::Init),
-    /// Run the server: issuer and gate
+    /// Run the server: issuer, gate, or both
     Serve(commands::serve::Serve),
     /// Accounts, which own keys and videos
     #[command(subcommand)]

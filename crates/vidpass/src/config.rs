@@ -8,6 +8,7 @@ mod origins;
 mod overrides;
 mod problems;
 mod raw;
+mod roles;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ pub(crate) use overrides::{Overrides, Place};
 pub(crate) use problems::ConfigError;
 use problems::Problems;
 use raw::RawConfig;
+pub(crate) use roles::{Role, Roles};
 
 /// The configuration file that is read where no other is named.
 pub(crate) const DEFAULT_FILE: &str = "vidpass.toml";
@@ -36,6 +38,8 @@ pub(crate) const DEFAULT_FILE: &str = "vidpass.toml";
 /// Everything that the server can be told.
 #[derive(Debug)]
 pub(crate) struct Config {
+    /// What the server is.
+    pub(crate) roles: Roles,
     /// Where API callers and viewers connect.
     pub(crate) listen: SocketAddr,
     /// Where `/metrics` is served; `None` where it is switched off.
@@ -222,6 +226,7 @@ fn read_file(file: &Path) -> Result<String, ConfigError> {
 fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Result<Config, ConfigError> {
     let mut problems = Problems::default();
     let p = &mut problems;
+    let roles = Roles::parse(raw.roles.as_deref(), p);
     let listen = p.parsed("listen", raw.listen.as_deref().unwrap_or("127.0.0.1:8080"));
     let admin_listen = match raw.admin_listen.as_deref().unwrap_or("127.0.0.1:9464") {
         "off" => Some(None),
@@ -231,7 +236,9 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
         Some(url) => p.parsed("public_url", url).map(Some),
         None => Some(None),
     };
-    if let (Some(address), Some(None)) = (listen, &public_url) {
+    if let (Some(address), Some(None)) = (listen, &public_url)
+        && roles.is_some_and(Roles::gives_out_urls)
+    {
         require_reachable(address, p);
     }
     let database = database(raw.database.as_deref().unwrap_or("sqlite:vidpass.db"), folder, p);
@@ -250,6 +257,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     let log = raw.log.parse(p, folder);
     problems.none_or(|| {
         Some(Config {
+            roles: roles?,
             listen: listen?,
             admin_listen: admin_listen?,
             public_url: public_url?,
@@ -349,6 +357,17 @@ mod tests {
         let error = check("listen = \"0.0.0.0:80\"").unwrap_err().to_string();
         assert!(error.contains("public_url"), "{error}");
         assert!(check("listen = \"0.0.0.0:80\"\npublic_url = \"https://video.example.com\"").is_ok());
+    }
+
+    #[test]
+    fn a_server_is_issuer_and_gate_unless_it_says_otherwise() {
+        assert_eq!(check("").unwrap().roles, Roles::Both);
+        assert_eq!(check("roles = [\"gate\", \"issuer\"]").unwrap().roles, Roles::Both);
+        assert_eq!(check("roles = [\"issuer\"]").unwrap().roles, Roles::Issuer);
+        let gate = check("roles = [\"gate\"]\nlisten = \"0.0.0.0:80\"").unwrap();
+        assert_eq!(gate.roles, Roles::Gate, "it gives out no URLs");
+        assert!(check("roles = []").unwrap_err().to_string().contains("roles"));
+        assert!(matches!(check("roles = [\"master\"]"), Err(ConfigError::Syntax { .. })));
     }
 
     #[test]

@@ -7,13 +7,17 @@ mod config;
 mod follow;
 mod forward_auth;
 mod framing;
+mod front;
+mod issuer;
 mod listener;
 mod origins;
 mod output;
 mod server;
 mod size;
+mod source;
 mod span;
 mod telemetry;
+mod viewers;
 
 use std::process::ExitCode;
 

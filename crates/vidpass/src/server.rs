@@ -13,92 +13,98 @@ use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tower::ServiceExt as _;
 use tracing::{error, info, warn};
-use vidpass_api::{ApiConfig, CountryLookup, PublicUrl, Readiness};
-use vidpass_gate::{CountrySource, ForwardedHeader, Gate, GateParts, GateService, Judge, Reload, ViewerResolver};
+use vidpass_api::{PublicUrl, Readiness};
+use vidpass_gate::{CountrySource, Reload};
 use vidpass_store::Store;
-use vidpass_token::{AccountId, Chain, Clock, VideoId};
+use vidpass_token::{Chain, Clock};
 
-use crate::config::Config;
+use crate::config::{Config, ConnectionLimits};
+use crate::follow;
 use crate::forward_auth::ForwardAuthListener;
-use crate::listener::Protocol;
-use crate::{follow, framing, listener, origins};
+use crate::front::{self, Front};
+use crate::issuer::IssuerParts;
+use crate::listener::{self, Protocol};
+use crate::source::SourcePlace;
+use crate::viewers::{self, Viewers};
 
 /// How often the country file is looked at.
 const COUNTRY_CHECK: Duration = Duration::from_secs(5);
 
-/// For how long the store may be silent before the server says that it is not ready.
-const STALE: Duration = Duration::from_secs(10);
+/// What a server is, with what it needs for that.
+pub(crate) enum Halves {
+    /// Issuer and gate, which share a store.
+    Both(Store),
+    /// A gate alone, and where it learns what it decides from.
+    Gate(SourcePlace),
+    /// An issuer alone.
+    Issuer(Store),
+}
 
-/// How often videos whose time has come are deleted.
-const DELETION_CHECK: Duration = Duration::from_secs(10);
-
-/// A server whose listeners are bound and whose gate knows the store. Nothing is served until [`Server::run`].
+/// A server whose listeners are bound. Nothing is served until [`Server::run`].
 pub(crate) struct Server {
     listener: TcpListener,
     admin: Option<TcpListener>,
     forward_auth: Vec<ForwardAuthListener>,
-    api: axum::Router,
-    gate: GateService,
+    front: Front,
     metrics: Arc<Registry>,
     tasks: JoinSet<()>,
-    store: Store,
+    store: Option<Store>,
     public_url: PublicUrl,
-    config: Config,
-    clock: Clock,
+    limits: ConnectionLimits,
 }
 
 impl Server {
-    /// Binds the listeners and fills the gate from the store.
+    /// Binds the listeners. The gate of a server that is an issuer too is filled; one alone fills while it serves.
     ///
     /// # Errors
     /// An address that is taken, a country file or an origin that cannot be used, a store that does not answer.
-    pub(crate) async fn bind(config: Config, store: Store, clock: Clock) -> anyhow::Result<Self> {
+    pub(crate) async fn bind(config: &Config, halves: Halves, clock: &Clock) -> anyhow::Result<Self> {
         let listener = bind("listen", config.listen).await?;
         let admin = match config.admin_listen {
             Some(address) => Some(bind("admin_listen", address).await?),
             None => None,
         };
-        let countries = Arc::new(config.country_source()?);
-        let mut metrics = Registry::default();
-        let origins = origins::open(&config, &mut metrics)?;
-        let gate = Arc::new(Gate::new(config.gate(), &mut metrics));
-        let follower = store.follower();
-        let seq = follow::fill(&store, &gate).await.context("the gate could not be filled from the store")?;
         let public_url = match config.public_url.clone() {
             Some(url) => url,
             None => format!("http://{}", listener.local_addr()?).parse()?,
         };
-        let api = vidpass_api::router(
-            store.clone(),
-            clock.clone(),
-            api_config(&config, public_url.clone(), &countries),
-            &mut metrics,
-            readiness(Arc::clone(&gate)),
-        );
-        let judge = Arc::new(Judge {
-            gate: Arc::clone(&gate),
-            countries: Arc::clone(&countries),
-            credential_place: config.viewer.token_in.clone(),
-            address_in_log: config.log.viewer_address.clone(),
-            clock: clock.clone(),
-        });
-        let viewers = |header| ViewerResolver::new(config.viewer.trusted_proxies.clone(), header);
-        // Whatever the gate's own viewers come through: each proxy that asks appends to this header, and to no other.
-        let asked_for = viewers(ForwardedHeader::XForwardedFor);
-        let mut forward_auth = Vec::new();
-        for config in &config.forward_auth {
-            forward_auth.push(ForwardAuthListener::bind(config, &judge, &asked_for).await?);
-        }
-        let viewers = viewers(config.viewer.forwarded_header);
-        let service = GateService::new(GateParts { judge, viewers, origins });
-        let mut tasks = JoinSet::new();
-        tasks.spawn(follow::follow(store.clone(), gate, follower, seq));
+        let countries = Arc::new(config.country_source()?);
+        let (mut metrics, mut tasks) = (Registry::default(), JoinSet::new());
+        let issuer = |store, readiness| IssuerParts {
+            store,
+            config,
+            public_url: &public_url,
+            countries: &countries,
+            readiness,
+            clock,
+        };
+        let (front, forward_auth, store) = match halves {
+            Halves::Both(store) => {
+                let Viewers { gate, service, forward_auth } =
+                    Viewers::bind(config, &countries, clock, &mut metrics).await?;
+                let mut source = SourcePlace::Store(store.change_log().clone()).open().await?;
+                follow::learn(&mut source, &gate).await.context("the gate could not be filled from the store")?;
+                let seen = Arc::clone(&gate);
+                let readiness = Readiness::new(move || viewers::lack(&seen));
+                let api = issuer(&store, readiness).start(&mut metrics, &mut tasks);
+                tasks.spawn(follow::follow(source, gate));
+                (Front::Both(api, service), forward_auth, Some(store))
+            }
+            Halves::Gate(place) => {
+                let Viewers { gate, service, forward_auth } =
+                    Viewers::bind(config, &countries, clock, &mut metrics).await?;
+                tasks.spawn(follow::follow_when_there(place, Arc::clone(&gate)));
+                (Front::Gate(service, gate), forward_auth, None)
+            }
+            Halves::Issuer(store) => {
+                let api = issuer(&store, Readiness::new(|| None)).start(&mut metrics, &mut tasks);
+                (Front::Issuer(api), Vec::new(), Some(store))
+            }
+        };
         tasks.spawn(watch_country_file(countries));
-        tasks.spawn(delete_scheduled_videos(store.clone(), clock.clone()));
-        let metrics = Arc::new(metrics);
-        Ok(Self { listener, admin, forward_auth, api, gate: service, metrics, tasks, store, public_url, config, clock })
+        let (metrics, limits) = (Arc::new(metrics), config.limits);
+        Ok(Self { listener, admin, forward_auth, front, metrics, tasks, store, public_url, limits })
     }
 
     /// The address for API callers and viewers, with the port that the system chose where 0 was asked for.
@@ -119,27 +125,15 @@ impl Server {
         self.admin.as_ref().and_then(|admin| admin.local_addr().ok())
     }
 
-    /// Issues a token that is good for as long as this server issues any, and opens downloads too: what a caller would
-    /// get over the network.
+    /// The API's answer to a request, as a caller would get it over the network.
     ///
     /// # Errors
-    /// Where the API refuses.
-    pub(crate) async fn issue_token(
-        &self,
-        account: &AccountId,
-        api_token: &str,
-        video: &VideoId,
-    ) -> anyhow::Result<String> {
-        let exp = (self.clock)().plus(self.config.tokens.max_lifetime);
-        let body = serde_json::json!({ "exp": exp.0, "downloadable": true }).to_string();
-        let request = Request::post(format!("/client/v4/accounts/{account}/stream/{video}/token"))
-            .header(http::header::AUTHORIZATION, format!("Bearer {api_token}"))
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .body(Body::from(body))?;
-        let answer = self.api.clone().oneshot(request).await?;
-        let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
-        let answer: serde_json::Value = serde_json::from_slice(&body)?;
-        answer["result"]["token"].as_str().map(str::to_owned).with_context(|| format!("no token was issued: {answer}"))
+    /// Where this server has no API.
+    pub(crate) async fn ask_api(&self, request: Request<Body>) -> anyhow::Result<Response<Body>> {
+        match &self.front {
+            Front::Both(api, _) | Front::Issuer(api) => Ok(front::ask(api.clone(), request).await),
+            Front::Gate(..) => anyhow::bail!("this server is a gate alone"),
+        }
     }
 
     /// Serves until `stop` resolves and running requests are done.
@@ -147,7 +141,7 @@ impl Server {
     /// # Errors
     /// Where a task ended that must not: a gate that no longer follows the store would go on admitting deleted keys.
     pub(crate) async fn run(mut self, stop: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
-        let limits = self.config.limits;
+        let limits = self.limits;
         let (stopped, stopping) = tokio::sync::watch::channel(false);
         let stopping = move || {
             let mut stopping = stopping.clone();
@@ -160,8 +154,8 @@ impl Server {
                 listener::serve((admin, Protocol::Http1), limits, handle, admin_stopping).await;
             }
         };
-        let (api, gate) = (self.api, self.gate);
-        let handle = move |request, peer| answer(api.clone(), gate.clone(), request, peer);
+        let front = self.front;
+        let handle = move |request, peer| front.clone().answer(request, peer);
         let serving = listener::serve((self.listener, Protocol::Http1), limits, handle, stopping());
         let answering = join_all(self.forward_auth.into_iter().map(|asked| asked.serve(limits, stopping())));
         let stop = async move {
@@ -174,7 +168,9 @@ impl Server {
             _ = self.tasks.join_next() => anyhow::bail!("a background task ended; the gate would no longer follow the store"),
         }
         self.tasks.shutdown().await;
-        self.store.close().await;
+        if let Some(store) = self.store {
+            store.close().await;
+        }
         Ok(())
     }
 }
@@ -183,23 +179,6 @@ pub(crate) async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<T
     TcpListener::bind(address).await.with_context(|| {
         format!("{setting} = {address} cannot be used; is another server there? choose another address or port")
     })
-}
-
-/// The issuer has its own corner of the paths; everything else is the gate's.
-async fn answer(api: axum::Router, gate: GateService, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-    if let Some(refusal) = framing::refusal(&request) {
-        return refusal;
-    }
-    let path = request.uri().path();
-    let issuer =
-        path.starts_with("/client/v4/") || ["/client/v4", "/healthz", "/readyz", "/docs/errors"].contains(&path);
-    if !issuer {
-        return gate.handle(request, peer).await.map(Body::new);
-    }
-    match api.oneshot(request.map(Body::new)).await {
-        Ok(response) => response,
-        Err(impossible) => match impossible {},
-    }
 }
 
 fn admin_answer(metrics: &Registry, request: &Request<Incoming>) -> Response<Body> {
@@ -213,23 +192,6 @@ fn admin_answer(metrics: &Registry, request: &Request<Incoming>) -> Response<Bod
     response.body(Body::from(text)).expect("the parts are constants")
 }
 
-/// Ready while the gate has a catalogue and hears of the store's changes.
-fn readiness(gate: Arc<Gate>) -> Readiness {
-    Readiness::new(move || gate.is_loaded() && gate.silence() <= STALE)
-}
-
-fn api_config(config: &Config, public_url: PublicUrl, countries: &Arc<CountrySource>) -> ApiConfig {
-    let countries = Arc::clone(countries);
-    ApiConfig {
-        accepted: config.gate().limits,
-        countries: CountryLookup::new(move |address| countries.country(address)),
-        default_token_lifetime: config.tokens.default_lifetime,
-        max_token_lifetime: config.tokens.max_lifetime,
-        max_access_rules: config.tokens.max_access_rules,
-        ..ApiConfig::new(public_url)
-    }
-}
-
 async fn watch_country_file(countries: Arc<CountrySource>) {
     let mut checks = tokio::time::interval(COUNTRY_CHECK);
     loop {
@@ -241,18 +203,6 @@ async fn watch_country_file(countries: Arc<CountrySource>) {
             Ok(Ok(Reload::Replaced)) => info!("the country file was replaced and is in use"),
             Ok(Err(problem)) => warn!(error = %Chain(&problem), "the new country file is not used; the old one stays"),
             Err(problem) => error!(error = %problem, "the country file could not be looked at"),
-        }
-    }
-}
-
-async fn delete_scheduled_videos(store: Store, clock: Clock) {
-    let mut checks = tokio::time::interval(DELETION_CHECK);
-    loop {
-        checks.tick().await;
-        match store.delete_scheduled_videos(clock()).await {
-            Ok(0) => {}
-            Ok(videos) => info!(videos, "videos whose scheduled deletion has come are deleted"),
-            Err(problem) => error!(error = %Chain(&problem), "scheduled deletions wait: the store does not answer"),
         }
     }
 }

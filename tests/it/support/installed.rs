@@ -48,6 +48,13 @@ impl Installed {
         writeln!(std::fs::OpenOptions::new().append(true).open(&file).unwrap(), "{toml}").unwrap();
     }
 
+    /// Adds a setting that stands in no table.
+    pub(crate) fn top(&self, toml: &str) {
+        let file = self.folder().join("vidpass.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{toml}\n{text}")).unwrap();
+    }
+
     /// A command on this server.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = vidpass();

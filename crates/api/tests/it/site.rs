@@ -45,7 +45,7 @@ pub(crate) struct Answer {
 
 impl Site {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Readiness::new(|| true)).await
+        Self::start_with(Readiness::new(|| None)).await
     }
 
     pub(crate) async fn start_with(ready: Readiness) -> Self {

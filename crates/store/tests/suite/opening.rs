@@ -53,8 +53,10 @@ async fn what_was_never_made_is_not_opened(home: Home) {
 }
 
 async fn a_store_without_its_check_value_is_not_opened(home: Home) {
-    home.store().await.close().await;
+    let store = home.store().await;
     home.tamper("DELETE FROM store_meta").await;
+    assert!(matches!(store.ping().await.unwrap_err(), StoreError::NotInitialised { .. }));
+    store.close().await;
     assert!(matches!(home.open().await.unwrap_err(), StoreError::NotInitialised { .. }));
 }
 
