@@ -18,8 +18,17 @@ use crate::store::{Store, check_master_key};
 use crate::url::DatabaseUrl;
 
 /// All tables, each after those that it refers to.
-const TABLES: [&str; 8] =
-    ["store_meta", "account", "credential", "signing_key", "video", "revocation", "change_counter", "change_log"];
+const TABLES: [&str; 9] = [
+    "store_meta",
+    "account",
+    "credential",
+    "gate_credential",
+    "signing_key",
+    "video",
+    "revocation",
+    "change_counter",
+    "change_log",
+];
 
 /// A table that was copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! until the commit, so numbers follow the order of commits, none is skipped, and whoever has seen number `n` will
 //! never be shown a smaller one later.
 
+mod cursor;
 mod followers;
 mod log;
 mod wakeups;
@@ -23,6 +24,7 @@ use crate::revocations::{self, ByMark};
 use crate::store::Store;
 use crate::videos;
 
+pub use cursor::{Cursor, CursorError};
 pub(crate) use followers::Followers;
 pub use followers::{Follower, Watcher};
 pub use log::ChangeLog;
@@ -52,27 +54,6 @@ const SHORTENED_EVERY: i64 = 1000;
 /// The number of a change. The first one ever is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangeSeq(pub(crate) i64);
-
-/// How far a follower has come: a number, and the mark of the change that it saw under it.
-///
-/// A database that goes back in time gives a number out again, and may be past it before anybody looks. The mark tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    seq: ChangeSeq,
-    /// Random. `None` where the log has no such change.
-    mark: Option<i64>,
-}
-
-impl Cursor {
-    /// Before the first change.
-    pub const START: Self = Self { seq: ChangeSeq::START, mark: None };
-
-    /// The number of the last change that was seen.
-    #[must_use]
-    pub fn seq(self) -> ChangeSeq {
-        self.seq
-    }
-}
 
 impl ChangeSeq {
     /// Before the first change.

@@ -15,6 +15,7 @@ use crate::random;
 use crate::store::Store;
 
 pub(crate) use last_used::UnderWay as UsesUnderWay;
+pub(crate) use secret::hash;
 pub use secret::{ApiSecret, ApiSecretError};
 
 /// The name of a credential, which is no secret: 16 hexadecimal digits in lower case.
@@ -100,7 +101,7 @@ impl Store {
         now: UnixTime,
     ) -> Result<NewCredential, StoreError> {
         without_nul("name", name)?;
-        let id = CredentialId(random::hex(&random::bytes::<8>()?).into());
+        let id = CredentialId::random()?;
         let secret = ApiSecret::generate_token(&id)?;
         let kind = CredentialKind::ApiToken;
         self.insert_credential(
@@ -124,7 +125,7 @@ impl Store {
         now: UnixTime,
     ) -> Result<NewCredential, StoreError> {
         without_nul("email", email)?;
-        let id = CredentialId(random::hex(&random::bytes::<8>()?).into());
+        let id = CredentialId::random()?;
         let secret = secret.map_or_else(ApiSecret::generate_key, Ok)?;
         let (kind, name, email) = (CredentialKind::ApiKey, email.to_owned(), Some(email.to_ascii_lowercase()));
         self.insert_credential(account, &Credential { id, kind, name, email, created: now, last_used: None }, secret)
@@ -278,6 +279,10 @@ impl CredentialKind {
 
 impl CredentialId {
     const LENGTH: usize = 16;
+
+    pub(crate) fn random() -> Result<Self, StoreError> {
+        Ok(Self(random::hex(&random::bytes::<8>()?).into()))
+    }
 
     /// The id as text.
     #[must_use]

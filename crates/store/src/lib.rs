@@ -11,6 +11,7 @@ mod backup;
 mod changes;
 mod credentials;
 mod error;
+mod gate_credentials;
 mod keys;
 mod migrations;
 mod pool;
@@ -23,12 +24,15 @@ mod videos;
 
 pub use accounts::{Account, NewAccount};
 pub use backup::Copied;
-pub use changes::{CHANGES_AT_ONCE, Change, ChangeLog, ChangeSeq, Cursor, Follower, Snapshot, Subject, Watcher};
+pub use changes::{
+    CHANGES_AT_ONCE, Change, ChangeLog, ChangeSeq, Cursor, CursorError, Follower, Snapshot, Subject, Watcher,
+};
 pub use credentials::{
     ApiSecret, ApiSecretError, Caller, Credential, CredentialId, CredentialIdError, CredentialKind, NewCredential,
     Presented,
 };
 pub use error::StoreError;
+pub use gate_credentials::GateCredential;
 pub use keys::{MAX_SIGNING_KEYS, SigningKeyRecord};
 pub use revocations::{MAX_REVOCATIONS_LISTED, NewRevocation, Revocation};
 pub use seal::{MasterKey, MasterKeyError, SealError};

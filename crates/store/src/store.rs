@@ -30,6 +30,7 @@ struct Inner {
     pool: Pool,
     sealer: Sealer,
     log: ChangeLog,
+    feed: ChangeLog,
     uses_under_way: UsesUnderWay,
 }
 
@@ -98,7 +99,8 @@ impl Store {
         let sealer = Sealer::new(master_key);
         check_master_key(&pool, &sealer, &url.to_string()).await?;
         let (database, log) = (url.to_string(), ChangeLog::of(url));
-        Ok(Self(Arc::new(Inner { database, pool, sealer, log, uses_under_way: UsesUnderWay::default() })))
+        let feed = log.apart(url);
+        Ok(Self(Arc::new(Inner { database, pool, sealer, log, feed, uses_under_way: UsesUnderWay::default() })))
     }
 
     /// Asks the database for a sign of life, and whether it is still the one that the master key belongs to.
@@ -127,7 +129,14 @@ impl Store {
     /// unavailable.
     pub async fn close(&self) {
         self.0.log.close().await;
+        self.0.feed.close().await;
         self.pool().close().await;
+    }
+
+    /// What gates elsewhere are told, over connections of their own.
+    #[must_use]
+    pub fn feed(&self) -> &ChangeLog {
+        &self.0.feed
     }
 
     /// What gates read of it.

@@ -40,3 +40,11 @@ EXCEPTION
         RAISE NOTICE 'vidpass_gate was not granted the use of schema %: % does not own it', current_schema(), current_user;
 END
 $$;
+
+-- What a gate without a database presents to an issuer. Only a SHA-256 of the secret is here.
+CREATE TABLE gate_credential (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    secret_hash BYTEA NOT NULL,
+    created BIGINT NOT NULL
+);

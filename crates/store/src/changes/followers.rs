@@ -101,10 +101,10 @@ pub struct Watcher {
 
 impl Watcher {
     /// Waits until this process commits a change, or another one, as far as PostgreSQL tells; and no longer than a second,
-    /// since its word may be lost and SQLite has none.
+    /// since its word may be lost and SQLite has none. Whether it was told.
     ///
-    /// It may return without a change, and it returns at once where a commit came since it was last called.
-    pub async fn changed(&mut self) {
+    /// It may be told without a change, and it returns at once where a commit came since it was last called.
+    pub async fn changed(&mut self) -> bool {
         let commit = async {
             let (committed, told) = (self.committed.changed(), self.told.changed());
             let heard = tokio::select! { heard = committed => heard, heard = told => heard };
@@ -113,7 +113,7 @@ impl Watcher {
                 std::future::pending::<()>().await;
             }
         };
-        drop(timeout(POLL, commit).await);
+        timeout(POLL, commit).await.is_ok()
     }
 }
 

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Follower, Followers};
+use super::{Follower, Followers, Watcher};
 use crate::error::StoreError;
 use crate::migrations;
 use crate::pool::{self, FollowPool};
 use crate::url::DatabaseUrl;
+
+/// For a snapshot, which takes long, and for looks at changes beside it.
+const FEED_CONNECTIONS: u32 = 2;
 
 /// What gates read of a store: the state that they decide from, and its changes. It takes no master key, writes nothing
 /// and cannot reach a private key. A clone is another handle on the same connections.
@@ -48,6 +51,17 @@ impl ChangeLog {
     #[must_use]
     pub fn follower(&self) -> Follower {
         self.followers.join()
+    }
+
+    /// Hears of changes from now on, without any writer waiting.
+    #[must_use]
+    pub fn watch(&self) -> Watcher {
+        self.followers.watch()
+    }
+
+    /// The same log over other connections, so that whoever reads much keeps no follower waiting.
+    pub(crate) fn apart(&self, url: &DatabaseUrl) -> Self {
+        Self { pool: Arc::new(FollowPool::new(url, FEED_CONNECTIONS)), followers: Arc::clone(&self.followers) }
     }
 
     /// Waits for what is under way and closes all connections.

@@ -51,6 +51,7 @@ fn a_login_in_the_role_reads_no_secret_and_writes_nothing() {
             "SELECT * FROM signing_key",
             "SELECT count(*) FROM signing_key WHERE sealed_private_key IS NOT NULL",
             "SELECT id FROM credential",
+            "SELECT id FROM gate_credential",
             "SELECT secret_hash FROM credential",
             "SELECT value FROM store_meta",
             "SELECT meta FROM video",
