@@ -5,6 +5,7 @@
 
 mod download;
 mod envelope;
+mod gate_feed;
 mod inspection;
 mod key;
 mod reason;
@@ -15,6 +16,7 @@ mod video;
 
 pub use download::{Download, Downloads};
 pub use envelope::{Envelope, Failure, Item, Source};
+pub use gate_feed::{GateAccount, GateKey, GateLine, GateTaken, GateVideo};
 pub use inspection::{InspectToken, InspectedCheck, InspectedClaims, InspectedRule, RehearsedRequest, TokenInspection};
 pub use key::{CreateKey, CreatedKey, ListedKey};
 pub use reason::{Reason, UnknownReason};

@@ -39,6 +39,8 @@ pub(crate) enum ApiError {
     CredentialsMissing,
     #[error("nobody has these credentials")]
     CredentialsWrong,
+    #[error("the log of changes does not lead on from this cursor; take the snapshot")]
+    CursorGone,
     #[error("the request is not as it must be")]
     Invalid(Vec<Problem>),
     #[error("a signing key could not be made")]
@@ -84,6 +86,7 @@ impl ApiError {
             Self::CredentialsMalformed => self.item(Reason::CredentialsMalformed),
             Self::CredentialsMissing => self.item(Reason::CredentialsMissing),
             Self::CredentialsWrong => self.item(Reason::CredentialsWrong),
+            Self::CursorGone => self.item(Reason::CursorGone),
             Self::KeyUnknown => self.item(Reason::KeyUnknown),
             Self::RevocationUnknown => self.item(Reason::RevocationUnknown),
             Self::MethodNotAllowed => self.item(Reason::MethodNotAllowed),
@@ -122,6 +125,7 @@ impl ApiError {
             Self::KeyUnknown | Self::RevocationUnknown | Self::RouteUnknown | Self::VideoUnknown => {
                 StatusCode::NOT_FOUND
             }
+            Self::CursorGone => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -8,6 +8,7 @@ mod caller;
 mod config;
 mod envelope;
 mod error;
+mod gate_feed;
 mod inspect_request;
 mod key_request;
 mod managed_key;
@@ -36,6 +37,9 @@ use vidpass_token::Clock;
 pub use config::{ApiConfig, CountryLookup, PublicUrl, PublicUrlError, Readiness};
 pub use openapi::openapi_json;
 
+/// How many gates get everything at once: all of it is in memory while it is sent.
+const SNAPSHOTS_AT_ONCE: usize = 2;
+
 /// The API as a service: everything below `/client/v4`, and `/healthz`, `/readyz` and `/docs/errors`.
 ///
 /// Limits on connections, headers and time are the listener's.
@@ -48,6 +52,7 @@ pub fn router(store: Store, clock: Clock, config: ApiConfig, registry: &mut Regi
         metrics: metrics::Metrics::register(registry),
         ready,
         clock,
+        snapshots: Arc::new(Semaphore::new(SNAPSHOTS_AT_ONCE)),
         turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
     })
 }

@@ -8,7 +8,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::error::ApiError;
 use crate::observe::{Operation, observe, panicked};
-use crate::ops::{credentials, downloads, keys, revocations, service, token, videos};
+use crate::ops::{credentials, downloads, gates, keys, revocations, service, token, videos};
 use crate::state::Api;
 
 /// The routes, and what happens to every request on its way to them.
@@ -52,6 +52,8 @@ fn operations() -> Router<Api> {
             "/client/v4/user/tokens/verify",
             operation("verify_user_token", get(credentials::verify::verify_user_token)),
         )
+        .route("/client/v4/gates/changes", operation("list_gate_changes", get(gates::changes::list_gate_changes)))
+        .route("/client/v4/gates/snapshot", operation("get_gate_snapshot", get(gates::snapshot::get_gate_snapshot)))
         .route("/client/v4/openapi.json", operation("get_openapi", get(service::docs::get_openapi)))
         .route("/docs/errors", operation("get_error_docs", get(service::docs::get_error_docs)))
         .route("/healthz", operation("get_health", get(service::health::get_health)))

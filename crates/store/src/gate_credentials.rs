@@ -6,7 +6,6 @@ use vidpass_token::UnixTime;
 use crate::credentials::{ApiSecret, CredentialId, hash};
 use crate::error::{StoreError, without_nul};
 use crate::pool::{on_pool, on_tx};
-use crate::random;
 use crate::store::Store;
 
 /// What every gate credential begins with, so that scanners for leaked secrets find it, and nobody takes it for an API token.

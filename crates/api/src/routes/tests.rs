@@ -24,6 +24,7 @@ async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
         metrics: Metrics::register(&mut Registry::default()),
         ready: Readiness::new(|| None),
         clock: Arc::new(|| UnixTime(0)),
+        snapshots: Arc::new(tokio::sync::Semaphore::new(1)),
         turns: Arc::new(tokio::sync::Semaphore::new(1)),
     };
     let panics = get(async || -> Response { panic!("s3cret") });
