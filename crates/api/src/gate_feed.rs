@@ -1,5 +1,7 @@
 //! What gates elsewhere are told, as lines of JSON, and who may ask for it.
 
+use std::convert::Infallible;
+
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
@@ -8,7 +10,6 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use std::convert::Infallible;
 use vidpass_api_types::{GateAccount, GateKey, GateLine, GateTaken, GateVideo};
 use vidpass_store::{CredentialId, Cursor, Subject};
 use vidpass_token::{AccountPolicy, PublicKey, RevocationExtent, Taken, VideoPolicy};
@@ -44,7 +45,7 @@ pub(crate) fn answer(
 ) -> Response {
     let (cursor, complete) = end;
     let end = GateLine::End { cursor: cursor.to_string(), complete };
-    let mut lines = subjects.map(line_of).chain([end]);
+    let mut lines = subjects.map(gate_line).chain([end]);
     let chunks = std::iter::from_fn(move || {
         let _kept = &while_sent;
         chunk(&mut lines)
@@ -64,7 +65,9 @@ fn chunk(lines: &mut impl Iterator<Item = GateLine>) -> Option<Bytes> {
     (!chunk.is_empty()).then(|| chunk.into())
 }
 
-fn line_of(subject: Subject) -> GateLine {
+/// How the feed tells of something that a gate decides from.
+#[must_use]
+pub fn gate_line(subject: Subject) -> GateLine {
     match subject {
         Subject::Account(id, policy) => GateLine::Account { id: id.to_string(), policy: policy.map(account) },
         Subject::Key(id, key) => {

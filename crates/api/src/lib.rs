@@ -35,6 +35,7 @@ use vidpass_store::Store;
 use vidpass_token::Clock;
 
 pub use config::{ApiConfig, CountryLookup, PublicUrl, PublicUrlError, Readiness};
+pub use gate_feed::gate_line;
 pub use openapi::openapi_json;
 
 /// How many gates get everything at once: all of it is in memory while it is sent.

@@ -126,6 +126,12 @@ impl Gate {
         self.catalogue.store(Arc::new(catalogue));
     }
 
+    /// The catalogue as it is now.
+    #[must_use]
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.load_full()
+    }
+
     /// The store answered what it was asked at `asked`, and the catalogue is as it said.
     pub fn heard(&self, asked: Instant) {
         self.lease.renew(asked);

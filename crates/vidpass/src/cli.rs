@@ -51,6 +51,9 @@ pub(crate) enum Command {
     /// API keys: an email address and a secret, the older way to authenticate
     #[command(subcommand)]
     ApiKey(commands::api_key::ApiKey),
+    /// Gate credentials: with one, a gate without a database asks an issuer
+    #[command(subcommand)]
+    GateCredential(commands::gate_credential::GateCredential),
     /// Signing keys, which sign video tokens
     #[command(subcommand)]
     Key(commands::key::Key),

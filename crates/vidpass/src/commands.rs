@@ -8,6 +8,7 @@ mod cli_reference;
 pub(crate) mod completion;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod gate_credential;
 pub(crate) mod init;
 pub(crate) mod key;
 mod key_file;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Account(account) => block_on(account.run())?,
         Command::ApiToken(api_token) => block_on(api_token.run())?,
         Command::ApiKey(api_key) => block_on(api_key.run())?,
+        Command::GateCredential(credential) => block_on(credential.run())?,
         Command::Key(key) => block_on(key.run())?,
         Command::Revoke(revoke) => block_on(revoke.run())?,
         Command::Video(video) => block_on(video.run())?,

@@ -3,6 +3,7 @@
 //! Three layers, the later one winning: the TOML file, `VIDPASS_…` in the environment, the command line. The last two
 //! arrive together as [`Overrides`]; [`read`] merges them and reports every problem at once.
 
+mod feed;
 mod forward_auth;
 mod origins;
 mod overrides;
@@ -24,6 +25,7 @@ use vidpass_gate::{
 use vidpass_store::DatabaseUrl;
 use vidpass_token::{Limits, Network, OriginName};
 
+pub(crate) use feed::{FeedConfig, FeedUrl};
 pub(crate) use forward_auth::{ForwardAuthConfig, ProxyKind};
 pub(crate) use origins::{BucketSettings, KindSettings, OriginSettings};
 pub(crate) use overrides::{Overrides, Place};
@@ -48,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<PublicUrl>,
     /// Where accounts, keys and videos are kept.
     pub(crate) database: DatabaseUrl,
+    /// The issuer that a gate asks instead; `None` is the database.
+    pub(crate) feed: Option<FeedConfig>,
     /// Where the key that seals private keys comes from.
     pub(crate) master_key: MasterKeySource,
     /// The folder with one folder for each account, and in that one for each video, named after their ids.
@@ -242,6 +246,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
         require_reachable(address, p);
     }
     let database = database(raw.database.as_deref().unwrap_or("sqlite:vidpass.db"), folder, p);
+    let feed = raw.feed.parse(roles, p, folder);
     let media = folder.join(raw.media.as_deref().unwrap_or(Path::new("media")));
     let master_key = match master_key {
         Some(key) => MasterKeySource::Inline(key),
@@ -262,6 +267,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
             admin_listen: admin_listen?,
             public_url: public_url?,
             database: database?,
+            feed: feed?,
             master_key,
             media,
             tokens: tokens?,
@@ -368,6 +374,20 @@ mod tests {
         assert_eq!(gate.roles, Roles::Gate, "it gives out no URLs");
         assert!(check("roles = []").unwrap_err().to_string().contains("roles"));
         assert!(matches!(check("roles = [\"master\"]"), Err(ConfigError::Syntax { .. })));
+    }
+
+    #[test]
+    fn a_gate_may_ask_an_issuer_instead_of_a_database() {
+        let feed = "[feed]\nurl = \"https://issuer.example.com\"\ncredential_file = \"feed\"";
+        let gate = check(&format!("roles = [\"gate\"]\n{feed}")).unwrap();
+        assert_eq!(gate.feed.unwrap().credential_file, Path::new("etc/feed"));
+        assert!(check(feed).unwrap_err().to_string().contains("roles"));
+        for (text, setting) in [
+            ("roles = [\"gate\"]\n[feed]\nurl = \"https://issuer.example.com\"", "feed.credential_file"),
+            ("roles = [\"gate\"]\n[feed]\nsnapshot_file = \"x\"", "feed.url"),
+        ] {
+            assert!(check(text).unwrap_err().to_string().contains(setting), "{text}");
+        }
     }
 
     #[test]

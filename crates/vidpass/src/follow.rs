@@ -5,23 +5,24 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 use vidpass_gate::{Catalogue, Gate};
-use vidpass_store::{StoreError, Subject};
+use vidpass_store::{DatabaseUrl, Subject};
 use vidpass_token::Chain;
 
-use crate::source::{Source, SourcePlace};
+use crate::clock;
+use crate::source::{Source, SourceError};
 
 /// How long to wait before asking a source again that did not answer: at first, and at most.
 const FIRST_RETRY: Duration = Duration::from_millis(300);
 const LAST_RETRY: Duration = Duration::from_millis(1200);
 
-/// Follows a source, for as long as the process lives. It may not be there yet: until it is, the gate refuses everybody.
-pub(crate) async fn follow_when_there(place: SourcePlace, gate: Arc<Gate>) {
+/// Follows a database, for as long as the process lives. It may not be there yet: until it is, the gate refuses everybody.
+pub(crate) async fn follow_when_there(url: DatabaseUrl, gate: Arc<Gate>) {
     let mut retry = Retry::default();
     let source = loop {
-        match place.open().await {
+        match Source::database(&url).await {
             Ok(source) => break source,
             Err(problem) => {
-                error!(error = %Chain(&problem), "the gate's source cannot be used; trying again");
+                error!(error = %Chain(&problem), "the gate's database cannot be used; trying again");
                 retry.pause().await;
             }
         }
@@ -58,11 +59,11 @@ pub(crate) enum Learned {
 ///
 /// # Errors
 /// Where the source does not answer, and the gate is as before.
-pub(crate) async fn learn(source: &mut Source, gate: &Gate) -> Result<Learned, StoreError> {
+pub(crate) async fn learn(source: &mut Source, gate: &Gate) -> Result<Learned, SourceError> {
     if !gate.is_loaded() {
         return fill(source, gate).await;
     }
-    let asked = Instant::now();
+    let (asked, time) = (Instant::now(), clock::now());
     let news = match source.later().await {
         Err(problem) if problem.needs_snapshot() => {
             warn!(error = %Chain(&problem), "the change log does not lead on; the gate takes everything anew");
@@ -78,15 +79,16 @@ pub(crate) async fn learn(source: &mut Source, gate: &Gate) -> Result<Learned, S
     source.applied();
     if news.is_all {
         gate.heard(asked);
+        source.is_all(gate, time);
     }
     Ok(learned)
 }
 
 /// Takes everything anew. Of what the gate held before the stricter stays.
-async fn fill(source: &mut Source, gate: &Gate) -> Result<Learned, StoreError> {
-    let asked = Instant::now();
+async fn fill(source: &mut Source, gate: &Gate) -> Result<Learned, SourceError> {
+    let (asked, time) = (Instant::now(), clock::now());
     let mut catalogue = Catalogue::default();
-    source.all().await?.for_each(|subject| put(&mut catalogue, subject));
+    source.all(|subject| put(&mut catalogue, subject)).await?;
     let loss = gate.replace(catalogue);
     if !loss.is_nothing() {
         warn!(
@@ -99,10 +101,12 @@ async fn fill(source: &mut Source, gate: &Gate) -> Result<Learned, StoreError> {
     }
     source.applied();
     gate.heard(asked);
+    source.is_all(gate, time);
     Ok(Learned::Something)
 }
 
-fn put(catalogue: &mut Catalogue, subject: Subject) {
+/// Applies one change.
+pub(crate) fn put(catalogue: &mut Catalogue, subject: Subject) {
     match subject {
         Subject::Account(id, policy) => catalogue.insert_account(id, policy),
         Subject::Key(id, Some((account, public))) => catalogue.insert_key(id, account, public),
@@ -144,7 +148,7 @@ mod tests {
         let url = DatabaseUrl::sqlite(folder.path().join("vidpass.db"));
         let store = Store::create_or_open(&url, &MasterKey::generate().unwrap()).await.unwrap();
         let gate = Gate::new(GateConfig::default(), &mut Registry::default());
-        let mut source = SourcePlace::Database(url).open().await.unwrap();
+        let mut source = Source::database(&url).await.unwrap();
         learn(&mut source, &gate).await.unwrap();
         let now = UnixTime(1_800_000_000);
         let account = store.create_account(&NewAccount::default(), now).await.unwrap().id;

@@ -2,6 +2,7 @@
 
 use std::future::{Future, ready};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,20 +13,23 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use vidpass_api::{PublicUrl, Readiness};
-use vidpass_gate::{CountrySource, Reload};
-use vidpass_store::Store;
+use vidpass_gate::{CountrySource, Gate, Reload};
+use vidpass_store::{DatabaseUrl, Store};
 use vidpass_token::{Chain, Clock};
 
 use crate::config::{Config, ConnectionLimits};
+use crate::feed::Feed;
+use crate::feed::kept::{self, Kept};
 use crate::follow;
 use crate::forward_auth::ForwardAuthListener;
 use crate::front::{self, Front};
 use crate::issuer::IssuerParts;
 use crate::listener::{self, Protocol};
-use crate::source::SourcePlace;
+use crate::source::Source;
 use crate::viewers::{self, Viewers};
 
 /// How often the country file is looked at.
@@ -36,9 +40,17 @@ pub(crate) enum Halves {
     /// Issuer and gate, which share a store.
     Both(Store),
     /// A gate alone, and where it learns what it decides from.
-    Gate(SourcePlace),
+    Gate(GateSource),
     /// An issuer alone.
     Issuer(Store),
+}
+
+/// Where a gate alone learns what it decides from.
+pub(crate) enum GateSource {
+    /// A database that issuers write to.
+    Database(DatabaseUrl),
+    /// An issuer, and where what it says is kept, if anywhere.
+    Feed(Box<Feed>, Option<PathBuf>),
 }
 
 /// A server whose listeners are bound. Nothing is served until [`Server::run`].
@@ -83,7 +95,7 @@ impl Server {
             Halves::Both(store) => {
                 let Viewers { gate, service, forward_auth } =
                     Viewers::bind(config, &countries, clock, &mut metrics).await?;
-                let mut source = SourcePlace::Store(store.change_log().clone()).open().await?;
+                let mut source = Source::log(store.change_log().clone());
                 follow::learn(&mut source, &gate).await.context("the gate could not be filled from the store")?;
                 let seen = Arc::clone(&gate);
                 let readiness = Readiness::new(move || viewers::lack(&seen));
@@ -91,10 +103,10 @@ impl Server {
                 tasks.spawn(follow::follow(source, gate));
                 (Front::Both(api, service), forward_auth, Some(store))
             }
-            Halves::Gate(place) => {
+            Halves::Gate(source) => {
                 let Viewers { gate, service, forward_auth } =
                     Viewers::bind(config, &countries, clock, &mut metrics).await?;
-                tasks.spawn(follow::follow_when_there(place, Arc::clone(&gate)));
+                source.start(&gate, &mut tasks);
                 (Front::Gate(service, gate), forward_auth, None)
             }
             Halves::Issuer(store) => {
@@ -172,6 +184,25 @@ impl Server {
             store.close().await;
         }
         Ok(())
+    }
+}
+
+impl GateSource {
+    fn start(self, gate: &Arc<Gate>, tasks: &mut JoinSet<()>) {
+        match self {
+            Self::Database(url) => {
+                tasks.spawn(follow::follow_when_there(url, Arc::clone(gate)));
+            }
+            Self::Feed(mut feed, file) => {
+                let (keeper, states) = watch::channel(None);
+                if let Some(file) = file {
+                    let kept = Kept::new(file, feed.credential());
+                    kept.put_back(&mut feed, gate);
+                    tasks.spawn(kept::keep(kept, states));
+                }
+                tasks.spawn(follow::follow(Source::Feed { feed: *feed, keeper }, Arc::clone(gate)));
+            }
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The gate's half of a server: whatever viewers, and proxies on their behalf, ask.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use vidpass_gate::{CountrySource, ForwardedHeader, Gate, GateParts, GateService, Judge, ViewerResolver};
@@ -10,9 +9,6 @@ use vidpass_token::Clock;
 use crate::config::Config;
 use crate::forward_auth::ForwardAuthListener;
 use crate::origins;
-
-/// For how long the source may be silent before the gate says that it is not ready.
-const STALE: Duration = Duration::from_secs(10);
 
 /// Whoever answers viewers. Nothing fills the gate yet.
 pub(crate) struct Viewers {
@@ -54,12 +50,13 @@ impl Viewers {
     }
 }
 
-/// What a gate lacks to do its work, in a sentence.
+/// What a gate lacks to do its work, in a sentence. While its source is away it is ready for as long as its lease: whoever
+/// balances requests would otherwise take all gates away at once, and all of them decide.
 pub(crate) fn lack(gate: &Gate) -> Option<&'static str> {
     if !gate.is_loaded() {
         Some("the gate has no catalogue yet; the log says why")
-    } else if gate.is_cut_off() || gate.silence() > STALE {
-        Some("the gate has not heard from its source for too long; the log says why")
+    } else if gate.is_cut_off() {
+        Some("the gate has not heard from its source for longer than tokens.lease; the log says why")
     } else {
         None
     }

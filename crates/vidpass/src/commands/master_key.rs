@@ -1,15 +1,16 @@
 //! The master key's file: readable by its owner alone.
 
 use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use vidpass_store::MasterKey;
 use zeroize::Zeroizing;
 
 use crate::config::MasterKeySource;
+use crate::secret_file;
 
 /// Reads the key from where the configuration says.
 pub(crate) fn read(source: &MasterKeySource) -> anyhow::Result<MasterKey> {
@@ -22,17 +23,8 @@ pub(crate) fn read(source: &MasterKeySource) -> anyhow::Result<MasterKey> {
 }
 
 fn read_file(file: &Path) -> anyhow::Result<MasterKey> {
-    let name = file.display();
-    let metadata = std::fs::metadata(file).with_context(|| {
-        format!("the master key {name} cannot be read; `vidpass init` makes one, or set VIDPASS_MASTER_KEY")
-    })?;
-    let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        bail!("the master key {name} may be read by others (mode {mode:04o}); run: chmod 600 {name}");
-    }
-    let text =
-        Zeroizing::new(std::fs::read_to_string(file).with_context(|| format!("the master key {name} cannot be read"))?);
-    MasterKey::from_base64(text.trim()).with_context(|| format!("the master key {name} cannot be used"))
+    let text = secret_file::read("master key", file, "`vidpass init` makes one, or set VIDPASS_MASTER_KEY")?;
+    MasterKey::from_base64(text.trim()).with_context(|| format!("the master key {} cannot be used", file.display()))
 }
 
 /// Makes a key and writes it to a file that must not exist yet.

@@ -6,9 +6,9 @@ use clap::Args;
 use tracing::info;
 
 use super::{asked_to_stop, store};
-use crate::config::{self, Overrides, Roles};
-use crate::server::{Halves, Server};
-use crate::source::SourcePlace;
+use crate::config::{self, Config, Overrides, Roles};
+use crate::feed::Feed;
+use crate::server::{GateSource, Halves, Server};
 use crate::{clock, telemetry};
 
 /// Run the server: issuer, gate, or both
@@ -27,7 +27,7 @@ impl Serve {
         telemetry::start(&config.log)?;
         let halves = match config.roles {
             Roles::Both => Halves::Both(store::open_for(&config).await?),
-            Roles::Gate => Halves::Gate(SourcePlace::Database(config.database.clone())),
+            Roles::Gate => Halves::Gate(source(&config)?),
             Roles::Issuer => Halves::Issuer(store::open_for(&config).await?),
         };
         let server = Server::bind(&config, halves, &clock::system()).await?;
@@ -42,6 +42,14 @@ impl Serve {
         info!("vidpass has stopped");
         Ok(())
     }
+}
+
+/// Where a gate alone learns what it decides from.
+fn source(config: &Config) -> anyhow::Result<GateSource> {
+    Ok(match &config.feed {
+        None => GateSource::Database(config.database.clone()),
+        Some(feed) => GateSource::Feed(Box::new(Feed::open(feed)?), feed.snapshot_file.clone()),
+    })
 }
 
 /// Makes a folder, and those above it, for this user alone.

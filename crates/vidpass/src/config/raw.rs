@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use vidpass_gate::{AddressInLog, CutOff, ForwardedHeader};
 
+use super::feed::RawFeed;
 use super::forward_auth::RawForwardAuth;
 use super::origins::{RawCache, RawOrigin, RawOriginLimits};
 use super::problems::Problems;
@@ -23,6 +24,7 @@ pub(super) struct RawConfig {
     pub(super) database: Option<String>,
     pub(super) master_key_file: Option<PathBuf>,
     pub(super) media: Option<PathBuf>,
+    pub(super) feed: RawFeed,
     pub(super) tokens: RawTokens,
     pub(super) viewer: RawViewer,
     pub(super) forward_auth: Vec<RawForwardAuth>,
