@@ -11,6 +11,7 @@ mod connections;
 mod corpus;
 mod crash;
 mod doctor;
+mod edge;
 mod explaining;
 mod layers;
 mod metrics;

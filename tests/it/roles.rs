@@ -5,37 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::postgres_server::postgres_server;
-use crate::support::{Installed, LoneGate, ask, client, until_status};
-
-/// An issuer with account `a1`, video `v1` and an API token.
-struct Issuer {
-    installed: Installed,
-    api_token: String,
-}
-
-impl Issuer {
-    fn installed(name: &str, arguments: &[&str]) -> Self {
-        let installed = Installed::with(name, arguments);
-        installed.json(&["account", "create", "--name", "A", "--id", "a1"]);
-        installed.json(&["video", "create", "--uid", "v1"]);
-        let made = installed.json(&["api-token", "create", "--name", "T"]);
-        Self { installed, api_token: made["token"].as_str().unwrap().to_owned() }
-    }
-
-    async fn post(&self, url: &str, path: &str, body: &Value) -> Value {
-        let request = client().post(format!("{url}/client/v4/accounts/a1/stream/{path}"));
-        let answer = request.bearer_auth(&self.api_token).json(body).send().await.unwrap();
-        let answer: Value = answer.json().await.unwrap();
-        assert_eq!(answer["success"], true, "{answer}");
-        answer["result"].clone()
-    }
-}
+use crate::support::{Issuer, LoneGate, ask, until_status};
 
 #[tokio::test]
 async fn a_gate_without_master_key_follows_an_issuer_as_a_user_who_reads_no_secret() {
     let database = postgres_server().create_database();
     let issuer = Issuer::installed("roles", &["--database", &database]);
-    issuer.installed.top("roles = [\"issuer\"]");
     // What is for viewers alone is not looked at.
     std::fs::remove_dir(issuer.installed.media()).unwrap();
     let (_issuer, api) = issuer.installed.serve();
@@ -56,11 +31,10 @@ async fn a_gate_without_master_key_follows_an_issuer_as_a_user_who_reads_no_secr
     let (status, refusal) = ask(&format!("{url}/client/v4/accounts/a1/stream")).await;
     assert_eq!((status, &refusal["errors"][0]["reason"]), (404, &"route_unknown".into()));
 
-    let token = issuer.post(&api, "v1/token", &json!({ "viewer": "alice" })).await["token"].clone();
-    let film = format!("{url}/{}/a.ts", token.as_str().unwrap());
+    let film = format!("{url}/{}", issuer.issue(&api, &json!({ "viewer": "alice" })).await);
     let seen = until_status(&film, 200).await;
     assert!(seen < Duration::from_secs(2), "the managed key takes {seen:?}");
-    issuer.post(&api, "revocations", &json!({ "viewer": "alice", "reason": "lost phone" })).await;
+    issuer.call(&api, "POST", "revocations", &json!({ "viewer": "alice", "reason": "lost phone" })).await;
     let gone = until_status(&film, 401).await;
     assert!(gone < Duration::from_millis(900), "a revocation takes {gone:?}");
     println!("managed key after {seen:?}, revocation after {gone:?}");
@@ -84,8 +58,8 @@ async fn a_gate_that_starts_before_its_database_waits_for_it() {
     let issuer = Issuer::installed("early", &["--database", &database]);
     until_status(&format!("{url}/readyz"), 200).await;
     let (_server, api) = issuer.installed.serve();
-    let token = issuer.post(&api, "v1/token", &json!({})).await["token"].clone();
-    until_status(&format!("{url}/{}/a.ts", token.as_str().unwrap()), 200).await;
+    let film = issuer.issue(&api, &json!({})).await;
+    until_status(&format!("{url}/{film}"), 200).await;
 }
 
 fn envelope(status: &str) -> Value {

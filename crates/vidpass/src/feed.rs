@@ -76,7 +76,12 @@ impl Feed {
     /// Everything, one by one.
     pub(crate) async fn all(&mut self, mut each: impl FnMut(Subject)) -> Result<(), FeedError> {
         let mut lines = Lines::of(self.ask(self.client.get(self.url.join("gates/snapshot"))).await?);
-        (self.cursor, _) = lines.until_end(|line| Ok(each(subject::of_line(line)?))).await?;
+        (self.cursor, _) = lines
+            .until_end(|line| {
+                each(subject::of_line(line)?);
+                Ok(())
+            })
+            .await?;
         Ok(())
     }
 

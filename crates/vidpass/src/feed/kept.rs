@@ -143,7 +143,7 @@ pub(crate) async fn keep(kept: Kept, mut states: watch::Receiver<Option<State>>)
         tokio::time::sleep(PAUSE.max(began.elapsed() * SHARE)).await;
     }
     // The feed is gone, which ends the server; so must not this.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl Kept {

@@ -244,6 +244,6 @@ mod tests {
     }
 
     fn text(length: usize) -> Vec<u8> {
-        (0..length).map(|index| (index % 251) as u8).collect()
+        (0..=250).cycle().take(length).collect()
     }
 }
