@@ -80,6 +80,13 @@ async fn each_credential_opens_its_own_door_and_an_unknown_authority_none() {
     let request = client().get(format!("{api}/client/v4/accounts/a1/stream")).bearer_auth(&edge.credential);
     assert_eq!(request.send().await.unwrap().status(), 401);
 
+    let doctor = |gate: &LoneGate| {
+        let output = gate.command("doctor").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, found) = doctor(&edge.gate);
+    assert!(code == Some(0) && found.contains("it answers, and tells of "), "{found}");
+
     let token = edge.issuer.issue(&api, &json!({})).await;
     for (name, credential, settings, told) in [
         ("edge-token", &edge.issuer.api_token, "ca_file = \"ca.pem\"", "the issuer refused: 401 credentials_wrong"),
@@ -91,6 +98,8 @@ async fn each_credential_opens_its_own_door_and_an_unknown_authority_none() {
         let (status, denial) = ask(&format!("{url}/{token}")).await;
         assert_eq!((status, &denial["code"]), (503, &"gate_not_loaded".into()), "{name}");
         assert!(!process.log().contains(&credential[21..]), "{name}");
+        let (code, found) = doctor(&gate);
+        assert!(code == Some(1) && found.contains(told), "{found}");
     }
 }
 

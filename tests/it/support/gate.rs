@@ -1,6 +1,7 @@
 //! A gate alone, in a folder of its own, with no master key.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -34,13 +35,19 @@ impl LoneGate {
         std::fs::write(file, content).unwrap();
     }
 
-    /// Starts it on a free port, and gives its URL. It listens before it is ready.
-    pub(crate) fn serve(&self) -> (Process, String) {
+    /// A command on its configuration.
+    pub(crate) fn command(&self, name: &str) -> Command {
         std::fs::create_dir_all(self.file("media")).unwrap();
         std::fs::write(self.file("vidpass.toml"), &self.settings).unwrap();
         let mut command = vidpass();
-        command.env("VIDPASS_CONFIG", self.file("vidpass.toml"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off", "--log-format", "json"]);
+        command.env("VIDPASS_CONFIG", self.file("vidpass.toml")).arg(name);
+        command
+    }
+
+    /// Starts it on a free port, and gives its URL. It listens before it is ready.
+    pub(crate) fn serve(&self) -> (Process, String) {
+        let mut command = self.command("serve");
+        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "off", "--log-format", "json"]);
         let mut gate = Process::start(&format!("{}-gate", self.name), &mut command);
         let url = gate.wait_for(Process::listening);
         (gate, url)

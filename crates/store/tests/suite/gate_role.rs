@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
-use vidpass_store::{ChangeLog, DatabaseUrl, NewRevocation, NewVideo, Store, StoreError, Subject};
+use vidpass_store::{ChangeLog, Cursor, DatabaseUrl, NewRevocation, NewVideo, Store, StoreError, Subject};
 use vidpass_token::{AccountId, RevocationExtent, RevokedSubject};
 
 use crate::home::{Home, KEY, NOW, OTHER_KEY, Place, id, run};
@@ -93,6 +93,28 @@ fn a_database_is_made_by_a_user_who_may_make_no_role() {
         admin(&home, &format!("ALTER DATABASE {name} OWNER TO {user}")).await;
         let store = Store::create_or_open(&owner.parse().unwrap(), &home.master_key).await.unwrap();
         store.ping().await.unwrap();
+    });
+}
+
+#[test]
+fn the_documented_statements_make_the_role_too() {
+    const DOCUMENT: &str = include_str!("../../../../docs/gates.md");
+    run(Home::postgres(), |home| async move {
+        let _store = filled(&home).await;
+        let gate: DatabaseUrl = login(&home, "IN ROLE vidpass_gate").await.parse().unwrap();
+        for table in
+            ["_sqlx_migrations", "change_counter", "change_log", "account", "signing_key", "video", "revocation"]
+        {
+            admin(&home, &format!("REVOKE ALL ON {table} FROM vidpass_gate")).await;
+        }
+        assert!(matches!(ChangeLog::open(&gate).await.unwrap_err(), StoreError::PrivilegeMissing { .. }));
+        let statements = DOCUMENT.split("```sql\n").nth(2).unwrap().split("```").next().unwrap();
+        let (role, grants) = statements.split_once('\n').unwrap();
+        assert_eq!(role, "CREATE ROLE vidpass_gate NOLOGIN;");
+        admin(&home, grants).await;
+        let log = ChangeLog::open(&gate).await.unwrap();
+        let snapshot = log.snapshot().await.unwrap();
+        assert!(!log.changes_since(Cursor::START).await.unwrap().is_empty() && snapshot.keys.len() == 2);
     });
 }
 
