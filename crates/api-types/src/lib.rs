@@ -6,6 +6,7 @@
 mod audit;
 mod download;
 mod envelope;
+mod gate_feed;
 mod inspection;
 mod key;
 mod reason;
@@ -17,6 +18,7 @@ mod video;
 pub use audit::{AuditActor, AuditLog, AuditResource};
 pub use download::{Download, Downloads};
 pub use envelope::{Envelope, Failure, Item, Source};
+pub use gate_feed::{GateAccount, GateKey, GateLine, GateTaken, GateVideo};
 pub use inspection::{InspectToken, InspectedCheck, InspectedClaims, InspectedRule, RehearsedRequest, TokenInspection};
 pub use key::{CreateKey, CreatedKey, ListedKey, NewManagedKey, RotateKeys, RotatedKeys};
 pub use reason::{Reason, UnknownReason};

@@ -69,6 +69,8 @@ reasons! {
     CredentialsMissing = "credentials_missing", 10000;
     /// The credentials are nobody's.
     CredentialsWrong = "credentials_wrong", 10000;
+    /// The log of changes does not lead on from a gate's cursor.
+    CursorGone = "cursor_gone", 10003;
     /// The time of a deletion is not in the future.
     DeletionInPast = "deletion_in_past", 10005;
     /// The token would be over already.

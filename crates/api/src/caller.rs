@@ -120,8 +120,7 @@ fn has_account(parts: &Parts) -> bool {
 /// What the headers present. An API token wins over an API key, as a program that sets one may inherit the other.
 fn presented(headers: &HeaderMap) -> Result<Presented<'_>, ApiError> {
     if headers.contains_key(AUTHORIZATION) {
-        let token = only(headers, &AUTHORIZATION).and_then(bearer).ok_or(ApiError::CredentialsMalformed)?;
-        return Ok(Presented::ApiToken(token));
+        return Ok(Presented::ApiToken(bearer_of(headers)?));
     }
     match (headers.contains_key(AUTH_EMAIL), headers.contains_key(AUTH_KEY)) {
         (false, false) => Err(ApiError::CredentialsMissing),
@@ -131,6 +130,14 @@ fn presented(headers: &HeaderMap) -> Result<Presented<'_>, ApiError> {
         }
         (true, false) | (false, true) => Err(ApiError::CredentialsMalformed),
     }
+}
+
+/// The text of a bearer's credential, where there is nothing but one.
+pub(crate) fn bearer_of(headers: &HeaderMap) -> Result<&str, ApiError> {
+    if !headers.contains_key(AUTHORIZATION) {
+        return Err(ApiError::CredentialsMissing);
+    }
+    only(headers, &AUTHORIZATION).and_then(bearer).ok_or(ApiError::CredentialsMalformed)
 }
 
 /// The header's text, where it is there once: of two, another reader might take the other one.

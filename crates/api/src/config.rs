@@ -130,24 +130,24 @@ impl fmt::Debug for CountryLookup {
     }
 }
 
-/// Whether the other parts of this process can do their work: what `/readyz` asks besides the database.
+/// What the other parts of this process lack to do their work: what `/readyz` asks besides the database.
 #[derive(Clone)]
-pub struct Readiness(Arc<dyn Fn() -> bool + Send + Sync>);
+pub struct Readiness(Arc<dyn Fn() -> Option<&'static str> + Send + Sync>);
 
 impl Readiness {
-    /// Asks `ready` whenever `/readyz` is asked.
-    pub fn new(ready: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(ready))
+    /// Asks `lack` whenever `/readyz` is asked. It answers with a sentence, or `None` where nothing is lacking.
+    pub fn new(lack: impl Fn() -> Option<&'static str> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(lack))
     }
 
-    pub(crate) fn is_ready(&self) -> bool {
+    pub(crate) fn lack(&self) -> Option<&'static str> {
         (self.0)()
     }
 }
 
 impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Readiness({})", self.is_ready())
+        write!(f, "Readiness({:?})", self.lack())
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) enum ApiError {
     CredentialsMissing,
     #[error("nobody has these credentials")]
     CredentialsWrong,
+    #[error("the log of changes does not lead on from this cursor; take the snapshot")]
+    CursorGone,
     #[error("the request is not as it must be")]
     Invalid(Vec<Problem>),
     #[error("a signing key could not be made")]
@@ -57,8 +59,8 @@ pub(crate) enum ApiError {
     RevocationUnknown,
     #[error("this path does not have this method; `Allow` says which it has")]
     MethodNotAllowed,
-    #[error("{what} is not ready")]
-    NotReady { what: &'static str },
+    #[error("{lack}")]
+    NotReady { lack: &'static str },
     #[error("a handler panicked")]
     Panicked,
     #[error("too many {}; try again in {} s", of(*limited), whole_seconds(*wait))]
@@ -104,6 +106,7 @@ impl ApiError {
             Self::CredentialsMalformed => self.item(Reason::CredentialsMalformed),
             Self::CredentialsMissing => self.item(Reason::CredentialsMissing),
             Self::CredentialsWrong => self.item(Reason::CredentialsWrong),
+            Self::CursorGone => self.item(Reason::CursorGone),
             Self::KeyUnknown => self.item(Reason::KeyUnknown),
             Self::RevocationUnknown => self.item(Reason::RevocationUnknown),
             Self::MethodNotAllowed => self.item(Reason::MethodNotAllowed),
@@ -148,6 +151,7 @@ impl ApiError {
             Self::KeyUnknown | Self::RevocationUnknown | Self::RouteUnknown | Self::VideoUnknown => {
                 StatusCode::NOT_FOUND
             }
+            Self::CursorGone => StatusCode::GONE,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

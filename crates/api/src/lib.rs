@@ -8,6 +8,7 @@ mod caller;
 mod config;
 mod envelope;
 mod error;
+mod gate_feed;
 mod inspect_request;
 mod key_request;
 mod managed_key;
@@ -38,9 +39,13 @@ use vidpass_token::Clock;
 
 pub use caller::CallerAddress;
 pub use config::{ApiConfig, CountryLookup, PublicUrl, PublicUrlError, RateLimits, Readiness};
+pub use gate_feed::gate_line;
 pub use openapi::openapi_json;
 pub use rate_limit::{Rate, RateError};
 pub use rotation::{NextKey, Rotation, RotationError, rotate};
+
+/// How many gates get everything at once: all of it is in memory while it is sent.
+const SNAPSHOTS_AT_ONCE: usize = 2;
 
 /// The API as a service: everything below `/client/v4`, and `/healthz`, `/readyz` and `/docs/errors`.
 ///
@@ -55,6 +60,7 @@ pub fn router(store: Store, clock: Clock, config: ApiConfig, registry: &mut Regi
         metrics: metrics::Metrics::register(registry),
         ready,
         clock,
+        snapshots: Arc::new(Semaphore::new(SNAPSHOTS_AT_ONCE)),
         turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
     })
 }

@@ -6,7 +6,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, Required,
 use utoipa::{Modify, OpenApi};
 use vidpass_api_types::Failure;
 
-use crate::ops::{audit, credentials, downloads, keys, revocations, service, token, videos};
+use crate::ops::{audit, credentials, downloads, gates, keys, revocations, service, token, videos};
 
 /// The OpenAPI document of this API, as JSON text. It is the same for every server of this version.
 #[must_use]
@@ -46,6 +46,8 @@ pub fn openapi_json() -> String {
         audit::list::list_audit_logs,
         credentials::verify::verify_user_token,
         credentials::verify::verify_account_token,
+        gates::changes::list_gate_changes,
+        gates::snapshot::get_gate_snapshot,
         service::health::get_health,
         service::readiness::get_readiness,
         service::docs::get_openapi,
@@ -64,6 +66,7 @@ impl Modify for Schemes {
         let components = document.components.get_or_insert_default();
         let header = |name| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(name)));
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("gate_credential", SecurityScheme::Http(bearer.clone()));
         components.add_security_scheme("api_token", SecurityScheme::Http(bearer));
         components.add_security_scheme("api_email", header("X-Auth-Email"));
         components.add_security_scheme("api_key", header("X-Auth-Key"));
@@ -96,6 +99,7 @@ fn refusals(path: &str, operation: &Operation) -> Vec<(&'static str, &'static st
     let takes = |name: &str| path.contains(name);
     // Of an account, and for everybody.
     let is_open = !authenticated && takes("{account_id}");
+    let is_feed = takes("/gates/");
     let takes_query = operation.parameters.iter().flatten().any(is_query);
     let takes_body = operation.request_body.is_some();
     let may_lack_it =
@@ -104,16 +108,17 @@ fn refusals(path: &str, operation: &Operation) -> Vec<(&'static str, &'static st
         (
             "400",
             "The request is not as it must be; every problem is told",
-            takes("{identifier}") || takes_query || takes_body || is_open,
+            takes("{identifier}") || takes_query && !is_feed || takes_body || is_open,
         ),
-        ("401", "No credentials, or bad ones", authenticated),
+        ("401", "No credentials, or bad ones", authenticated || is_feed),
         ("403", "The credentials are for another account, or lack the scope", authenticated && takes("{account_id}")),
         ("404", "The account has nothing of this id", may_lack_it),
+        ("410", "The log of changes does not lead on from the cursor", is_feed && takes_query),
         ("413", "The body is too large", takes_body),
         ("415", "The body is not declared as JSON", takes_body),
-        ("429", "There were too many requests, or failed logins; try again", authenticated),
-        ("500", "The server failed", authenticated || is_open),
-        ("503", "The server cannot work now; try again", authenticated || is_open || takes("/readyz")),
+        ("429", "There were too many requests, or failed logins; try again", authenticated || is_feed),
+        ("500", "The server failed", authenticated || is_open || is_feed),
+        ("503", "The server cannot work now; try again", authenticated || is_open || is_feed || takes("/readyz")),
     ];
     refusals.into_iter().filter(|(_, _, applies)| *applies).map(|(status, text, _)| (status, text)).collect()
 }

@@ -9,7 +9,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::caller::Needs;
 use crate::error::ApiError;
 use crate::observe::{Operation, observe, panicked};
-use crate::ops::{audit, credentials, downloads, keys, revocations, service, token, videos};
+use crate::ops::{audit, credentials, downloads, gates, keys, revocations, service, token, videos};
 use crate::state::Api;
 
 /// The routes, and what happens to every request on its way to them.
@@ -85,6 +85,14 @@ fn operations() -> Router<Api> {
         .route(
             "/client/v4/user/tokens/verify",
             operation("verify_user_token", Credentials, get(credentials::verify::verify_user_token)),
+        )
+        .route(
+            "/client/v4/gates/changes",
+            operation("list_gate_changes", Nothing, get(gates::changes::list_gate_changes)),
+        )
+        .route(
+            "/client/v4/gates/snapshot",
+            operation("get_gate_snapshot", Nothing, get(gates::snapshot::get_gate_snapshot)),
         )
         .route("/client/v4/openapi.json", operation("get_openapi", Nothing, get(service::docs::get_openapi)))
         .route("/docs/errors", operation("get_error_docs", Nothing, get(service::docs::get_error_docs)))

@@ -29,6 +29,8 @@ pub(crate) struct Api {
     pub(crate) metrics: Metrics,
     pub(crate) ready: Readiness,
     pub(crate) clock: Clock,
+    /// Turns for gates that take everything anew.
+    pub(crate) snapshots: Arc<Semaphore>,
     /// A turn for each core: what callers can make expensive must not take the threads that the gate reads files with.
     pub(crate) turns: Arc<Semaphore>,
 }

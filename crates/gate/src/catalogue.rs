@@ -1,6 +1,7 @@
 //! What a gate knows: the live keys, public parts only, the videos, what accounts say about theirs, and what was taken
 //! back.
 
+mod contents;
 mod loss;
 mod sharded;
 

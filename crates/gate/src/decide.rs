@@ -126,9 +126,20 @@ impl Gate {
         self.catalogue.store(Arc::new(catalogue));
     }
 
+    /// The catalogue as it is now.
+    #[must_use]
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.load_full()
+    }
+
     /// The store answered what it was asked at `asked`, and the catalogue is as it said.
     pub fn heard(&self, asked: Instant) {
         self.lease.renew(asked);
+    }
+
+    /// The catalogue is as the store said `silence` ago, to a process before this one; `None` where nobody knows when.
+    pub fn heard_before(&self, silence: Option<Duration>) {
+        self.lease.begin_after(silence.unwrap_or(Duration::MAX), Instant::now());
     }
 
     /// For how long the store has been silent.
@@ -151,6 +162,10 @@ impl Gate {
 
     /// Decides one request, in the order of the design: the first check that fails is the denial.
     pub(crate) fn examine(&self, ask: &MediaAsk<'_>) -> Decision {
+        if !self.is_loaded() {
+            let outcome = Err(Denial::GateNotLoaded);
+            return Decision { outcome, carried: Carried::Nothing, account: None, same_for_all: false };
+        }
         let catalogue = self.catalogue.load();
         match ask.path.credential() {
             Credential::Uid(uid) => self.without_token(&catalogue, uid, ask),

@@ -132,7 +132,7 @@ impl Failure {
 fn status_of(denial: &Denial) -> StatusCode {
     match denial {
         Denial::PathRefused => StatusCode::BAD_REQUEST,
-        Denial::GateCutOff => StatusCode::SERVICE_UNAVAILABLE,
+        Denial::GateCutOff | Denial::GateNotLoaded => StatusCode::SERVICE_UNAVAILABLE,
         Denial::KeyUnknown { .. }
         | Denial::KidMismatch { .. }
         | Denial::SignatureInvalid { .. }
@@ -200,6 +200,7 @@ mod tests {
             (Denial::PathRefused, "path_refused", 400),
             (Denial::TokenRequired, "token_required", 401),
             (Denial::GateCutOff, "gate_cut_off", 503),
+            (Denial::GateNotLoaded, "gate_not_loaded", 503),
             (Denial::TokenRevoked { by: RevocationKind::Viewer }, "token_revoked", 401),
             (Denial::TokenMalformed(MalformedToken::KeyMissing), "token_malformed", 401),
             (Denial::KeyUnknown { key: key() }, "key_unknown", 401),

@@ -16,6 +16,9 @@ use crate::store::Store;
 /// How many lines [`Store::list_audit_log`] gives at most.
 pub const MAX_AUDIT_LISTED: u32 = 1000;
 
+/// Stands where the account would, of what is the whole server's: no account's id is empty.
+const SERVER: &str = "";
+
 /// How many old lines are cleared in one transaction.
 const CLEARED_AT_ONCE: i64 = 1000;
 
@@ -51,6 +54,8 @@ pub(crate) enum Action {
     ApiTokenCreate,
     ApiTokenDelete,
     ApiTokenRotate,
+    GateCredentialCreate,
+    GateCredentialDelete,
     KeyAdvance,
     KeyCreate,
     KeyDelete,
@@ -86,8 +91,8 @@ pub struct AuditEntry {
     pub id: AuditId,
     /// When it was done.
     pub at: UnixTime,
-    /// Whose it was.
-    pub account: AccountId,
+    /// Whose it was; `None` for what is the whole server's.
+    pub account: Option<AccountId>,
     /// What was done, such as `key.create`.
     pub action: String,
     /// The id of what was changed.
@@ -199,6 +204,11 @@ impl<'a> Event<'a> {
         Self::of_row(action, account.as_str(), subject, at)
     }
 
+    /// Of what is no account's.
+    pub(crate) fn of_server(action: Action, subject: &'a str, at: UnixTime) -> Self {
+        Self::of_row(action, SERVER, subject, at)
+    }
+
     /// Of a row whose account cannot be read, perhaps.
     pub(crate) fn of_row(action: Action, account: &'a str, subject: &'a str, at: UnixTime) -> Self {
         Self { action, account, subject, details: Map::new(), at }
@@ -222,6 +232,8 @@ impl Action {
             Self::ApiTokenCreate => "api_token.create",
             Self::ApiTokenDelete => "api_token.delete",
             Self::ApiTokenRotate => "api_token.rotate",
+            Self::GateCredentialCreate => "gate_credential.create",
+            Self::GateCredentialDelete => "gate_credential.delete",
             Self::KeyAdvance => "key.advance",
             Self::KeyCreate => "key.create",
             Self::KeyDelete => "key.delete",
@@ -308,10 +320,14 @@ impl TryFrom<AuditRow> for AuditEntry {
             "server" => Actor::Server,
             _ => return Err(bad("actor_kind")),
         };
+        let account = match row.account_id.as_str() {
+            SERVER => None,
+            id => Some(id.parse().map_err(|_| bad("account_id"))?),
+        };
         Ok(Self {
             id: AuditId(row.seq),
             at: UnixTime(row.at),
-            account: row.account_id.parse().map_err(|_| bad("account_id"))?,
+            account,
             details: serde_json::from_str(&row.details).map_err(|_| bad("details"))?,
             action: row.action,
             subject: row.subject,

@@ -16,13 +16,14 @@ use crate::migrations;
 use crate::pool::{Pool, Tx, on_pool, on_tx};
 use crate::seal::Sealer;
 use crate::store::{Store, check_master_key};
-use crate::url::{DatabaseUrl, Engine};
+use crate::url::DatabaseUrl;
 
 /// All tables, each after those that it refers to.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "store_meta",
     "account",
     "credential",
+    "gate_credential",
     "signing_key",
     "video",
     "revocation",
@@ -51,9 +52,9 @@ impl Store {
             return Err(StoreError::File { path: file.to_owned(), source: io::ErrorKind::AlreadyExists.into() });
         }
         let unfinished = Unfinished::beside(file);
-        let target = Pool::create_sqlite(&unfinished.0).await?;
+        let target = Pool::create_or_open(&DatabaseUrl::sqlite(&unfinished.0)).await?;
         migrations::run(&target).await?;
-        let (mut from, mut to) = (self.pool().begin_follow().await?, target.begin_write().await?);
+        let (mut from, mut to) = (self.pool().begin().await?, target.begin_write().await?);
         lift_time_limits(&mut from).await?;
         copy_all(&target, (&mut from, &mut to), progress).await?;
         to.commit().await?;
@@ -75,12 +76,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let folder = tempfile::tempdir().map_err(|source| StoreError::File { path: std::env::temp_dir(), source })?;
         let source = open_copy(file, folder.path(), &master_keys.into()).await?;
-        let target = match &url.0 {
-            Engine::Sqlite(path) => Pool::create_sqlite(path).await?,
-            Engine::Postgres(options) => Pool::open_postgres(options).await?,
-        };
+        let target = Pool::create_or_open(url).await?;
         migrations::run(&target).await?;
-        let (mut from, mut to) = (source.begin_follow().await?, target.begin_write().await?);
+        let (mut from, mut to) = (source.begin().await?, target.begin_write().await?);
         lift_time_limits(&mut to).await?;
         require_empty(&mut to, url).await?;
         copy_all(&source, (&mut from, &mut to), progress).await?;
@@ -127,9 +125,9 @@ async fn open_copy(file: &Path, folder: &Path, master_keys: &MasterKeys) -> Resu
     let failed = |source| StoreError::File { path: file.to_owned(), source };
     let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
     io::copy(&mut std::fs::File::open(file).map_err(failed)?, &mut copy).map_err(failed)?;
-    let pool = Pool::open_sqlite(&path).await?;
+    let pool = Pool::open(&DatabaseUrl::sqlite(&path)).await?;
     let name = file.display().to_string();
-    if !migrations::has_tables(&pool).await? {
+    if !migrations::has_tables(&mut pool.begin().await?).await? {
         return Err(StoreError::NotInitialised { database: name });
     }
     migrations::run(&pool).await?;

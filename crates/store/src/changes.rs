@@ -4,7 +4,9 @@
 //! until the commit, so numbers follow the order of commits, none is skipped, and whoever has seen number `n` will
 //! never be shown a smaller one later.
 
+mod cursor;
 mod followers;
+mod log;
 mod wakeups;
 
 use std::fmt;
@@ -23,10 +25,12 @@ use crate::revocations::{self, ByMark};
 use crate::store::Store;
 use crate::videos;
 
-pub use followers::Follower;
+pub use cursor::{Cursor, CursorError};
 pub(crate) use followers::Followers;
+pub use followers::{Follower, Watcher};
+pub use log::ChangeLog;
 
-/// How many changes [`Store::changes_since`] gives at most.
+/// How many changes [`ChangeLog::changes_since`] gives at most.
 pub const CHANGES_AT_ONCE: usize = 1000;
 
 /// How long a follower waits for the first answer of its connection before it takes a new one: so long it may take at most
@@ -51,27 +55,6 @@ const SHORTENED_EVERY: i64 = 1000;
 /// The number of a change. The first one ever is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangeSeq(pub(crate) i64);
-
-/// How far a follower has come: a number, and the mark of the change that it saw under it.
-///
-/// A database that goes back in time gives a number out again, and may be past it before anybody looks. The mark tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    seq: ChangeSeq,
-    /// Random. `None` where the log has no such change.
-    mark: Option<i64>,
-}
-
-impl Cursor {
-    /// Before the first change.
-    pub const START: Self = Self { seq: ChangeSeq::START, mark: None };
-
-    /// The number of the last change that was seen.
-    #[must_use]
-    pub fn seq(self) -> ChangeSeq {
-        self.seq
-    }
-}
 
 impl ChangeSeq {
     /// Before the first change.
@@ -109,6 +92,19 @@ pub struct Snapshot {
     pub revocations: Vec<(RevocationMark, Box<[Taken]>)>,
 }
 
+impl Snapshot {
+    /// Everything in it, one by one: what was deleted first, since a key that was deleted stays so.
+    pub fn into_subjects(self) -> impl Iterator<Item = Subject> + Send {
+        let keys = self.keys.into_iter().map(|(id, account, public)| Subject::Key(id, Some((account, public))));
+        let videos = self.videos.into_iter().map(|(uid, policy)| Subject::Video(uid, Some(policy)));
+        let accounts = self.accounts.into_iter().map(|(id, policy)| Subject::Account(id, policy));
+        let revocations = self.revocations.into_iter().map(|(mark, taken)| Subject::Revocation(mark, taken));
+        let deleted_keys = self.deleted_keys.into_iter().map(|id| Subject::Key(id, None));
+        let deleted_videos = self.deleted_videos.into_iter().map(|uid| Subject::Video(uid, None));
+        deleted_keys.chain(deleted_videos).chain(keys).chain(videos).chain(accounts).chain(revocations)
+    }
+}
+
 /// That something changed, and how it is now, which may be later than the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -131,7 +127,7 @@ pub enum Subject {
     Video(VideoId, Option<VideoPolicy>),
 }
 
-impl Store {
+impl ChangeLog {
     /// All live keys and videos, and what accounts say, in one consistent read.
     ///
     /// A row that cannot be read is logged as an error. A key or a video is left out then, which refuses its tokens; of an
@@ -167,7 +163,7 @@ impl Store {
         const SQL: &str = "
             SELECT c.seq, l.mark FROM change_counter c LEFT JOIN change_log l ON l.seq = COALESCE($1, c.seq)";
         let begun = async {
-            let mut tx = self.pool().begin_follow().await?;
+            let mut tx = self.pool.begin().await?;
             // The first question that waits for an answer.
             let (counter, mark): (i64, Option<i64>) =
                 on_tx!(tx, db => sqlx::query_as(SQL).bind(seq.map(|seq| seq.0)).fetch_one(db).await)?;
@@ -183,7 +179,7 @@ impl Store {
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         timeout(time, work).await.unwrap_or_else(|_| {
-            self.pool().renew_follow();
+            self.pool.renew();
             Err(timed_out())
         })
     }
@@ -213,13 +209,6 @@ impl Store {
         require_all(known, last, &rows)?;
         let revocations = revocations::changed_between(&mut tx, known, last).await?;
         rows.into_iter().map(|row| Change::of(row, &revocations)).collect()
-    }
-
-    /// Follows the changes from now on. Take a [`Self::snapshot`] after this call, not before it: every write of this
-    /// process that commits in between waits until the follower has applied it.
-    #[must_use]
-    pub fn follower(&self) -> Follower {
-        self.followers().join(self.pool())
     }
 }
 
@@ -339,9 +328,25 @@ pub(crate) struct Write<'s> {
 }
 
 impl Store {
+    /// All live keys and videos, and what accounts say: [`ChangeLog::snapshot`].
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.change_log().snapshot().await
+    }
+
+    /// The changes after `known`: [`ChangeLog::changes_since`].
+    pub async fn changes_since(&self, known: Cursor) -> Result<Vec<Change>, StoreError> {
+        self.change_log().changes_since(known).await
+    }
+
+    /// Follows the changes from now on: [`ChangeLog::follower`].
+    #[must_use]
+    pub fn follower(&self) -> Follower {
+        self.change_log().follower()
+    }
+
     pub(crate) async fn begin_write(&self) -> Result<Write<'_>, StoreError> {
-        let tx = self.pool().begin_write().await?;
-        Ok(Write { actor: self.actor(), recorded: false, followers: self.followers(), tx, last: None })
+        let (tx, followers) = (self.pool().begin_write().await?, &self.change_log().followers);
+        Ok(Write { actor: self.actor(), recorded: false, followers, tx, last: None })
     }
 }
 

@@ -20,6 +20,7 @@ use crate::store::Store;
 
 pub use api_token::{NewApiToken, Rotated};
 pub(crate) use last_used::UnderWay as UsesUnderWay;
+pub(crate) use secret::hash;
 pub use secret::{ApiSecret, ApiSecretError};
 
 /// The name of a credential, which is no secret: 16 hexadecimal digits in lower case.
@@ -340,7 +341,7 @@ impl CredentialKind {
 impl CredentialId {
     const LENGTH: usize = 16;
 
-    fn random() -> Result<Self, StoreError> {
+    pub(crate) fn random() -> Result<Self, StoreError> {
         Ok(Self(random::hex(&random::bytes::<8>()?).into()))
     }
 

@@ -107,6 +107,12 @@ pub enum StoreError {
         /// The last change that the database has.
         counter: ChangeSeq,
     },
+    /// PostgreSQL's user may not do what this program must.
+    #[error("the database's user lacks a privilege; docs/gates.md tells which ones a gate needs")]
+    PrivilegeMissing {
+        /// What the engine says.
+        source: sqlx::Error,
+    },
     /// A row holds something that this program never writes.
     #[error("column `{column}` of `{row}` in table `{table}` cannot be read")]
     Inconsistent {
@@ -196,6 +202,17 @@ pub enum StoreError {
         /// The newest version that this program knows.
         newest: i64,
     },
+    /// The database was not brought up to date yet, and a gate cannot do it.
+    #[error(
+        "the database's schema has version {found}, and this program needs version {newest}; start an issuer of this \
+         vidpass first: it brings the database up to date"
+    )]
+    SchemaTooOld {
+        /// The version of the database.
+        found: i64,
+        /// The version that this program knows.
+        newest: i64,
+    },
     /// A sealed value cannot be opened.
     #[error("the sealed column `{column}` of `{row}` in table `{table}` cannot be opened")]
     Sealed {
@@ -279,6 +296,7 @@ impl From<sqlx::Error> for StoreError {
         match fault(&source) {
             Fault::Away => StoreError::Unavailable { source },
             Fault::Damage => StoreError::Damaged { source },
+            Fault::Forbidden => StoreError::PrivilegeMissing { source },
             Fault::Ours => StoreError::Database { source },
         }
     }
@@ -287,6 +305,7 @@ impl From<sqlx::Error> for StoreError {
 enum Fault {
     Away,
     Damage,
+    Forbidden,
     Ours,
 }
 
@@ -318,6 +337,8 @@ fn postgres_fault(code: &str) -> Fault {
         Fault::Away
     } else if damage.contains(&code) {
         Fault::Damage
+    } else if code == "42501" {
+        Fault::Forbidden
     } else {
         Fault::Ours
     }

@@ -12,6 +12,7 @@ mod backup;
 mod changes;
 mod credentials;
 mod error;
+mod gate_credentials;
 mod keys;
 mod master_key;
 mod migrations;
@@ -28,12 +29,15 @@ mod videos;
 pub use accounts::{Account, NewAccount};
 pub use audit::{Actor, AuditEntry, AuditId, AuditIdError, AuditQuery, MAX_AUDIT_LISTED};
 pub use backup::Copied;
-pub use changes::{CHANGES_AT_ONCE, Change, ChangeSeq, Cursor, Follower, Snapshot, Subject};
+pub use changes::{
+    CHANGES_AT_ONCE, Change, ChangeLog, ChangeSeq, Cursor, CursorError, Follower, Snapshot, Subject, Watcher,
+};
 pub use credentials::{
     ApiSecret, ApiSecretError, Caller, Credential, CredentialId, CredentialIdError, CredentialKind, NewApiToken,
     NewCredential, Presented, Refused, Rotated,
 };
 pub use error::StoreError;
+pub use gate_credentials::GateCredential;
 pub use keys::{
     ActiveKey, KeyState, MAX_MANAGED_KEYS, MAX_SIGNING_KEYS, Occasion, RotateEvery, RotateEveryError, RotatedKey,
     RotationDue, SigningKeyRecord, Term,

@@ -3,10 +3,12 @@
 //! A file of `migrations/` that was once released is never edited: its checksum is in every database. After a file is
 //! added, touch this one, or the compiler does not look into the folder again.
 
+use std::cmp::Ordering;
+
 use sqlx::migrate::{MigrateError, Migrator};
 
 use crate::error::StoreError;
-use crate::pool::{Pool, begin_sqlite_write, on_pool};
+use crate::pool::{Pool, Tx, begin_sqlite_write, on_tx};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -23,7 +25,7 @@ pub(crate) async fn run(pool: &Pool) -> Result<(), StoreError> {
             SQLITE.run(&mut *tx).await.map_err(|error| migration_error(error, &SQLITE))?;
             tx.commit().await?;
         }
-        Pool::Postgres { shared, .. } => {
+        Pool::Postgres(shared) => {
             POSTGRES.run(&shared.current()).await.map_err(|error| migration_error(error, &POSTGRES))?;
         }
     }
@@ -31,20 +33,42 @@ pub(crate) async fn run(pool: &Pool) -> Result<(), StoreError> {
 }
 
 /// Whether the database has tables of a vidpass store at all.
-pub(crate) async fn has_tables(pool: &Pool) -> Result<bool, StoreError> {
+pub(crate) async fn has_tables(tx: &mut Tx) -> Result<bool, StoreError> {
     const SQLITE: &str = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'store_meta'";
     const POSTGRES: &str =
         "SELECT count(*) FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) AND tablename = 'store_meta'";
-    let sql = match pool {
-        Pool::Sqlite { .. } => SQLITE,
-        Pool::Postgres { .. } => POSTGRES,
+    let sql = match tx {
+        Tx::Sqlite(_) => SQLITE,
+        Tx::Postgres { .. } => POSTGRES,
     };
-    let count: i64 = on_pool!(pool, db => sqlx::query_scalar(sql).fetch_one(db).await)?;
+    let count: i64 = on_tx!(*tx, db => sqlx::query_scalar(sql).fetch_one(db).await)?;
     Ok(count > 0)
 }
 
+/// Refuses a schema of another version than this program's: whoever only reads cannot bring it up to date.
+///
+/// # Errors
+/// [`StoreError::SchemaTooOld`], [`StoreError::SchemaTooNew`]
+pub(crate) async fn require_current(tx: &mut Tx) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT COALESCE(max(version), 0) FROM _sqlx_migrations";
+    let found: i64 = on_tx!(*tx, db => sqlx::query_scalar(SQL).fetch_one(db).await)?;
+    let newest = newest(match tx {
+        Tx::Sqlite(_) => &SQLITE,
+        Tx::Postgres { .. } => &POSTGRES,
+    });
+    match found.cmp(&newest) {
+        Ordering::Less => Err(StoreError::SchemaTooOld { found, newest }),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(StoreError::SchemaTooNew { found, newest }),
+    }
+}
+
+fn newest(known: &Migrator) -> i64 {
+    known.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 fn migration_error(error: MigrateError, known: &Migrator) -> StoreError {
-    let newest = known.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let newest = newest(known);
     #[expect(clippy::wildcard_enum_match_arm, reason = "the migrator's enum is not ours and may grow")]
     match error {
         MigrateError::VersionMissing(found) if found > newest => StoreError::SchemaTooNew { found, newest },

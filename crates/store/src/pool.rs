@@ -1,5 +1,6 @@
 //! Connections to either engine, and the one way to write.
 
+mod follow;
 mod renewable;
 
 use std::fs::OpenOptions;
@@ -14,6 +15,9 @@ use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite, Transaction};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::StoreError;
+use crate::url::{DatabaseUrl, Engine};
+
+pub(crate) use follow::FollowPool;
 pub(crate) use renewable::RenewablePool;
 
 /// How long a caller waits for a connection before it is told that the database is not available.
@@ -30,21 +34,16 @@ const POSTGRES_CONNECTIONS: u32 = 10;
 const POSTGRES_LIMITS: [(&str, &str); 3] =
     [("statement_timeout", "10000"), ("lock_timeout", "5000"), ("idle_in_transaction_session_timeout", "30000")];
 
+/// How PostgreSQL begins a transaction that reads one state.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 pub(crate) enum Pool {
     Sqlite {
         read: SqlitePool,
         /// One connection: the writers of this process queue here, in order, instead of polling SQLite's lock.
         write: SqlitePool,
-        /// One connection, for [`Pool::begin_follow`].
-        follow: SqlitePool,
     },
-    Postgres {
-        shared: RenewablePool,
-        /// One connection, for [`Pool::begin_follow`].
-        follow: RenewablePool,
-        /// One connection, that hears of other processes' changes.
-        listen: PgPool,
-    },
+    Postgres(RenewablePool),
 }
 
 /// Runs one expression against whichever pool this is, for reading.
@@ -52,7 +51,7 @@ macro_rules! on_pool {
     ($pool:expr, $db:ident => $body:expr) => {
         match $pool {
             $crate::pool::Pool::Sqlite { read: $db, .. } => $body,
-            $crate::pool::Pool::Postgres { shared, .. } => {
+            $crate::pool::Pool::Postgres(shared) => {
                 let pool = shared.current();
                 let $db = &pool;
                 shared.in_time(async { $body }).await
@@ -86,14 +85,29 @@ pub(crate) enum Tx {
 }
 
 impl Pool {
-    /// Opens the SQLite database at `path`, which must be there.
-    pub(crate) async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
-        if !path.try_exists().map_err(|source| StoreError::File { path: path.to_owned(), source })? {
-            return Err(StoreError::DatabaseMissing { path: path.to_owned() });
+    /// Opens the database, which must be there.
+    pub(crate) async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        require_there(url).await?;
+        match &url.0 {
+            Engine::Sqlite(path) => Self::open_sqlite(path).await,
+            Engine::Postgres(options) => {
+                Ok(Self::Postgres(RenewablePool::new(postgres_options(options), POSTGRES_CONNECTIONS)))
+            }
         }
+    }
+
+    /// Makes the SQLite file, readable by nobody else, where there is none yet; then opens the database.
+    pub(crate) async fn create_or_open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        if let Engine::Sqlite(path) = &url.0 {
+            create_file(path)?;
+            enter_wal_mode(&sqlite_options(path)).await?;
+        }
+        Self::open(url).await
+    }
+
+    async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
         let options = sqlite_options(path);
         let read = sqlite_pool(SQLITE_READERS).connect_lazy_with(options.clone());
-        let follow = sqlite_pool(1).connect_lazy_with(options.clone());
         // SQLite itself looks for its lock every 100 ms only, and beside a busy process it is seldom free. Measured:
         // the longest wait was 1.3 s that way, and is 0.2 s with `begin_sqlite_write`.
         let write = sqlite_pool(1).after_connect(|connection, _| {
@@ -106,32 +120,24 @@ impl Pool {
             Box::pin(std::future::ready(Ok(!stuck)))
         });
         let write = write.connect_with(options).await?;
-        Ok(Self::Sqlite { read, write, follow })
+        Ok(Self::Sqlite { read, write })
     }
 
-    /// Makes the SQLite file at `path`, readable by nobody else, where there is none yet; then opens it.
-    pub(crate) async fn create_sqlite(path: &Path) -> Result<Self, StoreError> {
-        create_file(path)?;
-        enter_wal_mode(&sqlite_options(path)).await?;
-        Self::open_sqlite(path).await
-    }
-
-    pub(crate) async fn open_postgres(options: &PgConnectOptions) -> Result<Self, StoreError> {
-        let options = options.clone().application_name("vidpass").options(POSTGRES_LIMITS);
-        // The pool tries again until its time is over and then forgets why: one connection of our own tells.
-        let connection = timeout(ACQUIRE_TIMEOUT, options.connect()).await.map_err(|_| timed_out())??;
-        connection.close().await?;
-        let shared = RenewablePool::new(options.clone(), POSTGRES_CONNECTIONS);
-        let follow = RenewablePool::new(options.clone(), 1);
-        let listen = postgres_pool(1).connect_lazy_with(options);
-        Ok(Self::Postgres { shared, follow, listen })
+    /// Begins a transaction whose statements all see the database as it was at the first of them.
+    pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(match self {
+            Pool::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
+            Pool::Postgres(shared) => {
+                Tx::Postgres { tx: shared.current().begin_with(BEGIN_SNAPSHOT).await?, pool: shared.clone() }
+            }
+        })
     }
 
     /// Begins a transaction that no other writer of the store can overlap with, in this process or another.
     pub(crate) async fn begin_write(&self) -> Result<Tx, StoreError> {
         match self {
             Pool::Sqlite { write, .. } => Ok(Tx::Sqlite(begin_sqlite_write(write).await?)),
-            Pool::Postgres { shared, .. } => {
+            Pool::Postgres(shared) => {
                 let tx = shared.current().begin().await?;
                 let mut tx = Tx::Postgres { tx, pool: shared.clone() };
                 const LOCK: &str = "SELECT seq FROM change_counter FOR UPDATE";
@@ -141,40 +147,31 @@ impl Pool {
         }
     }
 
-    /// Begins a transaction whose statements all see the database as it was at the first of them.
-    ///
-    /// Its connection is for followers alone: writers wait for these, so the callers' long lists must not hold them up.
-    pub(crate) async fn begin_follow(&self) -> Result<Tx, StoreError> {
-        match self {
-            Pool::Sqlite { follow, .. } => Ok(Tx::Sqlite(follow.begin().await?)),
-            Pool::Postgres { follow, .. } => {
-                let tx = follow.current().begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-                Ok(Tx::Postgres { tx, pool: follow.clone() })
-            }
-        }
-    }
-
-    /// Gives up the connection of followers, which no longer answers; the next one is a new one.
-    pub(crate) fn renew_follow(&self) {
-        match self {
-            Pool::Sqlite { .. } => {}
-            Pool::Postgres { follow, .. } => follow.renew(),
-        }
-    }
-
     pub(crate) async fn close(&self) {
         match self {
-            Pool::Sqlite { read, write, follow } => {
+            Pool::Sqlite { read, write } => {
                 read.close().await;
-                follow.close().await;
                 // The last one to go folds the write-ahead log into the database.
                 write.close().await;
             }
-            Pool::Postgres { shared, follow, listen } => {
-                listen.close().await;
-                shared.current().close().await;
-                follow.current().close().await;
-            }
+            Pool::Postgres(shared) => shared.current().close().await,
+        }
+    }
+}
+
+/// Tells why, where the database is not there.
+pub(crate) async fn require_there(url: &DatabaseUrl) -> Result<(), StoreError> {
+    match &url.0 {
+        Engine::Sqlite(path) => match path.try_exists() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StoreError::DatabaseMissing { path: path.to_owned() }),
+            Err(source) => Err(StoreError::File { path: path.to_owned(), source }),
+        },
+        Engine::Postgres(options) => {
+            let options = postgres_options(options);
+            // The pool tries again until its time is over and then forgets why: one connection of our own tells.
+            let connection = timeout(ACQUIRE_TIMEOUT, options.connect()).await.map_err(|_| timed_out())??;
+            Ok(connection.close().await?)
         }
     }
 }
@@ -212,6 +209,18 @@ fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
 
 fn postgres_pool(connections: u32) -> PgPoolOptions {
     PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT)
+}
+
+/// The one connection over which PostgreSQL tells of other processes' changes; SQLite tells nothing.
+pub(crate) fn listen_pool(url: &DatabaseUrl) -> Option<PgPool> {
+    match &url.0 {
+        Engine::Sqlite(_) => None,
+        Engine::Postgres(options) => Some(postgres_pool(1).connect_lazy_with(postgres_options(options))),
+    }
+}
+
+fn postgres_options(options: &PgConnectOptions) -> PgConnectOptions {
+    options.clone().application_name("vidpass").options(POSTGRES_LIMITS)
 }
 
 fn sqlite_options(path: &Path) -> SqliteConnectOptions {
@@ -286,9 +295,11 @@ mod tests {
     #[tokio::test]
     async fn every_connection_to_sqlite_keeps_what_it_acknowledges() {
         let directory = tempfile::tempdir().unwrap();
-        let pool = Pool::create_sqlite(&directory.path().join("vidpass.db")).await.unwrap();
-        let Pool::Sqlite { read, write, follow } = pool else { unreachable!("it was made as SQLite") };
-        for pool in [read, write, follow] {
+        let url = DatabaseUrl::sqlite(directory.path().join("vidpass.db"));
+        let Pool::Sqlite { read, write } = Pool::create_or_open(&url).await.unwrap() else {
+            unreachable!("it was made as SQLite")
+        };
+        for pool in [read, write] {
             let mut connection = pool.acquire().await.unwrap();
             let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await.unwrap();
             assert_eq!(journal, "wal");
@@ -300,17 +311,5 @@ mod tests {
                 assert_eq!(value, expected, "{pragma}");
             }
         }
-    }
-
-    #[tokio::test]
-    async fn a_follower_of_sqlite_needs_no_connection_of_other_readers() {
-        let directory = tempfile::tempdir().unwrap();
-        let pool = Pool::create_sqlite(&directory.path().join("vidpass.db")).await.unwrap();
-        let Pool::Sqlite { read, .. } = &pool else { unreachable!("it was made as SQLite") };
-        let mut busy = Vec::new();
-        for _ in 0..SQLITE_READERS {
-            busy.push(read.acquire().await.unwrap());
-        }
-        timeout(Duration::from_secs(2), pool.begin_follow()).await.expect("it has its own").unwrap();
     }
 }

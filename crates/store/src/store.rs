@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use vidpass_token::UnixTime;
 
 use crate::audit::Actor;
-use crate::changes::{Followers, Write};
+use crate::changes::{ChangeLog, Write};
 use crate::credentials::UsesUnderWay;
 use crate::error::StoreError;
 use crate::keys::KeyUses;
@@ -15,7 +15,7 @@ use crate::master_key::MasterKeys;
 use crate::migrations;
 use crate::pool::{Pool, on_pool, on_tx, timed_out};
 use crate::seal::{Place, Sealer, sealed_with};
-use crate::url::{DatabaseUrl, Engine};
+use crate::url::DatabaseUrl;
 
 /// How long [`Store::ping`] waits for an answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,10 +33,13 @@ pub struct Store {
 }
 
 struct Inner {
+    /// Where it is, without a password.
+    database: String,
     pool: Pool,
     sealer: Mutex<Arc<Sealer>>,
     read_again: OnceLock<ReadAgain>,
-    followers: Followers,
+    log: ChangeLog,
+    feed: ChangeLog,
     uses_under_way: UsesUnderWay,
     key_uses: KeyUses,
 }
@@ -85,11 +88,8 @@ impl Store {
     /// place of a lost one would know no key and no deletion. [`StoreError::WrongMasterKey`],
     /// [`StoreError::SchemaTooNew`], [`StoreError::Unavailable`] and others.
     pub async fn open(url: &DatabaseUrl, master_keys: impl Into<MasterKeys>) -> Result<Self, StoreError> {
-        let pool = match &url.0 {
-            Engine::Sqlite(path) => Pool::open_sqlite(path).await?,
-            Engine::Postgres(options) => Pool::open_postgres(options).await?,
-        };
-        if !migrations::has_tables(&pool).await? {
+        let pool = Pool::open(url).await?;
+        if !migrations::has_tables(&mut pool.begin().await?).await? {
             return Err(StoreError::NotInitialised { database: url.to_string() });
         }
         migrations::run(&pool).await?;
@@ -102,10 +102,7 @@ impl Store {
     /// # Errors
     /// As [`Self::open`], and [`StoreError::DirectoryMissing`], [`StoreError::OrphanedWal`], [`StoreError::File`].
     pub async fn create_or_open(url: &DatabaseUrl, master_keys: impl Into<MasterKeys>) -> Result<Self, StoreError> {
-        let pool = match &url.0 {
-            Engine::Sqlite(path) => Pool::create_sqlite(path).await?,
-            Engine::Postgres(options) => Pool::open_postgres(options).await?,
-        };
+        let pool = Pool::create_or_open(url).await?;
         let master_keys = master_keys.into();
         migrations::run(&pool).await?;
         write_key_check(&pool, &master_keys).await?;
@@ -114,25 +111,33 @@ impl Store {
 
     async fn start(pool: Pool, url: &DatabaseUrl, master_keys: &MasterKeys) -> Result<Self, StoreError> {
         let sealer = Sealer::new(master_keys);
-        check_master_key(&pool, &sealer, &url.to_string()).await?;
+        let database = url.to_string();
+        check_master_key(&pool, &sealer, &database).await?;
+        let log = ChangeLog::of(url);
+        let feed = log.apart(url);
         let inner = Arc::new(Inner {
+            database,
             pool,
             sealer: Mutex::new(Arc::new(sealer)),
             read_again: OnceLock::new(),
-            followers: Followers::new(),
+            log,
+            feed,
             uses_under_way: UsesUnderWay::default(),
             key_uses: KeyUses::default(),
         });
         Ok(Self { inner, actor: Arc::new(Actor::Server) })
     }
 
-    /// Asks the database for a sign of life.
+    /// Asks the database for a sign of life, and whether it is still the one that the master key belongs to.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] where none comes within 3 seconds.
+    /// [`StoreError::Unavailable`] where none comes within 3 seconds; [`StoreError::WrongMasterKey`],
+    /// [`StoreError::NotInitialised`] where another database is in its place.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let ask = async { on_pool!(self.pool(), db => sqlx::query("SELECT 1").execute(db).await.map(|_| ())) };
-        Ok(tokio::time::timeout(PING_TIMEOUT, ask).await.map_err(|_| timed_out())??)
+        let name = &self.inner.database;
+        let ask = read_check(self.pool(), name);
+        let sealed = tokio::time::timeout(PING_TIMEOUT, ask).await.map_err(|_| timed_out())??;
+        open_check(&*self.sealer_for(&sealed).await, &sealed, name)
     }
 
     /// What time it is where the database runs; `None` where that is this machine.
@@ -140,7 +145,7 @@ impl Store {
         const SQL: &str = "SELECT CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT)";
         match self.pool() {
             Pool::Sqlite { .. } => Ok(None),
-            Pool::Postgres { shared, .. } => {
+            Pool::Postgres(shared) => {
                 let time: i64 = shared.in_time(sqlx::query_scalar(SQL).fetch_one(&shared.current())).await?;
                 Ok(Some(UnixTime(time)))
             }
@@ -150,7 +155,21 @@ impl Store {
     /// Waits for what is under way and closes all connections. Every later call, on any clone, finds the store
     /// unavailable.
     pub async fn close(&self) {
+        self.inner.log.close().await;
+        self.inner.feed.close().await;
         self.pool().close().await;
+    }
+
+    /// What gates elsewhere are told, over connections of their own.
+    #[must_use]
+    pub fn feed(&self) -> &ChangeLog {
+        &self.inner.feed
+    }
+
+    /// What gates read of it.
+    #[must_use]
+    pub fn change_log(&self) -> &ChangeLog {
+        &self.inner.log
     }
 
     pub(crate) fn with_actor(&self, actor: Actor) -> Self {
@@ -205,10 +224,6 @@ impl Store {
         self.inner.sealer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn followers(&self) -> &Followers {
-        &self.inner.followers
-    }
-
     pub(crate) fn key_uses(&self) -> &KeyUses {
         &self.inner.key_uses
     }
@@ -222,7 +237,7 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.pool() {
             Pool::Sqlite { .. } => "Store(SQLite)",
-            Pool::Postgres { .. } => "Store(PostgreSQL)",
+            Pool::Postgres(_) => "Store(PostgreSQL)",
         })
     }
 }
@@ -247,10 +262,17 @@ async fn write_key_check(pool: &Pool, keys: &MasterKeys) -> Result<(), StoreErro
 
 /// Refuses a database that was made with another master key, or was never finished.
 pub(crate) async fn check_master_key(pool: &Pool, sealer: &Sealer, name: &str) -> Result<(), StoreError> {
+    open_check(sealer, &read_check(pool, name).await?, name)
+}
+
+async fn read_check(pool: &Pool, name: &str) -> Result<Vec<u8>, StoreError> {
     let sealed: Option<Vec<u8>> =
         on_pool!(pool, db => sqlx::query_scalar(READ_CHECK).bind(KEY_CHECK.row[0]).fetch_optional(db).await)?;
-    let sealed = sealed.ok_or_else(|| StoreError::NotInitialised { database: name.to_owned() })?;
-    match sealer.open(KEY_CHECK, &sealed) {
+    sealed.ok_or_else(|| StoreError::NotInitialised { database: name.to_owned() })
+}
+
+fn open_check(sealer: &Sealer, sealed: &[u8], name: &str) -> Result<(), StoreError> {
+    match sealer.open(KEY_CHECK, sealed) {
         Ok(_) => Ok(()),
         Err(source) => Err(StoreError::WrongMasterKey { database: name.to_owned(), source }),
     }

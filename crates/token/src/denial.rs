@@ -67,6 +67,9 @@ pub enum Denial {
     /// The gate has not heard from the store for too long, and cannot know whether the token was taken back.
     #[error("the gate is cut off from the store, and cannot know whether the token was taken back")]
     GateCutOff,
+    /// The gate has no catalogue yet: since it started, its source has not answered.
+    #[error("the gate has not heard yet which keys and videos there are")]
+    GateNotLoaded,
     /// The signature is not the key's.
     #[error("the signature is not one of key `{key}`")]
     SignatureInvalid {
@@ -156,6 +159,7 @@ impl Denial {
             Self::DownloadNotAllowed => "download_not_allowed",
             Self::DownloadNotEnabled => "download_not_enabled",
             Self::GateCutOff => "gate_cut_off",
+            Self::GateNotLoaded => "gate_not_loaded",
             Self::KeyUnknown { .. } => "key_unknown",
             Self::KidMismatch { .. } => "kid_mismatch",
             Self::OriginNotAllowed { .. } => "origin_not_allowed",
@@ -186,6 +190,7 @@ impl Denial {
             Self::DownloadNotAllowed => "This link does not allow downloads.",
             Self::DownloadNotEnabled => "This video is not offered for download.",
             Self::GateCutOff => "This link cannot be checked at the moment.",
+            Self::GateNotLoaded => "This server is starting, and cannot check links yet.",
             Self::KeyUnknown { .. } => "This link was signed with a key that is not, or no longer, valid.",
             Self::KidMismatch { .. } => "This link names two different keys.",
             Self::OriginNotAllowed { .. } => "This video may not be played on this site.",
@@ -214,6 +219,7 @@ impl Denial {
             Self::DownloadNotAllowed
             | Self::DownloadNotEnabled
             | Self::GateCutOff
+            | Self::GateNotLoaded
             | Self::KeyUnknown { .. }
             | Self::KidMismatch { .. }
             | Self::OriginNotAllowed { .. }

@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Demo(commands::demo::Demo),
     /// Set up a server in a folder: configuration, master key, database
     Init(commands::init::Init),
-    /// Run the server: issuer and gate
+    /// Run the server: issuer, gate, or both
     Serve(commands::serve::Serve),
     /// Accounts, which own keys and videos
     #[command(subcommand)]
@@ -53,6 +53,9 @@ pub(crate) enum Command {
     ApiKey(commands::api_key::ApiKey),
     /// Show who changed what, the newest first
     Audit(commands::audit::Audit),
+    /// Gate credentials: with one, a gate without a database asks an issuer
+    #[command(subcommand)]
+    GateCredential(commands::gate_credential::GateCredential),
     /// Signing keys, which sign video tokens
     #[command(subcommand)]
     Key(commands::key::Key),

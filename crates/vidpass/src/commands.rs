@@ -9,6 +9,7 @@ mod cli_reference;
 pub(crate) mod completion;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod gate_credential;
 pub(crate) mod init;
 pub(crate) mod key;
 mod key_file;
@@ -50,6 +51,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::ApiToken(api_token) => block_on(api_token.run())?,
         Command::ApiKey(api_key) => block_on(api_key.run())?,
         Command::Audit(audit) => block_on(audit.run())?,
+        Command::GateCredential(credential) => block_on(credential.run())?,
         Command::Key(key) => block_on(key.run())?,
         Command::MasterKey(master_key) => block_on(master_key.run())?,
         Command::Revoke(revoke) => block_on(revoke.run())?,

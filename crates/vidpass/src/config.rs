@@ -3,11 +3,13 @@
 //! Three layers, the later one winning: the TOML file, `VIDPASS_…` in the environment, the command line. The last two
 //! arrive together as [`Overrides`]; [`read`] merges them and reports every problem at once.
 
+mod feed;
 mod forward_auth;
 mod origins;
 mod overrides;
 mod problems;
 mod raw;
+mod roles;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,12 +26,14 @@ use vidpass_gate::{
 use vidpass_store::DatabaseUrl;
 use vidpass_token::{Limits, Network, OriginName};
 
+pub(crate) use feed::{FeedConfig, FeedUrl};
 pub(crate) use forward_auth::{ForwardAuthConfig, ProxyKind};
 pub(crate) use origins::{BucketSettings, KindSettings, OriginSettings};
 pub(crate) use overrides::{Overrides, Place};
 pub(crate) use problems::ConfigError;
 use problems::Problems;
 use raw::RawConfig;
+pub(crate) use roles::{Role, Roles};
 
 /// The configuration file that is read where no other is named.
 pub(crate) const DEFAULT_FILE: &str = "vidpass.toml";
@@ -40,6 +44,8 @@ const POLL: Duration = Duration::from_secs(2);
 /// Everything that the server can be told.
 #[derive(Debug)]
 pub(crate) struct Config {
+    /// What the server is.
+    pub(crate) roles: Roles,
     /// Where API callers and viewers connect.
     pub(crate) listen: SocketAddr,
     /// Where `/metrics` is served; `None` where it is switched off.
@@ -48,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<PublicUrl>,
     /// Where accounts, keys and videos are kept.
     pub(crate) database: DatabaseUrl,
+    /// The issuer that a gate asks instead; `None` is the database.
+    pub(crate) feed: Option<FeedConfig>,
     /// Where the key that seals private keys comes from.
     pub(crate) master_key: MasterKeySource,
     /// The folder with one folder for each account, and in that one for each video, named after their ids.
@@ -244,6 +252,7 @@ fn read_file(file: &Path) -> Result<String, ConfigError> {
 fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Result<Config, ConfigError> {
     let mut problems = Problems::default();
     let p = &mut problems;
+    let roles = Roles::parse(raw.roles.as_deref(), p);
     let listen = p.parsed("listen", raw.listen.as_deref().unwrap_or("127.0.0.1:8080"));
     let admin_listen = match raw.admin_listen.as_deref().unwrap_or("127.0.0.1:9464") {
         "off" => Some(None),
@@ -253,10 +262,13 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
         Some(url) => p.parsed("public_url", url).map(Some),
         None => Some(None),
     };
-    if let (Some(address), Some(None)) = (listen, &public_url) {
+    if let (Some(address), Some(None)) = (listen, &public_url)
+        && roles.is_some_and(Roles::gives_out_urls)
+    {
         require_reachable(address, p);
     }
     let database = database(raw.database.as_deref().unwrap_or("sqlite:vidpass.db"), folder, p);
+    let feed = raw.feed.parse(roles, p, folder);
     let media = folder.join(raw.media.as_deref().unwrap_or(Path::new("media")));
     let master_key = match master_key {
         Some(key) => MasterKeySource::Inline(key),
@@ -274,10 +286,12 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     let rate_limits = raw.rate_limits.parse(p);
     problems.none_or(|| {
         Some(Config {
+            roles: roles?,
             listen: listen?,
             admin_listen: admin_listen?,
             public_url: public_url?,
             database: database?,
+            feed: feed?,
             master_key,
             media,
             tokens: tokens?,
@@ -391,6 +405,31 @@ mod tests {
         let error = check("listen = \"0.0.0.0:80\"").unwrap_err().to_string();
         assert!(error.contains("public_url"), "{error}");
         assert!(check("listen = \"0.0.0.0:80\"\npublic_url = \"https://video.example.com\"").is_ok());
+    }
+
+    #[test]
+    fn a_server_is_issuer_and_gate_unless_it_says_otherwise() {
+        assert_eq!(check("").unwrap().roles, Roles::Both);
+        assert_eq!(check("roles = [\"gate\", \"issuer\"]").unwrap().roles, Roles::Both);
+        assert_eq!(check("roles = [\"issuer\"]").unwrap().roles, Roles::Issuer);
+        let gate = check("roles = [\"gate\"]\nlisten = \"0.0.0.0:80\"").unwrap();
+        assert_eq!(gate.roles, Roles::Gate, "it gives out no URLs");
+        assert!(check("roles = []").unwrap_err().to_string().contains("roles"));
+        assert!(matches!(check("roles = [\"master\"]"), Err(ConfigError::Syntax { .. })));
+    }
+
+    #[test]
+    fn a_gate_may_ask_an_issuer_instead_of_a_database() {
+        let feed = "[feed]\nurl = \"https://issuer.example.com\"\ncredential_file = \"feed\"";
+        let gate = check(&format!("roles = [\"gate\"]\n{feed}")).unwrap();
+        assert_eq!(gate.feed.unwrap().credential_file, Path::new("etc/feed"));
+        assert!(check(feed).unwrap_err().to_string().contains("roles"));
+        for (text, setting) in [
+            ("roles = [\"gate\"]\n[feed]\nurl = \"https://issuer.example.com\"", "feed.credential_file"),
+            ("roles = [\"gate\"]\n[feed]\nsnapshot_file = \"x\"", "feed.url"),
+        ] {
+            assert!(check(text).unwrap_err().to_string().contains(setting), "{text}");
+        }
     }
 
     #[test]

@@ -1,42 +1,94 @@
-//! Keeps the gate's catalogue as the store's change log says.
+//! Keeps the gate's catalogue as its source says: the one place where changes are applied.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 use vidpass_gate::{Catalogue, Gate};
-use vidpass_store::{CHANGES_AT_ONCE, Cursor, Follower, Store, StoreError, Subject};
+use vidpass_store::{DatabaseUrl, Subject};
 use vidpass_token::Chain;
 
-/// How long to wait before asking a store again that did not answer.
-const RETRY: Duration = Duration::from_millis(300);
+use crate::clock;
+use crate::source::{Source, SourceError};
 
-/// Fills the gate's catalogue from the store. Of what it held before the stricter stays.
+/// How long to wait before asking a source again that did not answer: at first, and at most.
+const FIRST_RETRY: Duration = Duration::from_millis(300);
+const LAST_RETRY: Duration = Duration::from_millis(1200);
+
+/// Follows a database, for as long as the process lives. It may not be there yet: until it is, the gate refuses everybody.
+pub(crate) async fn follow_when_there(url: DatabaseUrl, gate: Arc<Gate>) {
+    let mut retry = Retry::default();
+    let source = loop {
+        match Source::database(&url).await {
+            Ok(source) => break source,
+            Err(problem) => {
+                error!(error = %Chain(&problem), "the gate's database cannot be used; trying again");
+                retry.pause().await;
+            }
+        }
+    };
+    follow(source, gate).await;
+}
+
+/// Applies every change, for as long as the process lives. While the source is away, the gate goes on with what it has.
+pub(crate) async fn follow(mut source: Source, gate: Arc<Gate>) {
+    let mut retry = Retry::default();
+    loop {
+        match learn(&mut source, &gate).await {
+            Ok(Learned::Nothing) => source.changed().await,
+            Ok(Learned::Something) => {}
+            Err(problem) => {
+                error!(error = %Chain(&problem), "the gate's source does not answer; the gate goes on with what it has");
+                retry.pause().await;
+                continue;
+            }
+        }
+        retry = Retry::default();
+    }
+}
+
+/// Whether there was anything new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Learned {
+    Nothing,
+    /// There may be more.
+    Something,
+}
+
+/// Asks the source once, and puts what it answers into the gate's catalogue.
 ///
 /// # Errors
-/// [`StoreError`]: a gate that never saw the store must not start with an empty catalogue.
-pub(crate) async fn fill(store: &Store, gate: &Gate) -> Result<Cursor, StoreError> {
-    let asked = Instant::now();
-    let snapshot = store.snapshot().await?;
+/// Where the source does not answer, and the gate is as before.
+pub(crate) async fn learn(source: &mut Source, gate: &Gate) -> Result<Learned, SourceError> {
+    if !gate.is_loaded() {
+        return fill(source, gate).await;
+    }
+    let (asked, time) = (Instant::now(), clock::now());
+    let news = match source.later().await {
+        Err(problem) if problem.needs_snapshot() => {
+            warn!(error = %Chain(&problem), "the change log does not lead on; the gate takes everything anew");
+            return fill(source, gate).await;
+        }
+        news => news?,
+    };
+    let learned = if news.subjects.is_empty() { Learned::Nothing } else { Learned::Something };
+    if learned == Learned::Something {
+        info!(changes = news.subjects.len(), "the gate's catalogue follows its source");
+        gate.update(|catalogue| news.subjects.into_iter().for_each(|subject| put(catalogue, subject)));
+    }
+    source.applied();
+    if news.is_all {
+        gate.heard(asked);
+        source.is_all(gate, time);
+    }
+    Ok(learned)
+}
+
+/// Takes everything anew. Of what the gate held before the stricter stays.
+async fn fill(source: &mut Source, gate: &Gate) -> Result<Learned, SourceError> {
+    let (asked, time) = (Instant::now(), clock::now());
     let mut catalogue = Catalogue::default();
-    for id in &snapshot.deleted_keys {
-        catalogue.remove_key(id);
-    }
-    for uid in &snapshot.deleted_videos {
-        catalogue.remove_video(uid);
-    }
-    for (id, account, public) in snapshot.keys {
-        catalogue.insert_key(id, account, public);
-    }
-    for (uid, policy) in snapshot.videos {
-        catalogue.insert_video(uid, policy);
-    }
-    for (id, policy) in snapshot.accounts {
-        catalogue.insert_account(id, policy);
-    }
-    for (mark, taken) in snapshot.revocations {
-        catalogue.set_revocations(mark, taken);
-    }
+    source.all(|subject| put(&mut catalogue, subject)).await?;
     let loss = gate.replace(catalogue);
     if !loss.is_nothing() {
         warn!(
@@ -47,69 +99,45 @@ pub(crate) async fn fill(store: &Store, gate: &Gate) -> Result<Cursor, StoreErro
             "the store forgot what it had forbidden; this gate goes on refusing it"
         );
     }
+    source.applied();
     gate.heard(asked);
-    Ok(snapshot.cursor)
+    source.is_all(gate, time);
+    Ok(Learned::Something)
 }
 
-/// Applies every later change, for as long as the process lives. While the store is away, the gate goes on with what
-/// it has.
-pub(crate) async fn follow(store: Store, gate: Arc<Gate>, mut follower: Follower, mut seen: Cursor) {
-    follower.applied(seen.seq());
-    loop {
-        match apply_later_than(seen, &store, &gate).await {
-            Ok(latest) if latest == seen => follower.changed().await,
-            Ok(latest) => {
-                seen = latest;
-                follower.applied(seen.seq());
-            }
-            Err(problem) => {
-                error!(error = %Chain(&problem), "the change log cannot be read; the gate goes on with what it has");
-                tokio::time::sleep(RETRY).await;
-            }
-        }
+/// Applies one change.
+pub(crate) fn put(catalogue: &mut Catalogue, subject: Subject) {
+    match subject {
+        Subject::Account(id, policy) => catalogue.insert_account(id, policy),
+        Subject::Key(id, Some((account, public))) => catalogue.insert_key(id, account, public),
+        Subject::Key(id, None) => catalogue.remove_key(&id),
+        Subject::Revocation(mark, taken) => catalogue.set_revocations(mark, taken),
+        Subject::Video(uid, Some(policy)) => catalogue.insert_video(uid, policy),
+        Subject::Video(uid, None) => catalogue.remove_video(&uid),
     }
 }
 
-async fn apply_later_than(seen: Cursor, store: &Store, gate: &Gate) -> Result<Cursor, StoreError> {
-    let asked = Instant::now();
-    let changes = match store.changes_since(seen).await {
-        Err(problem) if problem.needs_snapshot() => {
-            warn!(error = %Chain(&problem), "the change log does not lead on; the gate takes everything anew");
-            return fill(store, gate).await;
-        }
-        changes => changes?,
-    };
-    let more_may_wait = changes.len() == CHANGES_AT_ONCE;
-    let Some(latest) = changes.last().map(|change| change.cursor) else {
-        gate.heard(asked);
-        return Ok(seen);
-    };
-    info!(changes = changes.len(), seq = %latest.seq(), "the gate's catalogue follows the store");
-    gate.update(|catalogue| {
-        for change in &changes {
-            match &change.subject {
-                Subject::Account(id, policy) => catalogue.insert_account(id.clone(), policy.clone()),
-                Subject::Key(id, Some((account, public))) => {
-                    catalogue.insert_key(id.clone(), account.clone(), public.clone());
-                }
-                Subject::Key(id, None) => catalogue.remove_key(id),
-                Subject::Revocation(mark, taken) => catalogue.set_revocations(*mark, taken.clone()),
-                Subject::Video(uid, Some(policy)) => catalogue.insert_video(uid.clone(), policy.clone()),
-                Subject::Video(uid, None) => catalogue.remove_video(uid),
-            }
-        }
-    });
-    if !more_may_wait {
-        gate.heard(asked);
+/// Pauses that become longer, up to a limit: whoever comes back is found soon, and nobody is asked all the time.
+struct Retry(Duration);
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self(FIRST_RETRY)
     }
-    Ok(latest)
+}
+
+impl Retry {
+    async fn pause(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(LAST_RETRY);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use prometheus_client::registry::Registry;
     use vidpass_gate::GateConfig;
-    use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, NewVideo};
+    use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, NewVideo, Store};
     use vidpass_token::UnixTime;
 
     use super::*;
@@ -120,20 +148,19 @@ mod tests {
         let url = DatabaseUrl::sqlite(folder.path().join("vidpass.db"));
         let store = Store::create_or_open(&url, &MasterKey::generate().unwrap()).await.unwrap();
         let gate = Gate::new(GateConfig::default(), &mut Registry::default());
-        let mut seq = fill(&store, &gate).await.unwrap();
+        let mut source = Source::database(&url).await.unwrap();
+        learn(&mut source, &gate).await.unwrap();
         let now = UnixTime(1_800_000_000);
         let account = store.create_account(&NewAccount::default(), now).await.unwrap().id;
-        for changes in [true, false] {
+        for (changes, expected) in [(true, Learned::Something), (false, Learned::Nothing)] {
             if changes {
                 store.register_video(&account, NewVideo::private(None), now).await.unwrap();
             }
             let silent = Duration::from_millis(500);
             tokio::time::sleep(silent).await;
             assert!(gate.silence() >= silent);
-            let latest = apply_later_than(seq, &store, &gate).await.unwrap();
-            assert_eq!(latest != seq, changes);
+            assert_eq!(learn(&mut source, &gate).await.unwrap(), expected);
             assert!(gate.silence() < silent, "changes: {changes}");
-            seq = latest;
         }
     }
 }

@@ -4,18 +4,24 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod feed;
 mod follow;
 mod forward_auth;
 mod framing;
+mod front;
+mod issuer;
 mod key_life;
 mod listener;
 mod master_key;
 mod origins;
 mod output;
+mod secret_file;
 mod server;
 mod size;
+mod source;
 mod span;
 mod telemetry;
+mod viewers;
 
 use std::process::ExitCode;
 

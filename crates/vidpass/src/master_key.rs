@@ -12,6 +12,7 @@ use vidpass_store::{MasterKey, MasterKeys};
 use zeroize::Zeroizing;
 
 use crate::config::MasterKeySource;
+use crate::secret_file;
 
 /// How much is read of a descriptor: a thousand keys.
 const MAX_TEXT: usize = 64 * 1024;
@@ -33,17 +34,8 @@ pub(crate) fn read(source: &MasterKeySource) -> anyhow::Result<MasterKeys> {
 
 /// Reads the keys of a file.
 pub(crate) fn read_file(file: &Path) -> anyhow::Result<MasterKeys> {
-    let name = file.display();
-    let metadata = std::fs::metadata(file).with_context(|| {
-        format!("the master key {name} cannot be read; `vidpass init` makes one, or set VIDPASS_MASTER_KEY")
-    })?;
-    let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        bail!("the master key {name} may be read by others (mode {mode:04o}); run: chmod 600 {name}");
-    }
-    let text =
-        Zeroizing::new(std::fs::read_to_string(file).with_context(|| format!("the master key {name} cannot be read"))?);
-    MasterKeys::parse(&text).with_context(|| format!("the master key {name} cannot be used"))
+    let text = secret_file::read("master key", file, "`vidpass init` makes one, or set VIDPASS_MASTER_KEY")?;
+    MasterKeys::parse(&text).with_context(|| format!("the master key {} cannot be used", file.display()))
 }
 
 fn read_descriptor(number: RawFd) -> anyhow::Result<Zeroizing<String>> {

@@ -2,6 +2,7 @@
 
 use std::future::{Future, ready};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,102 +13,111 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tower::ServiceExt as _;
 use tracing::{error, info, warn};
-use vidpass_api::{ApiConfig, CallerAddress, CountryLookup, PublicUrl, Readiness};
-use vidpass_gate::{CountrySource, ForwardedHeader, Gate, GateParts, GateService, Judge, Reload, ViewerResolver};
-use vidpass_store::Store;
-use vidpass_token::{AccountId, Chain, Clock, VideoId};
+use vidpass_api::{PublicUrl, Readiness};
+use vidpass_gate::{CountrySource, Gate, Reload};
+use vidpass_store::{DatabaseUrl, Store};
+use vidpass_token::{Chain, Clock};
 
-use crate::config::Config;
+use crate::config::{Config, ConnectionLimits};
+use crate::feed::Feed;
+use crate::feed::kept::{self, Kept};
+use crate::follow;
 use crate::forward_auth::ForwardAuthListener;
-use crate::listener::Protocol;
-use crate::{follow, framing, key_life, listener, origins};
+use crate::front::{Api, Front};
+use crate::issuer::IssuerParts;
+use crate::listener::{self, Protocol};
+use crate::source::Source;
+use crate::viewers::{self, Viewers};
 
 /// How often the country file is looked at.
 const COUNTRY_CHECK: Duration = Duration::from_secs(5);
 
-/// For how long the store may be silent before the server says that it is not ready.
-const STALE: Duration = Duration::from_secs(10);
+/// What a server is, with what it needs for that.
+pub(crate) enum Halves {
+    /// Issuer and gate, which share a store.
+    Both(Store),
+    /// A gate alone, and where it learns what it decides from.
+    Gate(GateSource),
+    /// An issuer alone.
+    Issuer(Store),
+}
 
-/// How often videos whose time has come are deleted.
-const DELETION_CHECK: Duration = Duration::from_secs(10);
+/// Where a gate alone learns what it decides from.
+pub(crate) enum GateSource {
+    /// A database that issuers write to.
+    Database(DatabaseUrl),
+    /// An issuer, and where what it says is kept, if anywhere.
+    Feed(Box<Feed>, Option<PathBuf>),
+}
 
-/// How often old lines of the audit log are cleared.
-const AUDIT_CHECK: Duration = Duration::from_secs(3600);
-
-/// A server whose listeners are bound and whose gate knows the store. Nothing is served until [`Server::run`].
+/// A server whose listeners are bound. Nothing is served until [`Server::run`].
 pub(crate) struct Server {
     listener: TcpListener,
     admin: Option<TcpListener>,
     forward_auth: Vec<ForwardAuthListener>,
-    api: axum::Router,
-    gate: GateService,
-    /// Finds callers of the API as the gate finds its viewers.
-    callers: ViewerResolver,
+    front: Front,
     metrics: Arc<Registry>,
     tasks: JoinSet<()>,
-    store: Store,
+    store: Option<Store>,
     public_url: PublicUrl,
-    config: Config,
-    clock: Clock,
+    limits: ConnectionLimits,
 }
 
 impl Server {
-    /// Binds the listeners and fills the gate from the store.
+    /// Binds the listeners. The gate of a server that is an issuer too is filled; one alone fills while it serves.
     ///
     /// # Errors
     /// An address that is taken, a country file or an origin that cannot be used, a store that does not answer.
-    pub(crate) async fn bind(config: Config, store: Store, clock: Clock) -> anyhow::Result<Self> {
+    pub(crate) async fn bind(config: &Config, halves: Halves, clock: &Clock) -> anyhow::Result<Self> {
         let listener = bind("listen", config.listen).await?;
         let admin = match config.admin_listen {
             Some(address) => Some(bind("admin_listen", address).await?),
             None => None,
         };
-        let countries = Arc::new(config.country_source()?);
-        let mut metrics = Registry::default();
-        let origins = origins::open(&config, &mut metrics)?;
-        let gate = Arc::new(Gate::new(config.gate(), &mut metrics));
-        let follower = store.follower();
-        let seq = follow::fill(&store, &gate).await.context("the gate could not be filled from the store")?;
         let public_url = match config.public_url.clone() {
             Some(url) => url,
             None => format!("http://{}", listener.local_addr()?).parse()?,
         };
-        let api = vidpass_api::router(
-            store.clone(),
-            clock.clone(),
-            api_config(&config, public_url.clone(), &countries),
-            &mut metrics,
-            readiness(Arc::clone(&gate)),
-        );
-        let judge = Arc::new(Judge {
-            gate: Arc::clone(&gate),
-            countries: Arc::clone(&countries),
-            credential_place: config.viewer.token_in.clone(),
-            address_in_log: config.log.viewer_address.clone(),
-            clock: clock.clone(),
-        });
-        let viewers = |header| ViewerResolver::new(config.viewer.trusted_proxies.clone(), header);
-        // Whatever the gate's own viewers come through: each proxy that asks appends to this header, and to no other.
-        let asked_for = viewers(ForwardedHeader::XForwardedFor);
-        let mut forward_auth = Vec::new();
-        for config in &config.forward_auth {
-            forward_auth.push(ForwardAuthListener::bind(config, &judge, &asked_for).await?);
-        }
-        let viewers = viewers(config.viewer.forwarded_header);
-        let callers = viewers.clone();
-        let service = GateService::new(GateParts { judge, viewers, origins });
-        let mut tasks = JoinSet::new();
-        tasks.spawn(follow::follow(store.clone(), gate, follower, seq));
+        let countries = Arc::new(config.country_source()?);
+        let (mut metrics, mut tasks) = (Registry::default(), JoinSet::new());
+        let issuer = |store, readiness| IssuerParts {
+            store,
+            config,
+            public_url: &public_url,
+            countries: &countries,
+            readiness,
+            clock,
+        };
+        let callers = Arc::new(viewers::resolver(config));
+        let (front, forward_auth, store) = match halves {
+            Halves::Both(store) => {
+                let Viewers { gate, service, forward_auth } =
+                    Viewers::bind(config, &countries, clock, &mut metrics).await?;
+                let mut source = Source::log(store.change_log().clone());
+                follow::learn(&mut source, &gate).await.context("the gate could not be filled from the store")?;
+                let seen = Arc::clone(&gate);
+                let readiness = Readiness::new(move || viewers::lack(&seen));
+                let router = issuer(&store, readiness).start(&mut metrics, &mut tasks);
+                tasks.spawn(follow::follow(source, gate));
+                (Front::Both(Api { router, callers }, service), forward_auth, Some(store))
+            }
+            Halves::Gate(source) => {
+                let Viewers { gate, service, forward_auth } =
+                    Viewers::bind(config, &countries, clock, &mut metrics).await?;
+                source.start(&gate, &mut tasks);
+                (Front::Gate(service, gate), forward_auth, None)
+            }
+            Halves::Issuer(store) => {
+                let router = issuer(&store, Readiness::new(|| None)).start(&mut metrics, &mut tasks);
+                (Front::Issuer(Api { router, callers }), Vec::new(), Some(store))
+            }
+        };
         tasks.spawn(watch_country_file(countries));
-        tasks.spawn(delete_scheduled_videos(store.clone(), clock.clone()));
-        tasks.spawn(clear_audit_log(store.clone(), clock.clone(), config.audit_keep));
-        tasks.spawn(key_life::write_uses(store.clone()));
-        tasks.spawn(key_life::rotate_and_delete(store.clone(), clock.clone(), config.tokens.learnt_after()));
-        let (gate, metrics) = (service, Arc::new(metrics));
-        Ok(Self { listener, admin, forward_auth, api, gate, callers, metrics, tasks, store, public_url, config, clock })
+        let (metrics, limits) = (Arc::new(metrics), config.limits);
+        Ok(Self { listener, admin, forward_auth, front, metrics, tasks, store, public_url, limits })
     }
 
     /// The address for API callers and viewers, with the port that the system chose where 0 was asked for.
@@ -128,27 +138,15 @@ impl Server {
         self.admin.as_ref().and_then(|admin| admin.local_addr().ok())
     }
 
-    /// Issues a token that is good for as long as this server issues any, and opens downloads too: what a caller would
-    /// get over the network.
+    /// The API's answer to a request, as a caller would get it over the network.
     ///
     /// # Errors
-    /// Where the API refuses.
-    pub(crate) async fn issue_token(
-        &self,
-        account: &AccountId,
-        api_token: &str,
-        video: &VideoId,
-    ) -> anyhow::Result<String> {
-        let exp = (self.clock)().plus(self.config.tokens.max_lifetime);
-        let body = serde_json::json!({ "exp": exp.0, "downloadable": true }).to_string();
-        let request = Request::post(format!("/client/v4/accounts/{account}/stream/{video}/token"))
-            .header(http::header::AUTHORIZATION, format!("Bearer {api_token}"))
-            .header(http::header::CONTENT_TYPE, "application/json")
-            .body(Body::from(body))?;
-        let answer = self.api.clone().oneshot(request).await?;
-        let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
-        let answer: serde_json::Value = serde_json::from_slice(&body)?;
-        answer["result"]["token"].as_str().map(str::to_owned).with_context(|| format!("no token was issued: {answer}"))
+    /// Where this server has no API.
+    pub(crate) async fn ask_api(&self, request: Request<Body>) -> anyhow::Result<Response<Body>> {
+        match &self.front {
+            Front::Both(api, _) | Front::Issuer(api) => Ok(api.clone().ask(request).await),
+            Front::Gate(..) => anyhow::bail!("this server is a gate alone"),
+        }
     }
 
     /// Serves until `stop` resolves and running requests are done.
@@ -156,7 +154,7 @@ impl Server {
     /// # Errors
     /// Where a task ended that must not: a gate that no longer follows the store would go on admitting deleted keys.
     pub(crate) async fn run(mut self, stop: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
-        let limits = self.config.limits;
+        let limits = self.limits;
         let (stopped, stopping) = tokio::sync::watch::channel(false);
         let stopping = move || {
             let mut stopping = stopping.clone();
@@ -169,8 +167,8 @@ impl Server {
                 listener::serve((admin, Protocol::Http1), limits, handle, admin_stopping).await;
             }
         };
-        let (api, gate, callers) = (self.api, self.gate, Arc::new(self.callers));
-        let handle = move |request, peer| answer(api.clone(), gate.clone(), Arc::clone(&callers), request, peer);
+        let front = self.front;
+        let handle = move |request, peer| front.clone().answer(request, peer);
         let serving = listener::serve((self.listener, Protocol::Http1), limits, handle, stopping());
         let answering = join_all(self.forward_auth.into_iter().map(|asked| asked.serve(limits, stopping())));
         let stop = async move {
@@ -183,11 +181,32 @@ impl Server {
             _ = self.tasks.join_next() => anyhow::bail!("a background task ended; the gate would no longer follow the store"),
         }
         self.tasks.shutdown().await;
-        if let Err(problem) = self.store.write_key_uses().await {
-            warn!(error = %Chain(&problem), "the last uses of keys are lost");
+        if let Some(store) = self.store {
+            if let Err(problem) = store.write_key_uses().await {
+                warn!(error = %Chain(&problem), "the last uses of keys are lost");
+            }
+            store.close().await;
         }
-        self.store.close().await;
         Ok(())
+    }
+}
+
+impl GateSource {
+    fn start(self, gate: &Arc<Gate>, tasks: &mut JoinSet<()>) {
+        match self {
+            Self::Database(url) => {
+                tasks.spawn(follow::follow_when_there(url, Arc::clone(gate)));
+            }
+            Self::Feed(mut feed, file) => {
+                let (keeper, states) = watch::channel(None);
+                if let Some(file) = file {
+                    let kept = Kept::new(file, feed.credential());
+                    kept.put_back(&mut feed, gate);
+                    tasks.spawn(kept::keep(kept, states));
+                }
+                tasks.spawn(follow::follow(Source::Feed { feed: *feed, keeper }, Arc::clone(gate)));
+            }
+        }
     }
 }
 
@@ -195,32 +214,6 @@ pub(crate) async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<T
     TcpListener::bind(address).await.with_context(|| {
         format!("{setting} = {address} cannot be used; is another server there? choose another address or port")
     })
-}
-
-/// The issuer has its own corner of the paths; everything else is the gate's.
-async fn answer(
-    api: axum::Router,
-    gate: GateService,
-    callers: Arc<ViewerResolver>,
-    mut request: Request<Incoming>,
-    peer: SocketAddr,
-) -> Response<Body> {
-    if let Some(refusal) = framing::refusal(&request) {
-        return refusal;
-    }
-    let path = request.uri().path();
-    let issuer =
-        path.starts_with("/client/v4/") || ["/client/v4", "/healthz", "/readyz", "/docs/errors"].contains(&path);
-    if !issuer {
-        return gate.handle(request, peer).await.map(Body::new);
-    }
-    // Of a trusted proxy that does not say whom it speaks for, its own address is what is known.
-    let address = callers.address(peer.ip(), request.headers()).unwrap_or(peer.ip().to_canonical());
-    request.extensions_mut().insert(CallerAddress(address));
-    match api.oneshot(request.map(Body::new)).await {
-        Ok(response) => response,
-        Err(impossible) => match impossible {},
-    }
 }
 
 fn admin_answer(metrics: &Registry, request: &Request<Incoming>) -> Response<Body> {
@@ -234,25 +227,6 @@ fn admin_answer(metrics: &Registry, request: &Request<Incoming>) -> Response<Bod
     response.body(Body::from(text)).expect("the parts are constants")
 }
 
-/// Ready while the gate has a catalogue and hears of the store's changes.
-fn readiness(gate: Arc<Gate>) -> Readiness {
-    Readiness::new(move || gate.is_loaded() && gate.silence() <= STALE)
-}
-
-fn api_config(config: &Config, public_url: PublicUrl, countries: &Arc<CountrySource>) -> ApiConfig {
-    let countries = Arc::clone(countries);
-    ApiConfig {
-        accepted: config.gate().limits,
-        countries: CountryLookup::new(move |address| countries.country(address)),
-        default_token_lifetime: config.tokens.default_lifetime,
-        max_token_lifetime: config.tokens.max_lifetime,
-        learnt_after: config.tokens.learnt_after(),
-        max_access_rules: config.tokens.max_access_rules,
-        rate_limits: config.rate_limits.clone(),
-        ..ApiConfig::new(public_url)
-    }
-}
-
 async fn watch_country_file(countries: Arc<CountrySource>) {
     let mut checks = tokio::time::interval(COUNTRY_CHECK);
     loop {
@@ -264,32 +238,6 @@ async fn watch_country_file(countries: Arc<CountrySource>) {
             Ok(Ok(Reload::Replaced)) => info!("the country file was replaced and is in use"),
             Ok(Err(problem)) => warn!(error = %Chain(&problem), "the new country file is not used; the old one stays"),
             Err(problem) => error!(error = %problem, "the country file could not be looked at"),
-        }
-    }
-}
-
-async fn delete_scheduled_videos(store: Store, clock: Clock) {
-    let mut checks = tokio::time::interval(DELETION_CHECK);
-    loop {
-        checks.tick().await;
-        match store.delete_scheduled_videos(clock()).await {
-            Ok(0) => {}
-            Ok(videos) => info!(videos, "videos whose scheduled deletion has come are deleted"),
-            Err(problem) => error!(error = %Chain(&problem), "scheduled deletions wait: the store does not answer"),
-        }
-    }
-}
-
-async fn clear_audit_log(store: Store, clock: Clock, keep: Duration) {
-    let mut checks = tokio::time::interval(AUDIT_CHECK);
-    loop {
-        checks.tick().await;
-        match store.clear_audit_log(clock().minus(keep)).await {
-            Ok(0) => {}
-            Ok(lines) => info!(lines, "old lines of the audit log are cleared"),
-            Err(problem) => {
-                error!(error = %Chain(&problem), "old lines of the audit log stay: the store does not answer");
-            }
         }
     }
 }

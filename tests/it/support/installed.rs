@@ -48,6 +48,13 @@ impl Installed {
         writeln!(std::fs::OpenOptions::new().append(true).open(&file).unwrap(), "{toml}").unwrap();
     }
 
+    /// Adds a setting that stands in no table.
+    pub(crate) fn top(&self, toml: &str) {
+        let file = self.folder().join("vidpass.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{toml}\n{text}")).unwrap();
+    }
+
     /// A command on this server.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = vidpass();
@@ -65,7 +72,13 @@ impl Installed {
 
     /// Starts the server on a free port, and gives its URL.
     pub(crate) fn serve(&self) -> (Process, String) {
-        let words = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off", "--log-format", "json"];
+        self.serve_on(0)
+    }
+
+    /// Starts the server on this port.
+    pub(crate) fn serve_on(&self, port: u16) -> (Process, String) {
+        let listen = format!("127.0.0.1:{port}");
+        let words = ["serve", "--listen", &listen, "--admin-listen", "off", "--log-format", "json"];
         let mut server = Process::start(&format!("{}-server", self.name), &mut self.command(&words));
         let url = server.wait_for(Process::listening);
         (server, url)

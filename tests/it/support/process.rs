@@ -65,10 +65,12 @@ impl Process {
         std::fs::read_to_string(self.printed.path()).unwrap()
     }
 
-    /// The URL of a `vidpass serve` that logs JSON, once it says that it is ready.
+    /// The URL of a `vidpass serve` that logs JSON, once it says that it is ready, or as a gate alone that it listens.
     pub(crate) fn listening(&self) -> Option<String> {
         let log = self.log();
-        let line = log.lines().find(|line| line.contains("vidpass is ready"))?;
+        let line = log
+            .lines()
+            .find(|line| ["vidpass is ready", "the gate is listening"].iter().any(|text| line.contains(text)))?;
         let line: serde_json::Value = serde_json::from_str(line).ok()?;
         Some(format!("http://{}", line["listen"].as_str()?))
     }

@@ -24,8 +24,9 @@ async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
         keys: Arc::new(KeyRing::new()),
         key_sets: Arc::new(crate::ops::keys::jwks::KeySets::new()),
         metrics: Metrics::register(&mut Registry::default()),
-        ready: Readiness::new(|| true),
+        ready: Readiness::new(|| None),
         clock: Arc::new(|| UnixTime(0)),
+        snapshots: Arc::new(tokio::sync::Semaphore::new(1)),
         turns: Arc::new(tokio::sync::Semaphore::new(1)),
     };
     let panics = get(async || -> Response { panic!("s3cret") });

@@ -4,6 +4,7 @@
 
 mod audit;
 mod callers;
+mod gates;
 mod inspect;
 mod keys;
 mod rate_limits;

@@ -20,6 +20,7 @@ async fn an_operation_is_for_callers_of_its_scope_alone() {
         ("GET", "/stream", Some(Scope::VideosRead)),
         ("POST", "/stream/keys", Some(Scope::KeysWrite)),
         ("GET", "/stream/keys", Some(Scope::KeysRead)),
+        ("POST", "/stream/keys/rotate", Some(Scope::KeysWrite)),
         ("DELETE", "/stream/keys/{identifier}", Some(Scope::KeysWrite)),
         ("POST", "/stream/revocations", Some(Scope::RevocationsWrite)),
         ("GET", "/stream/revocations", Some(Scope::RevocationsRead)),

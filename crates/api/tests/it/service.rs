@@ -51,12 +51,13 @@ async fn every_documented_operation_is_there() {
 async fn health_and_readiness() {
     let ready = Arc::new(AtomicBool::new(false));
     let gate = Arc::clone(&ready);
-    let site = Site::start_with(Readiness::new(move || gate.load(Ordering::Relaxed))).await;
+    let lack = move || (!gate.load(Ordering::Relaxed)).then_some("the gate has no catalogue yet");
+    let site = Site::start_with(Readiness::new(lack)).await;
     let health = r#"200 {"result":{"status":"ok"},"success":true,"errors":[],"messages":[]}"#;
     assert_eq!(get(&site, "/healthz").await.exact(), health);
     assert_snapshot!(get(&site, "/readyz").await.refusal(), @"
     503
-    10001 not_ready  | the gate is not ready
+    10001 not_ready  | the gate has no catalogue yet
     ");
     ready.store(true, Ordering::Relaxed);
     assert_eq!(

@@ -45,7 +45,7 @@ pub(crate) struct Answer {
 
 impl Site {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Readiness::new(|| true)).await
+        Self::start_with(Readiness::new(|| None)).await
     }
 
     pub(crate) async fn start_with(ready: Readiness) -> Self {
@@ -53,7 +53,7 @@ impl Site {
     }
 
     pub(crate) async fn with_limits(rate_limits: RateLimits) -> Self {
-        Self::start_as(ApiConfig { rate_limits, ..config() }, Readiness::new(|| true)).await
+        Self::start_as(ApiConfig { rate_limits, ..config() }, Readiness::new(|| None)).await
     }
 
     async fn start_as(config: ApiConfig, ready: Readiness) -> Self {

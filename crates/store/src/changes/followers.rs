@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
-use tokio::time::{sleep, timeout};
+use sqlx::postgres::PgPool;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::ChangeSeq;
 use super::wakeups::Wakeups;
 use crate::error::StoreError;
-use crate::pool::Pool;
 
 /// How long a follower waits before it looks for commits of other processes.
 const POLL: Duration = Duration::from_secs(1);
@@ -25,27 +25,44 @@ pub(crate) struct Followers {
     committed: watch::Sender<ChangeSeq>,
     applied: watch::Sender<BTreeMap<u64, ChangeSeq>>,
     next_id: AtomicU64,
+    /// That another process committed a change, where the database tells.
+    told: watch::Sender<()>,
+    /// PostgreSQL's one connection for that, which is opened when somebody first waits for a change.
+    listen: Option<PgPool>,
+    wakeups: OnceLock<Wakeups>,
 }
 
 impl Followers {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(listen: Option<PgPool>) -> Self {
         Self {
             committed: watch::Sender::new(ChangeSeq::START),
             applied: watch::Sender::new(BTreeMap::new()),
             next_id: AtomicU64::new(0),
+            told: watch::Sender::new(()),
+            listen,
+            wakeups: OnceLock::new(),
         }
     }
 
-    pub(super) fn join(&self, pool: &Pool) -> Follower {
+    pub(super) fn join(&self) -> Follower {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         self.applied.send_modify(|followers| followers.extend([(id, ChangeSeq::START)]));
-        let told = Arc::new(Notify::new());
-        let wakeups = match pool {
-            Pool::Sqlite { .. } => None,
-            Pool::Postgres { listen, .. } => Some(Wakeups::listen(listen.clone(), Arc::clone(&told))),
-        };
-        let (committed, applied) = (self.committed.subscribe(), self.applied.clone());
-        Follower { id, committed, applied, told, _wakeups: wakeups }
+        Follower { id, changes: self.watch(), applied: self.applied.clone() }
+    }
+
+    /// Whoever wants to hear of changes, without anybody waiting for them.
+    pub(super) fn watch(&self) -> Watcher {
+        let watcher = Watcher { committed: self.committed.subscribe(), told: self.told.subscribe() };
+        if let Some(listen) = &self.listen {
+            self.wakeups.get_or_init(|| Wakeups::listen(listen.clone(), self.told.clone()));
+        }
+        watcher
+    }
+
+    pub(crate) async fn close(&self) {
+        if let Some(listen) = &self.listen {
+            listen.close().await;
+        }
     }
 
     /// Makes followers start again that have seen more than the `counter` tells of: the database went back in time, and
@@ -72,29 +89,38 @@ impl Followers {
 /// Somebody in this process who applies changes, and whom writers wait for until it is dropped.
 pub struct Follower {
     id: u64,
-    committed: watch::Receiver<ChangeSeq>,
+    changes: Watcher,
     applied: watch::Sender<BTreeMap<u64, ChangeSeq>>,
-    /// That another process committed a change, where the database tells.
-    told: Arc<Notify>,
-    _wakeups: Option<Wakeups>,
+}
+
+/// Somebody who waits for changes, and whom no writer waits for.
+pub struct Watcher {
+    committed: watch::Receiver<ChangeSeq>,
+    told: watch::Receiver<()>,
+}
+
+impl Watcher {
+    /// Waits until this process commits a change, or another one, as far as PostgreSQL tells; and no longer than a second,
+    /// since its word may be lost and SQLite has none. Whether it was told.
+    ///
+    /// It may be told without a change, and it returns at once where a commit came since it was last called.
+    pub async fn changed(&mut self) -> bool {
+        let commit = async {
+            let (committed, told) = (self.committed.changed(), self.told.changed());
+            let heard = tokio::select! { heard = committed => heard, heard = told => heard };
+            if heard.is_err() {
+                // The store is gone; nobody will commit here any more.
+                std::future::pending::<()>().await;
+            }
+        };
+        timeout(POLL, commit).await.is_ok()
+    }
 }
 
 impl Follower {
-    /// Waits until this process commits a change, or another one, as far as PostgreSQL tells; and no longer than a second,
-    /// since its word may be lost and SQLite has none.
-    ///
-    /// It may return without a change, and it returns at once where a commit came since it was last called.
+    /// [`Watcher::changed`]
     pub async fn changed(&mut self) {
-        tokio::select! {
-            commit = self.committed.changed() => {
-                if commit.is_err() {
-                    // The store is gone; nobody will commit here any more.
-                    sleep(POLL).await;
-                }
-            }
-            () = self.told.notified() => {}
-            () = sleep(POLL) => {}
-        }
+        self.changes.changed().await;
     }
 
     /// Tells writers that everything up to `seq` is applied.
@@ -106,6 +132,12 @@ impl Follower {
 impl Drop for Follower {
     fn drop(&mut self) {
         self.applied.send_modify(|followers| followers.retain(|id, _| *id != self.id));
+    }
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watcher")
     }
 }
 

@@ -2,11 +2,10 @@
 //!
 //! A word may be lost with a connection. It only makes followers look sooner: they look every second in any case.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPool};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use vidpass_token::Chain;
@@ -22,7 +21,7 @@ pub(super) struct Wakeups(AbortHandle);
 
 impl Wakeups {
     /// Tells `wake` of each change, over a connection of `pool` that is held for as long as this is.
-    pub(super) fn listen(pool: PgPool, wake: Arc<Notify>) -> Self {
+    pub(super) fn listen(pool: PgPool, wake: watch::Sender<()>) -> Self {
         Self(tokio::spawn(async move { listen(&pool, &wake).await }).abort_handle())
     }
 }
@@ -33,7 +32,7 @@ impl Drop for Wakeups {
     }
 }
 
-async fn listen(pool: &PgPool, wake: &Notify) {
+async fn listen(pool: &PgPool, wake: &watch::Sender<()>) {
     while !pool.is_closed() {
         if let Err(error) = hear(pool, wake).await {
             tracing::debug!(error = %Chain(&error), "changes of other processes are not told; they are looked for every second");
@@ -42,12 +41,12 @@ async fn listen(pool: &PgPool, wake: &Notify) {
     }
 }
 
-async fn hear(pool: &PgPool, wake: &Notify) -> Result<(), sqlx::Error> {
+async fn hear(pool: &PgPool, wake: &watch::Sender<()>) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     loop {
         // Before the first word, and where the connection was lost, something may have been missed.
-        wake.notify_one();
+        wake.send_replace(());
         listener.try_recv().await?;
     }
 }

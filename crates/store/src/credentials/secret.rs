@@ -34,9 +34,20 @@ impl ApiSecret {
     }
 
     pub(super) fn generate_token(id: &CredentialId) -> Result<Self, StoreError> {
+        Self::generate(TOKEN_PREFIX, id)
+    }
+
+    /// A new secret that names its credential: `<prefix><id>_<43 characters of base64url>`.
+    pub(crate) fn generate(prefix: &str, id: &CredentialId) -> Result<Self, StoreError> {
         let bytes = Zeroizing::new(random::bytes::<32>()?);
         let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
-        Ok(Self(Zeroizing::new(format!("{TOKEN_PREFIX}{id}_{}", *secret))))
+        Ok(Self(Zeroizing::new(format!("{prefix}{id}_{}", *secret))))
+    }
+
+    /// The id within such a text; a text that is none has an id that no credential has.
+    pub(crate) fn id_in<'t>(prefix: &str, text: &'t str) -> &'t str {
+        let id = text.strip_prefix(prefix).and_then(|rest| rest.split_once('_')).map(|(id, _)| id);
+        id.filter(|id| id.parse::<CredentialId>().is_ok()).unwrap_or_default()
     }
 
     pub(super) fn generate_key() -> Result<Self, StoreError> {
@@ -67,12 +78,11 @@ impl fmt::Debug for ApiSecret {
 
 /// The id within the text of an API token; a text that is none has an id that no token has.
 pub(super) fn token_id(text: &str) -> &str {
-    let id = text.strip_prefix(TOKEN_PREFIX).and_then(|rest| rest.split_once('_')).map(|(id, _)| id);
-    id.filter(|id| id.parse::<CredentialId>().is_ok()).unwrap_or_default()
+    ApiSecret::id_in(TOKEN_PREFIX, text)
 }
 
 /// What is kept of a secret: its SHA-256.
-pub(super) fn hash(secret: &str) -> [u8; 32] {
+pub(crate) fn hash(secret: &str) -> [u8; 32] {
     let digest = digest::digest(&digest::SHA256, secret.as_bytes());
     digest.as_ref().try_into().expect("SHA-256 gives 32 bytes")
 }

@@ -221,7 +221,29 @@ async fn last_used(store: &Store, account: &AccountId) -> Option<UnixTime> {
     store.list_credentials(account).await.unwrap().first().unwrap().last_used
 }
 
+async fn a_gate_credential_is_a_gates_alone(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    let (made, secret) = store.create_gate_credential("edge", NOW).await.unwrap();
+    let token = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    assert!(secret.expose().starts_with("vpg_") && secret.expose().len() == 64);
+    assert_eq!(store.authenticate_gate(secret.expose()).await.unwrap().as_ref(), Some(&made.id));
+    assert_eq!(store.authenticate(&Presented::ApiToken(secret.expose()), NOW).await.unwrap(), None);
+    let renamed = token.secret.expose().replace("vpt_", "vpg_");
+    let longer = format!("{}x", secret.expose());
+    for text in [token.secret.expose(), &renamed, &longer, made.id.as_str(), "vpg_", "", "vpg_\0_"] {
+        assert_eq!(store.authenticate_gate(text).await.unwrap(), None, "{text}");
+    }
+    let backup = home.backup();
+    let kept = |text: &str| backup.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(!kept(&secret.expose()[21..]));
+    assert_eq!(store.list_gate_credentials().await.unwrap(), std::slice::from_ref(&made));
+    assert!(store.delete_gate_credential(&made.id, NOW).await.unwrap());
+    assert!(!store.delete_gate_credential(&made.id, NOW).await.unwrap());
+    assert_eq!(store.authenticate_gate(secret.expose()).await.unwrap(), None);
+}
+
 on_both_engines!(
+    a_gate_credential_is_a_gates_alone,
     an_api_token_says_who_calls,
     an_api_key_goes_with_its_email,
     the_last_use_is_written_once_a_minute,

@@ -11,6 +11,7 @@ mod backups;
 mod changes;
 mod credentials;
 mod full_disk;
+mod gate_role;
 mod home;
 mod keys;
 mod managed_keys;

@@ -3,7 +3,9 @@
 use std::error::Error as _;
 use std::os::unix::fs::PermissionsExt as _;
 
-use vidpass_store::{DatabaseUrl, MasterKey, NewApiToken, NewVideo, Presented, Store, StoreError, VideoQuery};
+use vidpass_store::{
+    ChangeLog, DatabaseUrl, MasterKey, NewApiToken, NewVideo, Presented, Store, StoreError, VideoQuery,
+};
 
 use crate::home::{Home, KEY, NOW, OTHER_KEY, Place, id, on_both_engines};
 
@@ -53,8 +55,10 @@ async fn what_was_never_made_is_not_opened(home: Home) {
 }
 
 async fn a_store_without_its_check_value_is_not_opened(home: Home) {
-    home.store().await.close().await;
+    let store = home.store().await;
     home.tamper("DELETE FROM store_meta").await;
+    assert!(matches!(store.ping().await.unwrap_err(), StoreError::NotInitialised { .. }));
+    store.close().await;
     assert!(matches!(home.open().await.unwrap_err(), StoreError::NotInitialised { .. }));
 }
 
@@ -86,6 +90,30 @@ async fn an_altered_schema_is_refused(home: Home) {
     home.store().await.close().await;
     home.tamper("UPDATE _sqlx_migrations SET checksum = (SELECT value FROM store_meta)").await;
     assert!(matches!(home.open().await.unwrap_err(), StoreError::SchemaAltered { version: 1 }));
+}
+
+async fn a_gate_opens_the_change_log_of_a_store_that_is_there(home: Home) {
+    assert_eq!(ChangeLog::open(&home.url).await.unwrap_err().to_string(), home.open().await.unwrap_err().to_string());
+    let (store, ours, _) = home.with_accounts().await;
+    let log = ChangeLog::open(&home.url).await.unwrap();
+    assert_eq!(log.snapshot().await.unwrap().keys.len(), 0);
+    let known = log.snapshot().await.unwrap().cursor;
+    store.add_signing_key(&ours, KEY.public(), id("k"), NOW).await.unwrap();
+    assert_eq!(log.changes_since(known).await.unwrap().len(), 1);
+    log.close().await;
+    assert!(log.snapshot().await.unwrap_err().is_unavailable());
+    store.ping().await.unwrap();
+}
+
+async fn a_gate_waits_for_the_schema_that_it_knows(home: Home) {
+    home.store().await.close().await;
+    home.tamper("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
+    let error = ChangeLog::open(&home.url).await.unwrap_err();
+    assert!(matches!(error, StoreError::SchemaTooOld { .. }), "{error:?}");
+    assert!(error.to_string().contains("start an issuer"), "{error}");
+    home.tamper("UPDATE _sqlx_migrations SET version = 99 WHERE version = 1").await;
+    let error = ChangeLog::open(&home.url).await.unwrap_err();
+    assert!(matches!(error, StoreError::SchemaTooNew { found: 99, .. }), "{error:?}");
 }
 
 #[test]
@@ -155,4 +183,6 @@ on_both_engines!(
     several_programs_can_make_the_store_at_one_time,
     a_schema_from_the_future_is_refused,
     an_altered_schema_is_refused,
+    a_gate_opens_the_change_log_of_a_store_that_is_there,
+    a_gate_waits_for_the_schema_that_it_knows,
 );

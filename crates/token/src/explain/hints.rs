@@ -84,6 +84,7 @@ fn for_denial(denial: &Denial, claims: Option<&SignedClaims>, terms: &Terms<'_>,
         }
         // These come from requests that are made, not from rehearsed ones.
         Denial::GateCutOff
+        | Denial::GateNotLoaded
         | Denial::PathRefused
         | Denial::ProxyHeaderUnclear { .. }
         | Denial::ProxyNotTrusted

@@ -65,7 +65,7 @@ fn shown(line: &AuditEntry) -> Value {
     };
     json!({
         "at": span::date(line.at),
-        "account": line.account.as_str(),
+        "account": line.account.as_ref().map(AccountId::as_str),
         "action": line.action,
         "subject": line.subject,
         "by": line.actor.kind(),

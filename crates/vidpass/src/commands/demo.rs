@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use axum::body::Body;
 use clap::Args;
+use http::Request;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use include_dir::{Dir, include_dir};
 use vidpass_store::{NewAccount, NewApiToken, NewVideo, Presented, Store};
 use vidpass_token::{AccountId, VideoId};
@@ -13,7 +16,7 @@ use super::serve::private_folder;
 use super::{asked_to_stop, user};
 use crate::config::{self, Config, LogFormat, Overrides, Place};
 use crate::output::line;
-use crate::server::Server;
+use crate::server::{Halves, Server};
 use crate::{clock, master_key, telemetry};
 
 /// The sample video, carried inside the program.
@@ -62,10 +65,11 @@ impl Demo {
             None => make(&store.by(user::actor())).await?,
         };
         unpack(&config.media.join(made.account.as_str()).join(made.video.as_str()))?;
-        let server = Server::bind(config, store, clock::system()).await?;
+        let server = Server::bind(&config, Halves::Both(store), &clock::system()).await?;
         let url = server.public_url().to_string();
         write_env(&env_file, &url, &made)?;
-        print_welcome(&server, &url, &made, &env_file).await?;
+        let token = issue_token(&server, &config, &made).await?;
+        print_welcome(&server, &url, &made, &env_file, &token);
         server.run(asked_to_stop()).await
     }
 
@@ -142,12 +146,27 @@ fn write_env(file: &Path, url: &str, made: &Made) -> anyhow::Result<()> {
     std::fs::rename(&fresh, file).with_context(|| format!("{} cannot be written", file.display()))
 }
 
+/// Issues a token that is good for as long as this server issues any, and opens downloads too: what a caller would get over
+/// the network.
+async fn issue_token(server: &Server, config: &Config, made: &Made) -> anyhow::Result<String> {
+    let Made { account, api_token, video } = made;
+    let exp = clock::now().plus(config.tokens.max_lifetime);
+    let body = serde_json::json!({ "exp": exp.0, "downloadable": true }).to_string();
+    let request = Request::post(format!("/client/v4/accounts/{account}/stream/{video}/token"))
+        .header(AUTHORIZATION, format!("Bearer {api_token}"))
+        .header(CONTENT_TYPE, "application/json")
+        .body(Body::from(body))?;
+    let answer = server.ask_api(request).await?;
+    let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
+    let answer: serde_json::Value = serde_json::from_slice(&body)?;
+    answer["result"]["token"].as_str().map(str::to_owned).with_context(|| format!("no token was issued: {answer}"))
+}
+
 /// What there is to try, each line ready to be copied.
-async fn print_welcome(server: &Server, url: &str, made: &Made, env_file: &Path) -> anyhow::Result<()> {
+fn print_welcome(server: &Server, url: &str, made: &Made, env_file: &Path, token: &str) {
     let Made { account, api_token, video } = made;
     let metrics =
         server.admin_address().map_or_else(String::new, |address| format!("\nMetrics: http://{address}/metrics"));
-    let token = server.issue_token(account, api_token, video).await?;
     line(&format!(
         "vidpass demo, at {url}
 
@@ -165,5 +184,4 @@ For scripts, all of this is in {}{metrics}
 Stop with Ctrl-C.",
         env_file.display()
     ));
-    Ok(())
 }

@@ -3,12 +3,14 @@
 mod database;
 mod finding;
 mod settings;
+mod source;
 
 use clap::Args;
 
 use self::finding::{Finding, Level};
 use super::Outcome;
 use crate::cli::Common;
+use crate::config::Roles;
 use crate::output::{line, print_list};
 use crate::{clock, config};
 
@@ -35,7 +37,10 @@ impl Doctor {
             }
             Ok(config) => {
                 let mut findings = settings::examine(&config);
-                findings.extend(database::examine(&config, clock::now()).await);
+                match config.roles {
+                    Roles::Both | Roles::Issuer => findings.extend(database::examine(&config, clock::now()).await),
+                    Roles::Gate => findings.push(source::examine(&config).await),
+                }
                 findings
             }
         };

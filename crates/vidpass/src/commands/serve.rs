@@ -6,11 +6,12 @@ use clap::Args;
 use tracing::info;
 
 use super::{asked_to_stop, store};
-use crate::config::{self, Overrides};
-use crate::server::Server;
+use crate::config::{self, Config, Overrides, Roles};
+use crate::feed::Feed;
+use crate::server::{GateSource, Halves, Server};
 use crate::{clock, telemetry};
 
-/// Run the server: issuer and gate
+/// Run the server: issuer, gate, or both
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Settings come from the file, over it the environment (VIDPASS_LISTEN, …), over both the command line.
@@ -24,14 +25,31 @@ impl Serve {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let config = config::read(&self.overrides)?;
         telemetry::start(&config.log)?;
-        let store = store::open_for(&config).await?;
-        let server = Server::bind(config, store, clock::system()).await?;
+        let halves = match config.roles {
+            Roles::Both => Halves::Both(store::open_for(&config).await?),
+            Roles::Gate => Halves::Gate(source(&config)?),
+            Roles::Issuer => Halves::Issuer(store::open_for(&config).await?),
+        };
+        let server = Server::bind(&config, halves, &clock::system()).await?;
         let admin = server.admin_address().map_or("off".to_owned(), |address| address.to_string());
-        info!(listen = %server.address()?, public_url = %server.public_url(), metrics = %admin, "vidpass is ready");
+        // Clients of a gate alone know it by the issuer's URLs, and it is ready when it has heard from its source.
+        let (listen, public_url) = (server.address()?, server.public_url());
+        match config.roles {
+            Roles::Both | Roles::Issuer => info!(%listen, %public_url, metrics = %admin, "vidpass is ready"),
+            Roles::Gate => info!(%listen, metrics = %admin, "the gate is listening"),
+        }
         server.run(asked_to_stop()).await?;
         info!("vidpass has stopped");
         Ok(())
     }
+}
+
+/// Where a gate alone learns what it decides from.
+fn source(config: &Config) -> anyhow::Result<GateSource> {
+    Ok(match &config.feed {
+        None => GateSource::Database(config.database.clone()),
+        Some(feed) => GateSource::Feed(Box::new(Feed::open(feed)?), feed.snapshot_file.clone()),
+    })
 }
 
 /// Makes a folder, and those above it, for this user alone.

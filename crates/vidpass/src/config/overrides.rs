@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::LogFormat;
+use super::{LogFormat, Role};
 
 /// Which server a command works on, as the command line and the environment say.
 #[derive(Args, Clone, Debug, Default)]
@@ -28,6 +28,9 @@ pub(crate) struct Place {
 pub(crate) struct Overrides {
     #[command(flatten)]
     pub(crate) place: Place,
+    /// What this server is: issuer, gate, or both [default: issuer,gate]
+    #[arg(long, value_name = "ROLES", value_delimiter = ',', env = "VIDPASS_ROLES", hide_env_values = true)]
+    pub(crate) roles: Option<Vec<Role>>,
     /// Address and port for API callers and viewers
     #[arg(long, value_name = "ADDR:PORT", env = "VIDPASS_LISTEN", hide_env_values = true)]
     pub(crate) listen: Option<String>,

@@ -9,20 +9,23 @@ use serde::Deserialize;
 use vidpass_api::{Rate, RateLimits};
 use vidpass_gate::{AddressInLog, CutOff, ForwardedHeader};
 
+use super::feed::RawFeed;
 use super::forward_auth::RawForwardAuth;
 use super::origins::{RawCache, RawOrigin, RawOriginLimits};
 use super::problems::Problems;
-use super::{ConnectionLimits, LogConfig, LogFormat, Overrides, TokenConfig, ViewerConfig};
+use super::{ConnectionLimits, LogConfig, LogFormat, Overrides, Role, TokenConfig, ViewerConfig};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawConfig {
+    pub(super) roles: Option<Vec<Role>>,
     pub(super) listen: Option<String>,
     pub(super) admin_listen: Option<String>,
     pub(super) public_url: Option<String>,
     pub(super) database: Option<String>,
     pub(super) master_key_file: Option<PathBuf>,
     pub(super) media: Option<PathBuf>,
+    pub(super) feed: RawFeed,
     pub(super) tokens: RawTokens,
     pub(super) viewer: RawViewer,
     pub(super) forward_auth: Vec<RawForwardAuth>,
@@ -99,6 +102,7 @@ impl RawConfig {
                 *setting = Some(value.clone());
             }
         }
+        win(over.roles.as_ref(), &mut self.roles);
         win(over.listen.as_ref(), &mut self.listen);
         win(over.admin_listen.as_ref(), &mut self.admin_listen);
         win(over.public_url.as_ref(), &mut self.public_url);

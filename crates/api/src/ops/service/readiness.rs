@@ -9,7 +9,8 @@ use crate::state::Api;
 
 /// Ask whether the server can do its work
 ///
-/// It can where the database answers and the gate, if this process has one, has loaded its keys.
+/// An issuer can where the database answers and the master key opens it; a gate where it has loaded its keys and hears of
+/// changes. Where it cannot, the answer says what is missing.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -19,11 +20,16 @@ use crate::state::Api;
 )]
 pub(crate) async fn get_readiness(State(api): State<Api>) -> Answer<Readiness> {
     if let Err(error) = api.store.ping().await {
-        tracing::warn!(error = %vidpass_token::Chain(&error), "the database does not answer");
-        return Err(ApiError::NotReady { what: "the database" });
+        tracing::warn!(error = %vidpass_token::Chain(&error), "the database is not ready");
+        let lack = if error.is_unavailable() {
+            "the database does not answer"
+        } else {
+            "the database is not one that the master key opens"
+        };
+        return Err(ApiError::NotReady { lack });
     }
-    if !api.ready.is_ready() {
-        return Err(ApiError::NotReady { what: "the gate" });
+    match api.ready.lack() {
+        Some(lack) => Err(ApiError::NotReady { lack }),
+        None => Ok(api.done(Readiness { status: "ready".to_owned() })),
     }
-    Ok(api.done(Readiness { status: "ready".to_owned() }))
 }

@@ -41,7 +41,7 @@ pub(super) async fn examine(config: &Config, now: UnixTime) -> Vec<Finding> {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else goes wrong says itself what it is")]
-fn advice(problem: &StoreError) -> &'static str {
+pub(super) fn advice(problem: &StoreError) -> &'static str {
     match problem {
         StoreError::WrongMasterKey { .. } => {
             "bring back the master key that it was made with: without it no private key can be read"
@@ -49,6 +49,8 @@ fn advice(problem: &StoreError) -> &'static str {
         StoreError::DatabaseMissing { .. } | StoreError::NotInitialised { .. } => {
             "bring the database back (`vidpass restore BACKUP`), or make a new one with `vidpass init`"
         }
+        StoreError::PrivilegeMissing { .. } => "make this user a member of vidpass_gate (docs/gates.md)",
+        StoreError::SchemaTooOld { .. } => "start an issuer of this vidpass",
         StoreError::SchemaTooNew { .. } => "use the newer vidpass that made it",
         StoreError::Damaged { .. } => "restore the last backup: `vidpass restore BACKUP`",
         StoreError::Unavailable { .. } => "start it, or see why this machine cannot reach it",

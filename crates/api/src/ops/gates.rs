@@ -1,0 +1,4 @@
+//! What gates without a database ask.
+
+pub(crate) mod changes;
+pub(crate) mod snapshot;
