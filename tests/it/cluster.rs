@@ -7,11 +7,14 @@ mod database;
 mod nodes;
 mod viewers;
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{interval, sleep};
 
 use self::database::Database;
 use self::nodes::targets;
@@ -225,10 +228,10 @@ async fn large_a_million_revocations_and_a_thousand_keys_in_a_gate() {
     let mut cluster = Cluster::start("million", Size { issuers: 1, gates: 1 }, "");
     let keys = "
         INSERT INTO signing_key (id, account_id, public_key, managed, created)
-        SELECT 'many-' || i, 'a1', k.public_key, 0, 1 FROM generate_series(2, 1000) i, signing_key k WHERE k.id = $ID";
-    cluster.done(0, "POST", "stream/keys", Some(json!({ "alg": "RS256" }))).await;
-    let listed = cluster.installed.json(&["key", "list"]);
-    cluster.database.query(&keys.replace("$ID", &format!("'{}'", listed[0]["id"].as_str().unwrap())));
+        SELECT 'many-' || i, 'a1', k.public_key, 0, 1 FROM generate_series(3, 1000) i, signing_key k WHERE k.id = $ID";
+    let made = cluster.done(0, "POST", "stream/keys", Some(json!({ "alg": "RS256" }))).await;
+    let key = cluster.key(0).await;
+    cluster.database.query(&keys.replace("$ID", &format!("'{}'", made["id"].as_str().unwrap())));
     let (took, empty) = cluster.start_gate(1);
     println!("cluster: a gate with 1,000 keys is ready after {took:?}, with {} MiB", empty / 1024);
     assert!(took <= Duration::from_millis(500), "{took:?}");
@@ -246,7 +249,6 @@ async fn large_a_million_revocations_and_a_thousand_keys_in_a_gate() {
     assert!(each <= 250, "{each} bytes");
 
     // One more change copies little: it is there as soon as with none.
-    let key = cluster.key(0).await;
     cluster.video("film").await;
     let of_viewer = vidpass_token::Claims { viewer: Some("alice".parse().unwrap()), ..claims("film") };
     let token = key.sign(&of_viewer).unwrap();
@@ -263,6 +265,63 @@ async fn large_a_million_revocations_and_a_thousand_keys_in_a_gate() {
     let delay = seen.last_accepted.unwrap().saturating_duration_since(answered);
     println!("cluster: beside 1,000,000 others a revocation is heeded after {delay:?}");
     assert!(delay <= Duration::from_millis(500));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "make cluster-test"]
+async fn large_rotation_refuses_nobody() {
+    const ROTATIONS: u32 = 30;
+    let cluster = Arc::new(Cluster::start("rotation-large", Size { issuers: 2, gates: 4 }, ""));
+    cluster.video("film").await;
+    assert_eq!(issue(&cluster).await, StatusCode::OK);
+    let played = Arc::new(Played::default());
+    let mut ticks = interval(Duration::from_millis(10));
+    for second in 0..ROTATIONS * 10 {
+        if second % 10 == 0 {
+            cluster.installed.json(&["key", "rotate"]);
+        }
+        for number in 0..100 {
+            ticks.tick().await;
+            tokio::spawn(issue_and_play(Arc::clone(&cluster), number, Arc::clone(&played)));
+        }
+    }
+    sleep(Duration::from_secs(2)).await;
+    let kept = played.kept.lock().unwrap().clone();
+    for token in &kept {
+        play(&cluster, token, &played).await;
+    }
+    let [good, bad] = [&played.good, &played.bad].map(|count| count.load(Ordering::Relaxed));
+    let keys = played.keys.lock().unwrap().len();
+    println!("cluster: {ROTATIONS} rotations, tokens of {keys} keys, {good} plays at 4 gates, {bad} refused");
+    assert!(good > 100_000 && bad == 0 && keys > 20, "{good} {bad} {keys}");
+}
+
+/// What became of tokens that were issued while keys rotated.
+#[derive(Default)]
+struct Played {
+    good: AtomicUsize,
+    bad: AtomicUsize,
+    keys: Mutex<BTreeSet<String>>,
+    /// Some tokens, to be played again at the end.
+    kept: Mutex<Vec<String>>,
+}
+
+async fn issue_and_play(cluster: Arc<Cluster>, number: usize, played: Arc<Played>) {
+    let token = cluster.done(number, "POST", "stream/film/token", None).await["token"].as_str().unwrap().to_owned();
+    let key = vidpass_token::UnverifiedToken::parse(&token).unwrap().key_id().to_string();
+    played.keys.lock().unwrap().insert(key);
+    play(&cluster, &token, &played).await;
+    if number == 0 {
+        played.kept.lock().unwrap().push(token);
+    }
+}
+
+async fn play(cluster: &Cluster, token: &str, played: &Played) {
+    for url in targets(&cluster.gates, token) {
+        let status = cluster.http.get(&*url).send().await.map(|answer| answer.status());
+        let count = if status.is_ok_and(|status| status == 200) { &played.good } else { &played.bad };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 async fn issue(cluster: &Cluster) -> StatusCode {

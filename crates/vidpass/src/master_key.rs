@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use vidpass_store::{MasterKey, MasterKeys};
 use zeroize::Zeroizing;

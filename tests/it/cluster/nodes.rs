@@ -37,7 +37,7 @@ impl Node {
     fn start(installed: &Installed, role: &str, number: usize, database: &str) -> Self {
         let words = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off", "--log-format", "json"];
         let mut command = installed.command(&words);
-        command.args(["--database", database, "--log-level", "info"]);
+        command.args(["--database", database, "--roles", role]);
         let mut process = Process::start(&format!("{}-{role}-{number}", installed.name()), &mut command);
         let url = process.wait_for(Process::listening);
         Self { url, process }

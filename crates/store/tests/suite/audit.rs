@@ -171,7 +171,11 @@ impl Log {
         let lines = all(&self.store).await;
         let shown: Vec<_> = lines.iter().map(|line| (&*line.action, &*line.subject, &line.details)).collect();
         assert_eq!(shown, [(action, subject, details.as_object().unwrap())]);
-        assert_eq!((&lines[0].actor, lines[0].at, lines[0].account.as_str()), (&self.actor, NOW, "ours"), "{action}");
+        assert_eq!(
+            (&lines[0].actor, lines[0].at, lines[0].account.as_ref()),
+            (&self.actor, NOW, Some(&id("ours"))),
+            "{action}"
+        );
         self.store.clear_audit_log(UnixTime(NOW.0 + 1)).await.unwrap();
     }
 }

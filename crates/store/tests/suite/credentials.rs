@@ -224,10 +224,11 @@ async fn last_used(store: &Store, account: &AccountId) -> Option<UnixTime> {
 async fn a_gate_credential_is_a_gates_alone(home: Home) {
     let (store, ours, _) = home.with_accounts().await;
     let (made, secret) = store.create_gate_credential("edge", NOW).await.unwrap();
-    let token = store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    let token = store.create_api_token(&ours, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
     assert!(secret.expose().starts_with("vpg_") && secret.expose().len() == 64);
     assert_eq!(store.authenticate_gate(secret.expose()).await.unwrap().as_ref(), Some(&made.id));
-    assert_eq!(store.authenticate(&Presented::ApiToken(secret.expose()), NOW).await.unwrap(), None);
+    let presented = Presented::ApiToken(secret.expose());
+    assert_eq!(store.authenticate(&presented, NOW).await.unwrap(), Err(Refused::Unknown));
     let renamed = token.secret.expose().replace("vpt_", "vpg_");
     let longer = format!("{}x", secret.expose());
     for text in [token.secret.expose(), &renamed, &longer, made.id.as_str(), "vpg_", "", "vpg_\0_"] {

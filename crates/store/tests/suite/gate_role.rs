@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
-use vidpass_store::{ChangeLog, Cursor, DatabaseUrl, NewRevocation, NewVideo, Store, StoreError, Subject};
+use vidpass_store::{ChangeLog, Cursor, DatabaseUrl, NewApiToken, NewRevocation, NewVideo, Store, StoreError, Subject};
 use vidpass_token::{AccountId, RevocationExtent, RevokedSubject};
 
 use crate::home::{Home, KEY, NOW, OTHER_KEY, Place, id, run};
@@ -131,12 +131,12 @@ async fn filled(home: &Home) -> (Store, AccountId, AccountId) {
     store.delete_video(&ours, &id("gone"), NOW).await.unwrap();
     dry_run(&store, &ours, true).await;
     revoke(&store, &ours).await;
-    store.create_api_token(&ours, "ci", NOW).await.unwrap();
+    store.create_api_token(&ours, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
     (store, ours, theirs)
 }
 
 async fn dry_run(store: &Store, account: &AccountId, dry_run: bool) {
-    store.update_account(account, |account| account.policy.dry_run = dry_run).await.unwrap();
+    store.update_account(account, NOW, |account| account.policy.dry_run = dry_run).await.unwrap();
 }
 
 async fn revoke(store: &Store, account: &AccountId) {
