@@ -30,3 +30,4 @@ mod rules;
 mod serving;
 mod shutdown;
 mod support;
+mod systemd;
