@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vidpass_token::{Claims, SigningKey, UnixTime};
 
 use super::database::Database;
-use crate::support::{Installed, Process, client, now};
+use crate::support::{Installed, Process, client, now, until_status};
 
 /// How many processes of each kind there are.
 #[derive(Clone, Copy)]
@@ -67,9 +67,10 @@ impl Cluster {
     }
 
     /// Starts another gate, and gives how long it took and the memory that it then holds, in KiB.
-    pub(crate) fn start_gate(&mut self, number: usize) -> (Duration, u64) {
+    pub(crate) async fn start_gate(&mut self, number: usize) -> (Duration, u64) {
         let started = Instant::now();
         let gate = Node::start(&self.installed, "gate", number, &self.database.url());
+        until_status(&format!("{}/readyz", gate.url), 200).await;
         let took = started.elapsed();
         let resident = gate.process.resident();
         self.gates.push(gate);

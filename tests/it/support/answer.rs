@@ -1,5 +1,7 @@
 //! What a server answers, with all its bytes.
 
+use std::time::Duration;
+
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
@@ -30,5 +32,7 @@ impl Answer {
 
 /// A client that asks the server itself, whatever proxies the environment names, and nobody whom the server names.
 pub(crate) fn client() -> Client {
-    Client::builder().no_proxy().redirect(Policy::none()).build().unwrap()
+    // Less than the server keeps a connection that lies idle: one that is closed just when it is used again is no answer.
+    let idle = Duration::from_secs(5);
+    Client::builder().no_proxy().redirect(Policy::none()).pool_idle_timeout(idle).build().unwrap()
 }
