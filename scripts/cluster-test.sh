@@ -5,4 +5,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build/logs
 cargo build --release --locked
+cargo test --release --locked -p vidpass-gate --lib -- --ignored --nocapture large_ | grep cluster:
 cargo test --release --locked -p vidpass-tests --test it -- --ignored --test-threads 1 --nocapture large_ | grep -vE '^(running|$)'

@@ -141,3 +141,6 @@ impl std::fmt::Debug for Catalogue {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;
