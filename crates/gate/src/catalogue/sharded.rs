@@ -10,6 +10,8 @@ const SHARDS: usize = 256;
 #[derive(Clone)]
 pub(super) struct ShardedMap<K, V> {
     shards: Box<[Arc<HashMap<K, V>>]>,
+    /// Of all shards together: whether there is anything is asked at every decision.
+    len: usize,
     hasher: RandomState,
 }
 
@@ -20,13 +22,15 @@ impl<K: Clone + Eq + Hash, V: Clone> ShardedMap<K, V> {
 
     pub(super) fn insert(&mut self, key: K, value: V) {
         let shard = self.shard(&key);
-        Arc::make_mut(&mut self.shards[shard]).insert(key, value);
+        let before = Arc::make_mut(&mut self.shards[shard]).insert(key, value);
+        self.len += usize::from(before.is_none());
     }
 
     pub(super) fn remove(&mut self, key: &K) {
         let shard = self.shard(key);
         if self.shards[shard].contains_key(key) {
             Arc::make_mut(&mut self.shards[shard]).remove(key);
+            self.len -= 1;
         }
     }
 
@@ -37,11 +41,11 @@ impl<K: Clone + Eq + Hash, V: Clone> ShardedMap<K, V> {
 
 impl<K, V> ShardedMap<K, V> {
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.len()).sum()
+        self.len
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.shards.iter().all(|shard| shard.is_empty())
+        self.len == 0
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
@@ -51,7 +55,7 @@ impl<K, V> ShardedMap<K, V> {
 
 impl<K, V> Default for ShardedMap<K, V> {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Arc::default()).collect(), hasher: RandomState::new() }
+        Self { shards: (0..SHARDS).map(|_| Arc::default()).collect(), len: 0, hasher: RandomState::new() }
     }
 }
 
@@ -70,6 +74,9 @@ mod tests {
         map.remove(&9);
         map.insert(1000, 1000);
         assert_eq!((before.get(&7), before.get(&9), before.get(&1000), before.len()), (Some(&7), Some(&9), None, 1000));
+        map.insert(7, 8);
+        map.remove(&9);
+        assert_eq!(map.len(), map.iter().count(), "what is there twice, or gone already, counts once");
         assert_eq!((map.get(&7), map.get(&9), map.get(&1000), map.len()), (Some(&8), None, Some(&1000), 1000));
     }
 }
