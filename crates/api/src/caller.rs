@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
-use vidpass_store::{Actor, CredentialId, Presented, Scope, Scopes, Store};
+use vidpass_store::{Actor, CredentialId, Presented, Refused, Scope, Scopes, Store, StoreError};
 use vidpass_token::{AccountId, UnixTime};
 
 use crate::error::ApiError;
@@ -64,16 +64,25 @@ impl FromRequestParts<Api> for Caller {
     }
 }
 
-/// Asks the store who calls, unless too many from the same address failed to say so.
+/// Asks the store who calls.
 async fn authenticate(api: &Api, parts: &Parts, presented: &Presented<'_>) -> Result<vidpass_store::Caller, ApiError> {
+    let caller = log_in(api, parts, api.store.authenticate(presented, api.now())).await?;
+    within_limits(api, parts, api.limits.request(&caller.credential_id))?;
+    Ok(caller)
+}
+
+/// What `look` finds in the store under the credentials of a request. It does not look where too many from the same address
+/// failed, and counts those that do.
+pub(crate) async fn log_in<T>(
+    api: &Api,
+    parts: &Parts,
+    look: impl Future<Output = Result<Result<T, Refused>, StoreError>>,
+) -> Result<T, ApiError> {
     // Requests of this process's own have no address.
     let address = address(parts).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     within_limits(api, parts, api.limits.too_many_failed_logins(address))?;
-    match api.store.authenticate(presented, api.now()).await? {
-        Ok(caller) => {
-            within_limits(api, parts, api.limits.request(&caller.credential_id))?;
-            Ok(caller)
-        }
+    match look.await? {
+        Ok(found) => Ok(found),
         Err(refused) => {
             within_limits(api, parts, api.limits.failed_login(address))?;
             Err(ApiError::from_refused(refused))

@@ -11,7 +11,7 @@ use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use vidpass_api_types::{GateAccount, GateKey, GateLine, GateTaken, GateVideo};
-use vidpass_store::{CredentialId, Cursor, Subject};
+use vidpass_store::{CredentialId, Cursor, Refused, Subject};
 use vidpass_token::{AccountPolicy, PublicKey, RevocationExtent, Taken, VideoPolicy};
 
 use crate::caller;
@@ -32,7 +32,8 @@ impl FromRequestParts<Api> for FeedReader {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let text = caller::bearer_of(&parts.headers)?;
-        let credential = api.store.authenticate_gate(text).await?.ok_or(ApiError::CredentialsWrong)?;
+        let look = async { Ok(api.store.authenticate_gate(text).await?.ok_or(Refused::Unknown)) };
+        let credential = caller::log_in(api, parts, look).await?;
         Ok(Self { credential })
     }
 }

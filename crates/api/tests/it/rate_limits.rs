@@ -7,7 +7,7 @@ use prometheus_client::encoding::text::encode;
 use vidpass_api::{CallerAddress, RateLimits};
 
 use crate::callers::own;
-use crate::site::{API_KEY, Answer, EMAIL, Site};
+use crate::site::{API_KEY, Answer, EMAIL, NOW, Site};
 
 #[tokio::test]
 async fn a_credential_has_its_limit() {
@@ -75,6 +75,23 @@ async fn an_address_has_a_limit_of_failed_logins() {
     site.store.close().await;
     assert_eq!(call(&site, "/stream", &good, "2001:db8::9").await.status, 429);
     assert_eq!(call(&site, "/stream", &good, "203.0.113.9").await.status, 503);
+}
+
+#[tokio::test]
+async fn who_guesses_gate_credentials_is_limited_as_well() {
+    let site = limited("off", "1/h burst 2").await;
+    let (_, good) = site.store.create_gate_credential("edge", NOW).await.unwrap();
+    let ask = async |secret: &str| {
+        let request = Request::get("/client/v4/gates/snapshot").header("authorization", format!("Bearer {secret}"));
+        let request = request.extension(CallerAddress("203.0.113.9".parse().unwrap()));
+        site.send(request.body(Body::empty()).unwrap()).await.status.as_u16()
+    };
+    assert_eq!(ask(good.expose()).await, 200);
+    for status in [401, 401, 429] {
+        assert_eq!(ask(&format!("{}x", good.expose())).await, status);
+    }
+    assert_eq!(ask(good.expose()).await, 429, "its credential is not looked at");
+    assert_eq!(call(&site, "/stream", "Bearer vpt_x", "203.0.113.9").await.status, 429, "whatever is guessed");
 }
 
 async fn limited(per_credential: &str, failed_logins: &str) -> Site {
