@@ -192,13 +192,10 @@ async fn kill_the_database(name: &str, size: Size, rounds: usize) {
         assert_eq!(issue(&cluster).await, StatusCode::OK);
         most = most.max(cluster.database.query(open).parse().unwrap());
         cluster.database.kill();
-        let mut refusals = 0;
         let killed = Instant::now();
         while killed.elapsed() < Duration::from_secs(3) {
             assert_eq!(issue(&cluster).await, StatusCode::SERVICE_UNAVAILABLE);
-            refusals += 1;
         }
-        assert!(refusals > 0);
         let restarted = cluster.database.restart();
         while issue(&cluster).await != StatusCode::OK {
             assert!(restarted.elapsed() < Duration::from_secs(10), "nothing is issued");

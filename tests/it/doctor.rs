@@ -41,6 +41,18 @@ fn a_new_server_is_well() {
 }
 
 #[test]
+fn an_issuer_alone_needs_no_folder_with_videos() {
+    let installed = Installed::new("doctor-issuer");
+    installed.set(FEW_CONNECTIONS);
+    std::fs::remove_dir(installed.media()).unwrap();
+    assert_eq!(findings(&installed).1, 1);
+    let file = installed.folder().join("vidpass.toml");
+    let settings = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("roles = [\"issuer\"]\n{settings}")).unwrap();
+    assert_eq!(findings(&installed).1, 0);
+}
+
+#[test]
 fn what_is_wrong_is_named_with_what_to_do() {
     let nothing = |_: &Path| {};
     check("nothing", "", nothing, 0, None);

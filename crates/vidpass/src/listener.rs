@@ -103,15 +103,23 @@ fn run(connection: impl Future<Output: Send> + Send + 'static, place: OwnedSemap
     });
 }
 
-/// How many connections the process has file descriptors for. Each may need two, its socket and a file; the rest is for
-/// the database and whatever else is open.
+/// How many file descriptors a connection may need, its socket and a file, and how many the database and all else do.
+const DESCRIPTORS_EACH: u64 = 2;
+const OTHER_DESCRIPTORS: u64 = 100;
+
+/// How many file descriptors it takes to serve so many connections at once.
+pub(crate) fn descriptors_for(connections: usize) -> u64 {
+    let connections = u64::try_from(connections).unwrap_or(u64::MAX);
+    connections.saturating_mul(DESCRIPTORS_EACH).saturating_add(OTHER_DESCRIPTORS)
+}
+
+/// How many connections the process has file descriptors for.
 fn connections_that_fit() -> usize {
-    const OTHERS: u64 = 100;
     let limit = getrlimit(Resource::Nofile);
     // Everybody may raise the soft limit to the hard one.
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let current = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
-    let fit = current.map_or(u64::MAX, |descriptors| descriptors.saturating_sub(OTHERS) / 2);
+    let fit = current.map_or(u64::MAX, |descriptors| descriptors.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS_EACH);
     usize::try_from(fit).unwrap_or(usize::MAX).max(1)
 }
 

@@ -39,8 +39,12 @@ impl Finding {
     }
 
     pub(super) fn broken(subject: &'static str, problem: &dyn Error, advice: impl fmt::Display) -> Self {
-        let text = Chain(problem).to_string();
-        Self { level: Level::Broken, subject, text, advice: advice.to_string() }
+        Self::broken_as(subject, Chain(problem), advice)
+    }
+
+    /// [`Self::broken`], where more is to be said than the error, or there is none.
+    pub(super) fn broken_as(subject: &'static str, text: impl fmt::Display, advice: impl fmt::Display) -> Self {
+        Self { level: Level::Broken, subject, text: text.to_string(), advice: advice.to_string() }
     }
 
     pub(super) fn to_json(&self) -> Value {

@@ -3,52 +3,44 @@
 use std::path::Path;
 
 use rustix::process::{Resource, getrlimit};
-use vidpass_token::Network;
 
 use super::finding::Finding;
-use crate::config::{Config, KindSettings};
+use crate::config::{Config, KindSettings, Roles};
+use crate::listener;
 
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::good("configuration", "it can be read, and every setting has a value that does")];
-    findings.extend(proxies(config));
+    findings.push(proxies(config));
     findings.extend(reached(config));
     findings.push(lease(config));
     findings.push(countries(config));
-    findings.extend(folders(config));
+    if config.roles != Roles::Issuer {
+        findings.extend(folders(config));
+    }
     findings.push(descriptors(config));
     findings
 }
 
-fn proxies(config: &Config) -> Vec<Finding> {
+fn proxies(config: &Config) -> Finding {
     const SUBJECT: &str = "proxies";
+    let trusted = &config.viewer.trusted_proxies;
     let asked = config.forward_auth.iter().flat_map(|listener| &listener.proxies);
-    let everybody: Vec<_> =
-        config.viewer.trusted_proxies.iter().chain(asked).filter(|network| network.is_everybody()).collect();
+    let everybody = trusted.iter().chain(asked).filter(|network| network.is_everybody());
+    let everybody: Vec<_> = everybody.map(ToString::to_string).collect();
     if !everybody.is_empty() {
-        let names: Vec<_> = everybody.iter().map(ToString::to_string).collect();
-        let text = format!("everybody is believed who says which address a viewer has ({})", names.join(", "));
-        let mut finding = Finding::warning(SUBJECT, text, "name the addresses of your own proxies in trusted_proxies");
-        finding.level = super::Level::Broken;
-        return vec![finding];
+        let text = format!("everybody is believed who says which address a viewer has ({})", everybody.join(", "));
+        return Finding::broken_as(SUBJECT, text, "name the addresses of your own proxies in trusted_proxies");
     }
-    let loopback = config.viewer.trusted_proxies.iter().any(|network: &Network| {
-        ["127.0.0.1", "::1"].iter().any(|address| network.contains(address.parse().expect("an address")))
-    });
     let behind_tls = config.public_url.as_ref().is_some_and(|url| url.to_string().starts_with("https://"));
-    if behind_tls && config.viewer.trusted_proxies.is_empty() {
-        let text = "public_url is https, so a proxy stands in front, and viewer.trusted_proxies names none";
-        return vec![Finding::warning(
+    match trusted.len() {
+        0 if behind_tls => Finding::warning(
             SUBJECT,
-            text,
+            "public_url is https, so a proxy stands in front, and viewer.trusted_proxies names none",
             "name it there: otherwise access rules and the log see the proxy's address for every viewer",
-        )];
+        ),
+        0 => Finding::good(SUBJECT, "nobody is believed who says which address a viewer has"),
+        count => Finding::good(SUBJECT, format!("{count} are believed when they say which address a viewer has")),
     }
-    let told = match (config.viewer.trusted_proxies.len(), loopback) {
-        (0, _) => "nobody is believed who says which address a viewer has".to_owned(),
-        (count, true) => format!("{count} trusted, this machine among them"),
-        (count, false) => format!("{count} trusted"),
-    };
-    vec![Finding::good(SUBJECT, told)]
 }
 
 fn reached(config: &Config) -> Option<Finding> {
@@ -101,18 +93,17 @@ fn is_readable(setting: &str, folder: &Path) -> Finding {
     match std::fs::read_dir(folder) {
         Ok(_) => Finding::good("folder", format!("{setting} = {}", folder.display())),
         Err(problem) => {
-            let mut finding = Finding::broken("folder", &problem, "make it, or let the server's user read it");
-            finding.text = format!("{setting} = {}: {}", folder.display(), finding.text);
-            finding
+            let text = format!("{setting} = {}: {problem}", folder.display());
+            Finding::broken_as("folder", text, "make it, or let the server's user read it")
         }
     }
 }
 
-/// The server raises its own limit to what it may have; each connection needs two.
+/// The server raises its own limit to what it may have.
 fn descriptors(config: &Config) -> Finding {
     const SUBJECT: &str = "file descriptors";
-    let wanted = config.limits.max_connections.saturating_mul(2).saturating_add(100);
-    match getrlimit(Resource::Nofile).maximum.and_then(|limit| usize::try_from(limit).ok()) {
+    let wanted = listener::descriptors_for(config.limits.max_connections);
+    match getrlimit(Resource::Nofile).maximum {
         Some(limit) if limit < wanted => Finding::warning(
             SUBJECT,
             format!(
