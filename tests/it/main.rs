@@ -24,6 +24,7 @@ mod postgres;
 mod postgres_server;
 mod proxies;
 mod refusals;
+mod reload;
 mod roles;
 mod rotation;
 mod rules;

@@ -1,4 +1,4 @@
-//! What the API is told when it starts.
+//! What the API is told.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use vidpass_token::{Country, Limits};
 
 use crate::rate_limit::Rate;
 
-/// What the API is told when it starts.
+/// What the API is told.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
     /// Where callers reach this API, and viewers the gate: the addresses of the documentation and of videos begin with it.
@@ -34,7 +34,7 @@ pub struct ApiConfig {
 }
 
 /// How much one caller may ask for, of this process; `None` is any number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimits {
     /// Requests of one credential.
     pub per_credential: Option<Rate>,

@@ -47,20 +47,42 @@ pub use rotation::{NextKey, Rotation, RotationError, rotate};
 /// How many gates get everything at once: all of it is in memory while it is sent.
 const SNAPSHOTS_AT_ONCE: usize = 2;
 
-/// The API as a service: everything below `/client/v4`, and `/healthz`, `/readyz` and `/docs/errors`.
-///
-/// Limits on connections, headers and time are the listener's.
-pub fn router(store: Store, clock: Clock, config: ApiConfig, registry: &mut Registry, ready: Readiness) -> Router {
-    routes::router(state::Api {
-        store,
-        limits: Arc::new(rate_limit::CallerLimits::new(&config.rate_limits)),
-        config: Arc::new(config),
-        keys: Arc::new(managed_key::KeyRing::new()),
-        key_sets: Arc::new(ops::keys::jwks::KeySets::new()),
-        metrics: metrics::Metrics::register(registry),
-        ready,
-        clock,
-        snapshots: Arc::new(Semaphore::new(SNAPSHOTS_AT_ONCE)),
-        turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
-    })
+/// The API of one process. A clone is another handle on the same.
+#[derive(Clone)]
+pub struct Issuer(state::Api);
+
+impl Issuer {
+    /// Issues from `store`. Registers its metrics, `vidpass_api_*`.
+    pub fn new(store: Store, clock: Clock, config: ApiConfig, registry: &mut Registry, ready: Readiness) -> Self {
+        Self(state::Api {
+            store,
+            limits: Arc::new(rate_limit::CallerLimits::new(&config.rate_limits)),
+            config: Arc::new(config),
+            keys: Arc::new(managed_key::KeyRing::new()),
+            key_sets: Arc::new(ops::keys::jwks::KeySets::new()),
+            metrics: metrics::Metrics::register(registry),
+            ready,
+            clock,
+            snapshots: Arc::new(Semaphore::new(SNAPSHOTS_AT_ONCE)),
+            turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
+        })
+    }
+
+    /// The same issuer with another configuration. What callers have asked for is forgotten only where the limits changed.
+    #[must_use]
+    pub fn reconfigured(&self, config: ApiConfig) -> Self {
+        let mut api = self.0.clone();
+        if api.config.rate_limits != config.rate_limits {
+            api.limits = Arc::new(rate_limit::CallerLimits::new(&config.rate_limits));
+        }
+        api.config = Arc::new(config);
+        Self(api)
+    }
+
+    /// The API as a service: everything below `/client/v4`, and `/healthz`, `/readyz` and `/docs/errors`.
+    ///
+    /// Limits on connections, headers and time are the listener's.
+    pub fn router(&self) -> Router {
+        routes::router(self.0.clone())
+    }
 }

@@ -13,16 +13,16 @@ use vidpass_token::{
 
 use crate::admission::CutOff;
 use crate::catalogue::{Catalogue, LiveKey, Loss};
-use crate::lease::Lease;
+use crate::last_heard::LastHeard;
 use crate::metrics::Metrics;
 use crate::seen::{Seen, Verified};
 
-/// What a gate is told at its start.
+/// What a gate is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateConfig {
     /// What it accepts of tokens.
     pub limits: Limits,
-    /// How much memory it may use for tokens whose signature was found good, in bytes.
+    /// How much memory it may use for tokens whose signature was found good, in bytes. It stays as it was at the start.
     pub seen_tokens_bytes: u64,
     /// For how long it may let in by tokens without word from the store; `None` is for as long as it takes.
     pub lease: Option<Duration>,
@@ -44,14 +44,13 @@ impl Default for GateConfig {
 
 /// Decides each viewer's request, from what it has in memory alone.
 pub struct Gate {
-    limits: Limits,
+    config: ArcSwap<GateConfig>,
     catalogue: ArcSwap<Catalogue>,
     /// Held while a changed catalogue is made, so that no change is lost.
     changing: Mutex<()>,
     loaded: AtomicBool,
     seen: Seen,
-    lease: Lease,
-    cut_off: CutOff,
+    last_heard: LastHeard,
     metrics: Metrics,
 }
 
@@ -64,6 +63,13 @@ pub(crate) struct MediaAsk<'a> {
     pub(crate) now: UnixTime,
     /// Whether the gate may have missed that tokens were taken back.
     pub(crate) is_cut_off: bool,
+}
+
+/// What a gate knows while it decides one request.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    catalogue: &'a Catalogue,
+    limits: &'a Limits,
 }
 
 /// A permit or a denial, and what may be logged about the credential that led to it.
@@ -91,15 +97,19 @@ impl Gate {
     #[must_use]
     pub fn new(config: GateConfig, registry: &mut Registry) -> Self {
         Self {
-            limits: config.limits,
+            config: ArcSwap::from_pointee(config),
             catalogue: ArcSwap::default(),
             changing: Mutex::new(()),
             loaded: AtomicBool::new(false),
             seen: Seen::new(config.seen_tokens_bytes),
-            lease: Lease::new(config.lease),
-            cut_off: config.cut_off,
+            last_heard: LastHeard::new(),
             metrics: Metrics::register(registry),
         }
+    }
+
+    /// Heeds `config` from now on, for running transfers too.
+    pub fn configure(&self, config: GateConfig) {
+        self.config.store(Arc::new(config));
     }
 
     /// Takes `catalogue` for all requests from now on, and of the one before it whatever is stricter: where the change log
@@ -134,24 +144,24 @@ impl Gate {
 
     /// The store answered what it was asked at `asked`, and the catalogue is as it said.
     pub fn heard(&self, asked: Instant) {
-        self.lease.renew(asked);
+        self.last_heard.renew(asked);
     }
 
     /// The catalogue is as the store said `silence` ago, to a process before this one; `None` where nobody knows when.
     pub fn heard_before(&self, silence: Option<Duration>) {
-        self.lease.begin_after(silence.unwrap_or(Duration::MAX), Instant::now());
+        self.last_heard.begin_after(silence.unwrap_or(Duration::MAX), Instant::now());
     }
 
     /// For how long the store has been silent.
     #[must_use]
     pub fn silence(&self) -> Duration {
-        self.lease.silence(Instant::now())
+        self.last_heard.silence(Instant::now())
     }
 
     /// Whether the store was silent for so long that tokens may have been taken back which this gate would let in.
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
-        self.lease.is_over(Instant::now())
+        self.config.load().lease.is_some_and(|lease| self.silence() > lease)
     }
 
     /// Whether there ever was a whole catalogue. Until then everybody is refused.
@@ -166,28 +176,30 @@ impl Gate {
             let outcome = Err(Denial::GateNotLoaded);
             return Decision { outcome, carried: Carried::Nothing, account: None, same_for_all: false };
         }
-        let catalogue = self.catalogue.load();
+        let (catalogue, config) = (self.catalogue.load(), self.config.load());
+        let known = Known { catalogue: &catalogue, limits: &config.limits };
         match ask.path.credential() {
-            Credential::Uid(uid) => self.without_token(&catalogue, uid, ask),
-            Credential::Token(token) => self.with_token(&catalogue, token, None, ask),
-            Credential::Beside { uid, token } => self.with_token(&catalogue, token, Some(uid), ask),
+            Credential::Uid(uid) => Self::without_token(known, uid, ask),
+            Credential::Token(token) => self.with_token(known, token, None, ask),
+            Credential::Beside { uid, token } => self.with_token(known, token, Some(uid), ask),
         }
     }
 
     /// Why a transfer that this token opened must not go on, where it must not.
     pub(crate) fn withdrawn(&self, token: &Verified, now: UnixTime) -> Option<Denial> {
-        if self.cut_off == CutOff::Never {
+        let (catalogue, config, claims) = (self.catalogue.load(), self.config.load(), &token.claims);
+        if config.cut_off == CutOff::Never {
             return None;
         }
-        let (catalogue, claims) = (self.catalogue.load(), &token.claims);
         if catalogue.live_key_of(token).is_none() {
             return Some(Denial::KeyUnknown { key: claims.key_id().clone() });
         }
         if let Standing::Revoked(by) = catalogue.standing(&token.marks, claims, now) {
             return Some(Denial::TokenRevoked { by });
         }
-        let is_over = self.cut_off == CutOff::Expired && now >= claims.expires();
-        let is_dry_run = || self.terms(&catalogue, claims.video()).video_is_dry_run();
+        let known = Known { catalogue: &catalogue, limits: &config.limits };
+        let is_over = config.cut_off == CutOff::Expired && now >= claims.expires();
+        let is_dry_run = || known.terms(claims.video()).video_is_dry_run();
         (is_over && !is_dry_run()).then(|| Denial::TokenExpired { expires: claims.expires(), now })
     }
 
@@ -200,8 +212,8 @@ impl Gate {
         &self.metrics
     }
 
-    fn without_token(&self, catalogue: &Catalogue, uid: &VideoId, ask: &MediaAsk<'_>) -> Decision {
-        let terms = self.terms(catalogue, uid);
+    fn without_token(known: Known<'_>, uid: &VideoId, ask: &MediaAsk<'_>) -> Decision {
+        let terms = known.terms(uid);
         Decision {
             outcome: admit_without_token(uid, &terms, &ask.for_token(None)),
             account: terms.video.map(|video| video.account.clone()),
@@ -212,23 +224,18 @@ impl Gate {
         }
     }
 
-    fn with_token(&self, catalogue: &Catalogue, token: &str, named: Option<&VideoId>, ask: &MediaAsk<'_>) -> Decision {
+    fn with_token(&self, known: Known<'_>, token: &str, named: Option<&VideoId>, ask: &MediaAsk<'_>) -> Decision {
         let (mut carried, mut account) = (Carried::Nothing, None);
-        let outcome = self.verify(catalogue, token, &mut carried).and_then(|(verified, key)| {
+        let outcome = self.verify(known.catalogue, token, &mut carried).and_then(|(verified, key)| {
             account = Some(key.account.clone());
-            let standing = match catalogue.standing(&verified.marks, &verified.claims, ask.now) {
+            let standing = match known.catalogue.standing(&verified.marks, &verified.claims, ask.now) {
                 Standing::Good if ask.is_cut_off => Standing::Unknown,
                 known => known,
             };
-            let terms = self.terms(catalogue, verified.claims.video());
+            let terms = known.terms(verified.claims.video());
             verified.claims.admit(&key.account, &terms, standing, &ask.for_token(named))
         });
         Decision { outcome, carried, account, same_for_all: false }
-    }
-
-    fn terms<'a>(&'a self, catalogue: &'a Catalogue, uid: &VideoId) -> Terms<'a> {
-        let (video, account) = catalogue.video_of_owner(uid);
-        Terms { video, account, limits: &self.limits }
     }
 
     /// The claims and the live key that signed them; `carried` learns whatever may be told of the token on the way.
@@ -258,6 +265,13 @@ impl Gate {
         *carried = Carried::Verified(Arc::clone(&verified));
         self.seen.remember(token, Arc::clone(&verified));
         Ok((verified, live))
+    }
+}
+
+impl<'a> Known<'a> {
+    fn terms(self, uid: &VideoId) -> Terms<'a> {
+        let (video, account) = self.catalogue.video_of_owner(uid);
+        Terms { video, account, limits: self.limits }
     }
 }
 

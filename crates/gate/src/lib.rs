@@ -19,7 +19,7 @@ mod deny;
 mod hash;
 mod headers;
 mod judge;
-mod lease;
+mod last_heard;
 mod log;
 mod manifest;
 mod metrics;

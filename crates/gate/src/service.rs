@@ -34,7 +34,7 @@ pub struct GateParts {
     /// Finds the viewer's address.
     pub viewers: ViewerResolver,
     /// Have the files.
-    pub origins: Origins,
+    pub origins: Arc<Origins>,
 }
 
 impl GateService {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
 /// Where the database is: `sqlite:PATH`, or `postgres://user:password@host:port/database`.
@@ -39,6 +40,17 @@ impl DatabaseUrl {
     #[must_use]
     pub fn sqlite(path: impl AsRef<Path>) -> Self {
         Self(Engine::Sqlite(path.as_ref().to_owned()))
+    }
+}
+
+/// Whether both are the same database, with the same login.
+impl PartialEq for DatabaseUrl {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Engine::Sqlite(one), Engine::Sqlite(other)) => one == other,
+            (Engine::Postgres(one), Engine::Postgres(other)) => one.to_url_lossy() == other.to_url_lossy(),
+            (Engine::Sqlite(_), Engine::Postgres(_)) | (Engine::Postgres(_), Engine::Sqlite(_)) => false,
+        }
     }
 }
 

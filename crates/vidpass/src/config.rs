@@ -5,6 +5,7 @@
 
 mod feed;
 mod forward_auth;
+mod live;
 mod origins;
 mod overrides;
 mod problems;
@@ -134,7 +135,7 @@ pub(crate) struct ViewerConfig {
 }
 
 /// What one client, and all together, may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ConnectionLimits {
     /// How long the head of a request may take, and how long an idle connection is kept.
     pub(crate) header_timeout: Duration,
@@ -438,7 +439,7 @@ mod tests {
         assert!(error.contains("tokens.default_lifetime"), "{error}");
     }
 
-    fn check(text: &str) -> Result<Config, ConfigError> {
+    pub(super) fn check(text: &str) -> Result<Config, ConfigError> {
         let raw = RawConfig::read(text).map_err(|source| ConfigError::Syntax { file: DEFAULT_FILE.into(), source })?;
         parse(&raw, None, Path::new("etc"))
     }

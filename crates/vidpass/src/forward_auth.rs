@@ -1,10 +1,10 @@
-//! The listeners that proxies ask.
+//! The listeners that proxies ask, and what they are answered.
 
-use std::future::{Future, ready};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tracing::info;
@@ -12,56 +12,71 @@ use vidpass_gate::{EnvoyGrpc, ForwardAuth, Judge, ProxyJudge, ViewerResolver};
 
 use crate::config::{ConnectionLimits, ForwardAuthConfig, ProxyKind};
 use crate::listener::{self, Protocol};
+use crate::running::CurrentAnswers;
 use crate::{framing, server};
 
 /// A listener that proxies of one kind ask.
 pub(crate) struct ForwardAuthListener {
     listener: TcpListener,
-    answers: Answers,
+    protocol: Protocol,
+    /// Which of the configuration's tables it is.
+    place: usize,
 }
 
-enum Answers {
+/// Whoever answers proxies of one kind. Cheap to clone.
+#[derive(Clone)]
+pub(crate) enum ProxyAnswers {
     Http(ForwardAuth),
     EnvoyGrpc(EnvoyGrpc),
 }
 
 impl ForwardAuthListener {
-    /// Binds the listener.
+    /// Binds the listener of each table.
     ///
     /// # Errors
     /// An address that is taken.
-    pub(crate) async fn bind(
-        config: &ForwardAuthConfig,
-        judge: &Arc<Judge>,
-        viewers: &ViewerResolver,
-    ) -> anyhow::Result<Self> {
-        let listener = server::bind("forward_auth.listen", config.listen).await?;
-        let judge = ProxyJudge { judge: Arc::clone(judge), viewers: viewers.clone(), proxies: config.proxies.clone() };
-        let (answers, preset) = match &config.kind {
-            ProxyKind::Http(preset) => (Answers::Http(ForwardAuth::new(judge, preset.clone())), preset.name()),
-            ProxyKind::EnvoyGrpc => (Answers::EnvoyGrpc(EnvoyGrpc::new(judge)), EnvoyGrpc::NAME),
-        };
-        info!(listen = %listener.local_addr()?, preset, "proxies may ask");
-        Ok(Self { listener, answers })
+    pub(crate) async fn bind_all(tables: &[ForwardAuthConfig]) -> anyhow::Result<Vec<Self>> {
+        let mut listeners = Vec::new();
+        for (place, table) in tables.iter().enumerate() {
+            let listener = server::bind("forward_auth.listen", table.listen).await?;
+            let preset = match &table.kind {
+                ProxyKind::Http(preset) => preset.name(),
+                ProxyKind::EnvoyGrpc => EnvoyGrpc::NAME,
+            };
+            info!(listen = %listener.local_addr()?, preset, "proxies may ask");
+            listeners.push(Self { listener, protocol: table.kind.protocol(), place });
+        }
+        Ok(listeners)
     }
 
-    /// Answers until `stop` resolves.
-    pub(crate) async fn serve(self, limits: ConnectionLimits, stop: impl Future<Output = ()>) {
-        match self.answers {
-            Answers::Http(answers) => {
-                let handle = move |question: Request<Incoming>, peer| {
-                    let answer = || answers.answer(&question, peer).map(Body::new);
-                    ready(framing::refusal(&question).unwrap_or_else(answer))
-                };
-                listener::serve((self.listener, Protocol::Http1), limits, handle, stop).await;
+    /// Answers as `current` says, until `stop` resolves.
+    pub(crate) async fn serve(self, current: CurrentAnswers, limits: ConnectionLimits, stop: impl Future<Output = ()>) {
+        let place = self.place;
+        let handle = move |question, peer| {
+            let answers = current.load().forward_auth[place].clone();
+            async move { answers.answer(question, peer).await }
+        };
+        listener::serve((self.listener, self.protocol), limits, handle, stop).await;
+    }
+}
+
+impl ProxyAnswers {
+    /// Answers proxies as `table` says, and as `judge` decides.
+    pub(crate) fn new(table: &ForwardAuthConfig, judge: &Arc<Judge>, viewers: &ViewerResolver) -> Self {
+        let judge = ProxyJudge { judge: Arc::clone(judge), viewers: viewers.clone(), proxies: table.proxies.clone() };
+        match &table.kind {
+            ProxyKind::Http(preset) => Self::Http(ForwardAuth::new(judge, preset.clone())),
+            ProxyKind::EnvoyGrpc => Self::EnvoyGrpc(EnvoyGrpc::new(judge)),
+        }
+    }
+
+    async fn answer(self, question: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        match self {
+            Self::Http(answers) => {
+                let answer = || answers.answer(&question, peer).map(Body::new);
+                framing::refusal(&question).unwrap_or_else(answer)
             }
-            Answers::EnvoyGrpc(answers) => {
-                let handle = move |call, peer| {
-                    let answers = answers.clone();
-                    async move { answers.answer(call, peer).await }
-                };
-                listener::serve((self.listener, Protocol::Http2), limits, handle, stop).await;
-            }
+            Self::EnvoyGrpc(answers) => answers.answer(question, peer).await.map(Body::new),
         }
     }
 }

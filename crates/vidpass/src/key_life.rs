@@ -1,11 +1,15 @@
 //! What becomes of signing keys by themselves. Several servers may do it at once on one database.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
 use vidpass_api::Rotation;
 use vidpass_store::{Occasion, Store};
 use vidpass_token::{Chain, Clock, UnixTime};
+
+use crate::config::Config;
 
 /// How often the uses of keys are written down.
 const USES: Duration = Duration::from_secs(5);
@@ -25,10 +29,11 @@ pub(crate) async fn write_uses(store: Store) {
 }
 
 /// Rotates managed keys when their schedule says so, and deletes those whose last token is over.
-pub(crate) async fn rotate_and_delete(store: Store, clock: Clock, learnt_after: Duration) {
+pub(crate) async fn rotate_and_delete(store: Store, clock: Clock, config: Arc<ArcSwap<Config>>) {
     let mut checks = tokio::time::interval(CHECK);
     loop {
         checks.tick().await;
+        let learnt_after = config.load().tokens.learnt_after();
         rotate_due(&store, clock(), learnt_after).await;
         match store.delete_retired_keys(clock()).await {
             Ok(deleted) => {

@@ -15,6 +15,7 @@ mod listener;
 mod master_key;
 mod origins;
 mod output;
+mod running;
 mod secret_file;
 mod server;
 mod size;

@@ -1,6 +1,6 @@
 //! Issuer, gate and store, wired together on their listeners.
 
-use std::future::{Future, ready};
+use std::future::ready;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::body::Body;
+use futures_util::Stream;
 use futures_util::future::join_all;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -21,14 +22,15 @@ use vidpass_gate::{CountrySource, Gate, Reload};
 use vidpass_store::{DatabaseUrl, Store};
 use vidpass_token::{Chain, Clock};
 
-use crate::config::{Config, ConnectionLimits};
+use crate::config::{Config, ConfigError, ConnectionLimits};
 use crate::feed::Feed;
 use crate::feed::kept::{self, Kept};
 use crate::follow;
 use crate::forward_auth::ForwardAuthListener;
-use crate::front::{Api, Front};
+use crate::front::Front;
 use crate::issuer::IssuerParts;
 use crate::listener::{self, Protocol};
+use crate::running::{Parts, Running};
 use crate::source::Source;
 use crate::viewers::{self, Viewers};
 
@@ -58,7 +60,7 @@ pub(crate) struct Server {
     listener: TcpListener,
     admin: Option<TcpListener>,
     forward_auth: Vec<ForwardAuthListener>,
-    front: Front,
+    running: Running,
     metrics: Arc<Registry>,
     tasks: JoinSet<()>,
     store: Option<Store>,
@@ -71,53 +73,51 @@ impl Server {
     ///
     /// # Errors
     /// An address that is taken, a country file or an origin that cannot be used, a store that does not answer.
-    pub(crate) async fn bind(config: &Config, halves: Halves, clock: &Clock) -> anyhow::Result<Self> {
+    pub(crate) async fn bind(config: Arc<Config>, halves: Halves, clock: &Clock) -> anyhow::Result<Self> {
         let listener = bind("listen", config.listen).await?;
         let admin = match config.admin_listen {
             Some(address) => Some(bind("admin_listen", address).await?),
             None => None,
         };
-        let public_url = match config.public_url.clone() {
-            Some(url) => url,
-            None => format!("http://{}", listener.local_addr()?).parse()?,
-        };
+        let own_url: PublicUrl = format!("http://{}", listener.local_addr()?).parse()?;
+        let public_url = config.public_url.as_ref().unwrap_or(&own_url).clone();
         let countries = Arc::new(config.country_source()?);
         let (mut metrics, mut tasks) = (Registry::default(), JoinSet::new());
-        let issuer = |store, readiness| IssuerParts {
-            store,
-            config,
-            public_url: &public_url,
-            countries: &countries,
-            readiness,
-            clock,
-        };
-        let callers = Arc::new(viewers::resolver(config));
-        let (front, forward_auth, store) = match halves {
+        let (parts, store) = match halves {
             Halves::Both(store) => {
-                let Viewers { gate, service, forward_auth } =
-                    Viewers::bind(config, &countries, clock, &mut metrics).await?;
+                let viewers = Viewers::open(&config, &countries, clock, &mut metrics)?;
+                let gate = Arc::clone(&viewers.gate);
                 let mut source = Source::log(store.change_log().clone());
                 follow::learn(&mut source, &gate).await.context("the gate could not be filled from the store")?;
                 let seen = Arc::clone(&gate);
                 let readiness = Readiness::new(move || viewers::lack(&seen));
-                let router = issuer(&store, readiness).start(&mut metrics, &mut tasks);
+                let own = store.clone();
+                let issuer = IssuerParts::new(own, &config, own_url, &countries, readiness, clock, &mut metrics);
                 tasks.spawn(follow::follow(source, gate));
-                (Front::Both(Api { router, callers }, service), forward_auth, Some(store))
+                (Parts::Both(issuer, viewers), Some(store))
             }
             Halves::Gate(source) => {
-                let Viewers { gate, service, forward_auth } =
-                    Viewers::bind(config, &countries, clock, &mut metrics).await?;
-                source.start(&gate, &mut tasks);
-                (Front::Gate(service, gate), forward_auth, None)
+                let viewers = Viewers::open(&config, &countries, clock, &mut metrics)?;
+                source.start(&viewers.gate, &mut tasks);
+                (Parts::Gate(viewers), None)
             }
             Halves::Issuer(store) => {
-                let router = issuer(&store, Readiness::new(|| None)).start(&mut metrics, &mut tasks);
-                (Front::Issuer(Api { router, callers }), Vec::new(), Some(store))
+                let readiness = Readiness::new(|| None);
+                let own = store.clone();
+                let issuer = IssuerParts::new(own, &config, own_url, &countries, readiness, clock, &mut metrics);
+                (Parts::Issuer(issuer), Some(store))
             }
         };
+        let forward_auth = match &parts {
+            Parts::Both(..) | Parts::Gate(_) => ForwardAuthListener::bind_all(&config.forward_auth).await?,
+            Parts::Issuer(_) => Vec::new(),
+        };
+        let limits = config.limits;
+        let running = Running::new(parts, config, &mut metrics);
+        running.start(clock, &mut tasks);
         tasks.spawn(watch_country_file(countries));
-        let (metrics, limits) = (Arc::new(metrics), config.limits);
-        Ok(Self { listener, admin, forward_auth, front, metrics, tasks, store, public_url, limits })
+        let metrics = Arc::new(metrics);
+        Ok(Self { listener, admin, forward_auth, running, metrics, tasks, store, public_url, limits })
     }
 
     /// The address for API callers and viewers, with the port that the system chose where 0 was asked for.
@@ -143,17 +143,21 @@ impl Server {
     /// # Errors
     /// Where this server has no API.
     pub(crate) async fn ask_api(&self, request: Request<Body>) -> anyhow::Result<Response<Body>> {
-        match &self.front {
+        match &self.running.answers().load().front {
             Front::Both(api, _) | Front::Issuer(api) => Ok(api.clone().ask(request).await),
             Front::Gate(..) => anyhow::bail!("this server is a gate alone"),
         }
     }
 
-    /// Serves until `stop` resolves and running requests are done.
+    /// Serves until `stop` resolves and running requests are done. What `configs` reads is taken on meanwhile.
     ///
     /// # Errors
     /// Where a task ended that must not: a gate that no longer follows the store would go on admitting deleted keys.
-    pub(crate) async fn run(mut self, stop: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        mut self,
+        stop: impl Future<Output = ()> + Send,
+        configs: impl Stream<Item = Result<Config, ConfigError>>,
+    ) -> anyhow::Result<()> {
         let limits = self.limits;
         let (stopped, stopping) = tokio::sync::watch::channel(false);
         let stopping = move || {
@@ -167,10 +171,12 @@ impl Server {
                 listener::serve((admin, Protocol::Http1), limits, handle, admin_stopping).await;
             }
         };
-        let front = self.front;
-        let handle = move |request, peer| front.clone().answer(request, peer);
+        let current = self.running.answers();
+        let handle = move |request, peer| current.load().front.clone().answer(request, peer);
         let serving = listener::serve((self.listener, Protocol::Http1), limits, handle, stopping());
-        let answering = join_all(self.forward_auth.into_iter().map(|asked| asked.serve(limits, stopping())));
+        let answering = join_all(
+            self.forward_auth.into_iter().map(|asked| asked.serve(self.running.answers(), limits, stopping())),
+        );
         let stop = async move {
             stop.await;
             info!("stopping: no new connections; running requests may finish");
@@ -178,6 +184,7 @@ impl Server {
         };
         tokio::select! {
             _ = async { tokio::join!(serving, serving_admin, answering, stop) } => {}
+            () = self.running.follow(configs) => {}
             _ = self.tasks.join_next() => anyhow::bail!("a background task ended; the gate would no longer follow the store"),
         }
         self.tasks.shutdown().await;

@@ -2,23 +2,25 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::config::{LogConfig, LogFormat};
+
+/// What is logged by the whole process.
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Starts logging for the whole process. Later calls change nothing.
 ///
 /// # Errors
 /// Where the file cannot be opened.
 pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
-    // Only our own crates log below `warn`: a library's debug lines could repeat a request with its token.
-    let level = LevelFilter::from_level(config.level);
-    let filter = Targets::new().with_target("vidpass", level).with_default(level.min(LevelFilter::WARN));
+    let (filter, handle) = reload::Layer::new(filter(config.level));
     let file = match &config.file {
         Some(path) => {
             // Appending, so that whoever rotates the file may cut it off. It tells who watched what.
@@ -36,11 +38,26 @@ pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
         }
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
-    drop(started);
+    if started.is_ok() {
+        drop(FILTER.set(handle));
+    }
     // What a panic says may hold a secret; where it happened does not.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "a part of the program panicked");
     }));
     Ok(())
+}
+
+/// Logs this and what is more important from now on.
+pub(crate) fn set_level(level: tracing::Level) {
+    if let Some(handle) = FILTER.get() {
+        drop(handle.reload(filter(level)));
+    }
+}
+
+/// Only our own crates log below `warn`: a library's debug lines could repeat a request with its token.
+fn filter(level: tracing::Level) -> Targets {
+    let level = LevelFilter::from_level(level);
+    Targets::new().with_target("vidpass", level).with_default(level.min(LevelFilter::WARN))
 }

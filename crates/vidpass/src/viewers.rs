@@ -3,49 +3,52 @@
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use vidpass_gate::{CountrySource, ForwardedHeader, Gate, GateParts, GateService, Judge, ViewerResolver};
+use vidpass_gate::{CountrySource, ForwardedHeader, Gate, GateParts, GateService, Judge, Origins, ViewerResolver};
 use vidpass_token::Clock;
 
-use crate::config::Config;
-use crate::forward_auth::ForwardAuthListener;
+use crate::config::{Config, ForwardAuthConfig};
+use crate::forward_auth::ProxyAnswers;
 use crate::origins;
 
-/// Whoever answers viewers. Nothing fills the gate yet.
+/// What a gate has for as long as it runs, whatever its configuration says next.
 pub(crate) struct Viewers {
     pub(crate) gate: Arc<Gate>,
-    pub(crate) service: GateService,
-    pub(crate) forward_auth: Vec<ForwardAuthListener>,
+    origins: Arc<Origins>,
+    countries: Arc<CountrySource>,
+    clock: Clock,
 }
 
 impl Viewers {
-    /// Opens the origins and binds the listeners of proxies that ask.
+    /// Opens the origins. Nothing fills the gate yet.
     ///
     /// # Errors
-    /// An address that is taken, an origin that cannot be used.
-    pub(crate) async fn bind(
+    /// An origin that cannot be used.
+    pub(crate) fn open(
         config: &Config,
         countries: &Arc<CountrySource>,
         clock: &Clock,
         metrics: &mut Registry,
     ) -> anyhow::Result<Self> {
-        let origins = origins::open(config, metrics)?;
+        let origins = Arc::new(origins::open(config, metrics)?);
         let gate = Arc::new(Gate::new(config.gate(), metrics));
+        Ok(Self { gate, origins, countries: Arc::clone(countries), clock: clock.clone() })
+    }
+
+    /// Whoever answers viewers, and the proxies of `tables` on their behalf, as `config` says. The gate heeds it at once.
+    pub(crate) fn answers(&self, config: &Config, tables: &[ForwardAuthConfig]) -> (GateService, Vec<ProxyAnswers>) {
+        self.gate.configure(config.gate());
         let judge = Arc::new(Judge {
-            gate: Arc::clone(&gate),
-            countries: Arc::clone(countries),
+            gate: Arc::clone(&self.gate),
+            countries: Arc::clone(&self.countries),
             credential_place: config.viewer.token_in.clone(),
             address_in_log: config.log.viewer_address.clone(),
-            clock: clock.clone(),
+            clock: self.clock.clone(),
         });
         // Whatever the gate's own viewers come through: each proxy that asks appends to this header, and to no other.
         let asked_for = ViewerResolver::new(config.viewer.trusted_proxies.clone(), ForwardedHeader::XForwardedFor);
-        let mut forward_auth = Vec::new();
-        for config in &config.forward_auth {
-            forward_auth.push(ForwardAuthListener::bind(config, &judge, &asked_for).await?);
-        }
-        let viewers = resolver(config);
-        let service = GateService::new(GateParts { judge, viewers, origins });
-        Ok(Self { gate, service, forward_auth })
+        let proxies = tables.iter().map(|table| ProxyAnswers::new(table, &judge, &asked_for)).collect();
+        let parts = GateParts { judge, viewers: resolver(config), origins: Arc::clone(&self.origins) };
+        (GateService::new(parts), proxies)
     }
 }
 

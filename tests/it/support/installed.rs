@@ -1,6 +1,5 @@
 //! A server that was set up with `vidpass init`, as a user does it.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,21 +37,27 @@ impl Installed {
         self.folder().join("media")
     }
 
+    /// The configuration's text.
+    pub(crate) fn text(&self) -> String {
+        std::fs::read_to_string(self.folder().join("vidpass.toml")).unwrap()
+    }
+
+    /// Writes the configuration's text.
+    pub(crate) fn write(&self, text: &str) {
+        std::fs::write(self.folder().join("vidpass.toml"), text).unwrap();
+    }
+
     /// Adds settings to the configuration: whole tables, after all others.
     pub(crate) fn set(&self, toml: &str) {
-        let file = self.folder().join("vidpass.toml");
-        let text = std::fs::read_to_string(&file).unwrap();
         // The template has each table already, empty but for comments.
-        let text = toml.lines().filter(|line| line.starts_with('[')).fold(text, |text, table| text.replace(table, ""));
-        std::fs::write(&file, text).unwrap();
-        writeln!(std::fs::OpenOptions::new().append(true).open(&file).unwrap(), "{toml}").unwrap();
+        let tables = toml.lines().filter(|line| line.starts_with('['));
+        let text = tables.fold(self.text(), |text, table| text.replace(table, ""));
+        self.write(&format!("{text}{toml}\n"));
     }
 
     /// Adds a setting that stands in no table.
     pub(crate) fn top(&self, toml: &str) {
-        let file = self.folder().join("vidpass.toml");
-        let text = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, format!("{toml}\n{text}")).unwrap();
+        self.write(&format!("{toml}\n{}", self.text()));
     }
 
     /// A command on this server.

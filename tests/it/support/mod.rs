@@ -3,6 +3,7 @@
 mod answer;
 mod bucket;
 mod cable;
+mod configured;
 mod files;
 mod gate;
 mod guarded;
@@ -15,6 +16,7 @@ mod site;
 pub(crate) use answer::{Answer, client};
 pub(crate) use bucket::{BUCKET, Bucket, KEY_ID, SECRET_KEY};
 pub(crate) use cable::Cable;
+pub(crate) use configured::Site;
 pub(crate) use files::{copy_all, files_below};
 pub(crate) use gate::{LoneGate, ask, until_status};
 pub(crate) use guarded::{EXAMPLES, Example, Guarded, Origin, Proxy, SECRET, free_port, now};

@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
-use vidpass_api::{ApiConfig, CountryLookup, RateLimits, Readiness, router};
+use vidpass_api::{ApiConfig, CountryLookup, Issuer, RateLimits, Readiness};
 use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, NewApiToken, Scopes, Store};
 use vidpass_token::{AccountId, Country, Limits, SignedClaims, UnixTime, UnverifiedToken};
 
@@ -72,13 +72,8 @@ impl Site {
         let now = Arc::new(AtomicI64::new(NOW.0));
         let clock = Arc::clone(&now);
         let mut registry = Registry::default();
-        let router = router(
-            store.clone(),
-            Arc::new(move || UnixTime(clock.load(Ordering::Relaxed))),
-            config,
-            &mut registry,
-            ready,
-        );
+        let clock = Arc::new(move || UnixTime(clock.load(Ordering::Relaxed)));
+        let router = Issuer::new(store.clone(), clock, config, &mut registry, ready).router();
         Self { router, store, registry, api_token, now, _folder: folder }
     }
 

@@ -173,6 +173,21 @@ fn what_may_be_logged_of_a_credential() {
 }
 
 #[test]
+fn a_new_configuration_is_heeded_at_the_next_request() {
+    let gate = gate();
+    let path = format!("/{}/x", token("private").as_str());
+    check(&gate, &path, "permit");
+    let limits = Limits { max_token_lifetime: Some(Duration::from_secs(59)), ..Limits::default() };
+    gate.configure(GateConfig { limits, lease: Some(Duration::ZERO), ..GateConfig::default() });
+    check(&gate, &path, "token_lifetime_exceeded");
+    gate.heard_before(Some(Duration::from_secs(1)));
+    assert!(gate.is_cut_off());
+    gate.configure(GateConfig::default());
+    assert!(!gate.is_cut_off());
+    check(&gate, &path, "permit");
+}
+
+#[test]
 fn what_the_gate_knows_is_counted() {
     let mut registry = Registry::default();
     let gate = Gate::new(GateConfig::default(), &mut registry);

@@ -274,7 +274,7 @@ fn judge(gate: &Arc<Gate>, clock: &Arc<AtomicI64>, credential_place: CredentialP
 }
 
 fn service(judge: &Arc<Judge>, origins: Origins) -> GateService {
-    GateService::new(GateParts { judge: Arc::clone(judge), viewers: viewers(), origins })
+    GateService::new(GateParts { judge: Arc::clone(judge), viewers: viewers(), origins: Arc::new(origins) })
 }
 
 /// Peels proxies of `10.0.0.0/8` off `X-Forwarded-For`.

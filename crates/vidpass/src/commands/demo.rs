@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::body::Body;
 use clap::Args;
+use futures_util::stream;
 use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use include_dir::{Dir, include_dir};
@@ -65,12 +67,13 @@ impl Demo {
             None => make(&store.by(user::actor())).await?,
         };
         unpack(&config.media.join(made.account.as_str()).join(made.video.as_str()))?;
-        let server = Server::bind(&config, Halves::Both(store), &clock::system()).await?;
+        let config = Arc::new(config);
+        let server = Server::bind(Arc::clone(&config), Halves::Both(store), &clock::system()).await?;
         let url = server.public_url().to_string();
         write_env(&env_file, &url, &made)?;
         let token = issue_token(&server, &config, &made).await?;
         print_welcome(&server, &url, &made, &env_file, &token);
-        server.run(asked_to_stop()).await
+        server.run(asked_to_stop(), stream::pending()).await
     }
 
     fn config(&self) -> anyhow::Result<Config> {

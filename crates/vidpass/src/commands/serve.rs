@@ -1,12 +1,16 @@
 //! `vidpass serve`
 
 use std::os::unix::fs::DirBuilderExt as _;
+use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::Args;
+use futures_util::{Stream, stream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
 use super::{asked_to_stop, store};
-use crate::config::{self, Config, Overrides, Roles};
+use crate::config::{self, Config, ConfigError, Overrides, Roles};
 use crate::feed::Feed;
 use crate::server::{GateSource, Halves, Server};
 use crate::{clock, telemetry};
@@ -15,6 +19,7 @@ use crate::{clock, telemetry};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Settings come from the file, over it the environment (VIDPASS_LISTEN, …), over both the command line.
+SIGHUP has the file read again, without a request being dropped; the log names settings that take a restart.
 SIGTERM or Ctrl-C stops the server: running requests finish first.")]
 pub(crate) struct Serve {
     #[command(flatten)]
@@ -23,14 +28,16 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let config = config::read(&self.overrides)?;
+        // From the start, so that whoever sends it too early does not end the process.
+        let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
+        let config = Arc::new(config::read(&self.overrides)?);
         telemetry::start(&config.log)?;
         let halves = match config.roles {
             Roles::Both => Halves::Both(store::open_for(&config).await?),
             Roles::Gate => Halves::Gate(source(&config)?),
             Roles::Issuer => Halves::Issuer(store::open_for(&config).await?),
         };
-        let server = Server::bind(&config, halves, &clock::system()).await?;
+        let server = Server::bind(Arc::clone(&config), halves, &clock::system()).await?;
         let admin = server.admin_address().map_or("off".to_owned(), |address| address.to_string());
         // Clients of a gate alone know it by the issuer's URLs, and it is ready when it has heard from its source.
         let (listen, public_url) = (server.address()?, server.public_url());
@@ -38,10 +45,18 @@ impl Serve {
             Roles::Both | Roles::Issuer => info!(%listen, %public_url, metrics = %admin, "vidpass is ready"),
             Roles::Gate => info!(%listen, metrics = %admin, "the gate is listening"),
         }
-        server.run(asked_to_stop()).await?;
+        server.run(asked_to_stop(), read_again(hangups, &self.overrides)).await?;
         info!("vidpass has stopped");
         Ok(())
     }
+}
+
+/// What the configuration says each time that the process is told to read it again.
+fn read_again(hangups: Signal, overrides: &Overrides) -> impl Stream<Item = Result<Config, ConfigError>> {
+    stream::unfold(hangups, |mut hangups| async {
+        hangups.recv().await?;
+        Some((config::read(overrides), hangups))
+    })
 }
 
 /// Where a gate alone learns what it decides from.

@@ -11,7 +11,7 @@ use super::Roles;
 use super::problems::Problems;
 
 /// What a gate without a database needs to ask an issuer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FeedConfig {
     /// Where the issuer is.
     pub(crate) url: FeedUrl,

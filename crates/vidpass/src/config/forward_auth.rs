@@ -7,6 +7,7 @@ use vidpass_gate::Preset;
 use vidpass_token::Network;
 
 use super::problems::Problems;
+use crate::listener::Protocol;
 
 /// One listener that proxies ask.
 #[derive(Debug)]
@@ -26,6 +27,16 @@ pub(crate) enum ProxyKind {
     Http(Preset),
     /// With Envoy's protocol, over HTTP/2 without TLS.
     EnvoyGrpc,
+}
+
+impl ProxyKind {
+    /// What is spoken where they ask.
+    pub(crate) fn protocol(&self) -> Protocol {
+        match self {
+            Self::Http(_) => Protocol::Http1,
+            Self::EnvoyGrpc => Protocol::Http2,
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]

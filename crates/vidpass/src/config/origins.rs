@@ -18,7 +18,7 @@ const TAKEN: [(&str, &str); 2] = [
 ];
 
 /// One origin.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct OriginSettings {
     /// What it is, and where.
     pub(crate) kind: KindSettings,
@@ -29,7 +29,7 @@ pub(crate) struct OriginSettings {
 }
 
 /// What an origin is, and where.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum KindSettings {
     /// A folder of this machine.
     Folder(PathBuf),
@@ -40,7 +40,7 @@ pub(crate) enum KindSettings {
 }
 
 /// A bucket.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BucketSettings {
     /// Its name.
     pub(crate) bucket: BucketName,

@@ -1,0 +1,99 @@
+//! Which settings a running server takes on, and which it is started with.
+
+use super::{Config, MasterKeySource};
+
+impl Config {
+    /// The settings that differ from those a server was `started` with, and that it takes on only when it is started again.
+    pub(crate) fn needs_restart(&self, started: &Self) -> Vec<&'static str> {
+        let settings = [
+            ("roles", self.roles == started.roles),
+            ("listen", self.listen == started.listen),
+            ("admin_listen", self.admin_listen == started.admin_listen),
+            ("database", self.database == started.database),
+            ("feed", self.feed == started.feed),
+            ("master_key_file", self.master_key.file() == started.master_key.file()),
+            ("media", self.media == started.media),
+            ("viewer.country_database", self.viewer.country_database == started.viewer.country_database),
+            ("forward_auth", self.has_listeners_of(started)),
+            ("limits", self.limits == started.limits),
+            ("origins", self.origins == started.origins),
+            ("origin_limits", self.origin_limits == started.origin_limits),
+            ("cache", self.cache == started.cache),
+            ("log.format", self.log.format == started.log.format),
+            ("log.file", self.log.file == started.log.file),
+        ];
+        settings.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
+    }
+
+    /// Whether proxies ask at the same addresses, in the same protocol: all else of `forward_auth` is taken on.
+    pub(crate) fn has_listeners_of(&self, started: &Self) -> bool {
+        let listeners = |config: &Self| -> Vec<_> {
+            config.forward_auth.iter().map(|listener| (listener.listen, listener.kind.protocol())).collect()
+        };
+        listeners(self) == listeners(started)
+    }
+}
+
+impl MasterKeySource {
+    /// Whoever started the program brings the others, and cannot bring another one.
+    fn file(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Inline(_) | Self::Descriptor(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check as config;
+
+    #[test]
+    fn what_a_server_is_started_with_is_named() {
+        check("listen = \"127.0.0.1:1\"", &["listen"]);
+        check("admin_listen = \"off\"\nroles = [\"issuer\"]", &["roles", "admin_listen"]);
+        check("database = \"postgres://a:b@db/vidpass\"", &["database"]);
+        check("master_key_file = \"other.key\"\nmedia = \"other\"", &["master_key_file", "media"]);
+        check(
+            "roles = [\"gate\"]\n[feed]\nurl = \"https://issuer.example.com\"\ncredential_file = \"feed\"",
+            &["roles", "feed"],
+        );
+        check("[viewer]\ncountry_database = \"country.mmdb\"", &["viewer.country_database"]);
+        check("[limits]\nmax_connections = 7", &["limits"]);
+        check("[origins.archive]\ntype = \"folder\"\nfolder = \"archive\"", &["origins"]);
+        check("[origin_limits]\nmax_requests = 7", &["origin_limits"]);
+        check("[cache]\nfolder = \"cache\"", &["cache"]);
+        check("[log]\nformat = \"json\"\nfile = \"log\"", &["log.format", "log.file"]);
+    }
+
+    #[test]
+    fn all_else_is_taken_on() {
+        check("public_url = \"https://video.example.com\"", &[]);
+        check("[tokens]\nlease = \"5s\"\ncut_off = \"expired\"\nmax_access_rules = 7", &[]);
+        check("[viewer]\ntrusted_proxies = [\"10.0.0.0/8\"]\ntoken_in = \"cookie:token\"", &[]);
+        check("[rate_limits]\nper_credential = \"off\"\n[audit]\nkeep = \"1d\"", &[]);
+        check("[log]\nlevel = \"debug\"\nviewer_address = \"truncated\"", &[]);
+    }
+
+    #[test]
+    fn proxies_that_ask_may_change_where_they_ask_at_the_same_place() {
+        let listener = |port: u16, preset: &str, proxies: &str| {
+            let text = format!(
+                "[[forward_auth]]\nlisten = \"127.0.0.1:{port}\"\npreset = \"{preset}\"\ntrusted_proxies = [\"{proxies}\"]"
+            );
+            config(&text).unwrap()
+        };
+        let started = listener(1, "nginx", "10.0.0.1");
+        assert!(listener(1, "caddy", "10.0.0.0/8").needs_restart(&started).is_empty());
+        assert_eq!(listener(2, "nginx", "10.0.0.1").needs_restart(&started), ["forward_auth"]);
+        assert_eq!(listener(1, "envoy-grpc", "10.0.0.1").needs_restart(&started), ["forward_auth"]);
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let (changed, default) = (config(text).unwrap(), config("").unwrap());
+        assert_eq!(changed.needs_restart(&default), expected, "{text}");
+        assert_eq!(default.needs_restart(&changed), expected, "{text}");
+        assert!(changed.needs_restart(&config(text).unwrap()).is_empty(), "{text}");
+    }
+}
