@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -37,9 +38,19 @@ impl Reloaded {
 
     /// Writes these settings and has them read; gives the lines of the log that follow, up to one with `word`.
     fn reload(&mut self, settings: &str, word: &str) -> Vec<Value> {
-        let before = self.site.server.log().lines().count();
         self.site.installed.write(&self.template);
         self.site.installed.set(settings);
+        let text = self.site.installed.text();
+        self.read_again(Some(&text), word)
+    }
+
+    /// The same with the whole text of the file, or without a file.
+    fn read_again(&mut self, text: Option<&str>, word: &str) -> Vec<Value> {
+        let before = self.site.server.log().lines().count();
+        match text {
+            Some(text) => self.site.installed.write(text),
+            None => std::fs::remove_file(self.site.installed.folder().join("vidpass.toml")).unwrap(),
+        }
         self.site.server.signal("HUP");
         self.site.server.wait_for(|server| {
             let log = server.log();
@@ -49,6 +60,13 @@ impl Reloaded {
                 .any(|line| line.contains(word))
                 .then(|| lines().map(|line| serde_json::from_str(line).unwrap()).collect())
         })
+    }
+
+    /// Where proxies ask.
+    fn asked_at(&self) -> String {
+        let log = self.site.server.log();
+        let line = log.lines().find(|line| line.contains("proxies may ask")).unwrap();
+        format!("http://{}/", serde_json::from_str::<Value>(line).unwrap()["listen"].as_str().unwrap())
     }
 
     /// A token for viewers elsewhere.
@@ -131,8 +149,29 @@ async fn what_cannot_be_used_changes_nothing() {
     assert_eq!(running.site.view(&token, ELSEWHERE).await, 200);
     running.reload("this is no TOML", REFUSED);
     assert_eq!(running.site.view(&token, ELSEWHERE).await, 200);
+    // A file that is cut off while it is written, or away: the defaults are laxer in other settings.
+    for text in [Some(""), Some("# All of it\n"), None] {
+        running.read_again(text, REFUSED);
+        assert_eq!(running.site.view(&token, ELSEWHERE).await, 200, "{text:?}");
+    }
     running.reload("", TAKEN_ON);
     assert_eq!(running.site.view(&token, ELSEWHERE).await, 403);
+}
+
+#[tokio::test]
+async fn a_file_that_hangs_holds_nobody_up() {
+    let mut running = Reloaded::start("reload-hanging", "");
+    let file = running.site.installed.folder().join("vidpass.toml");
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    running.site.server.signal("HUP");
+    // Opening it waits until the server reads.
+    let mut pipe = std::fs::File::options().write(true).open(&file).unwrap();
+    let token = running.site.issue(json!({})).await;
+    assert_eq!(running.site.view(&token, ("accept", "*/*")).await, 200);
+    pipe.write_all(running.template.as_bytes()).unwrap();
+    drop(pipe);
+    running.site.server.wait_for(|server| server.log().contains(TAKEN_ON).then_some(()));
 }
 
 #[tokio::test]
@@ -155,12 +194,28 @@ async fn proxies_that_may_ask_are_told_anew() {
     };
     let mut running = Reloaded::start("reload-proxies", &listener("192.0.2.1"));
     let token = running.site.issue(json!({})).await;
-    let log = running.site.server.log();
-    let line: Value = serde_json::from_str(log.lines().find(|line| line.contains("proxies may ask")).unwrap()).unwrap();
-    let url = format!("http://{}/", line["listen"].as_str().unwrap());
+    let url = running.asked_at();
     assert_eq!(ask(&running, &url, &token).await, 403);
     running.reload(&listener("127.0.0.1"), TAKEN_ON);
     assert_eq!(ask(&running, &url, &token).await, 200);
+}
+
+#[tokio::test]
+async fn a_proxy_that_may_no_longer_ask_does_not_come_back_with_another_listener() {
+    let table = |port: u16, proxies| {
+        format!(
+            "[[forward_auth]]\nlisten = \"127.0.0.1:{port}\"\npreset = \"caddy\"\ntrusted_proxies = [\"{proxies}\"]\n"
+        )
+    };
+    let mut running = Reloaded::start("reload-withdrawn", &table(0, "127.0.0.1"));
+    let token = running.site.issue(json!({})).await;
+    let url = running.asked_at();
+    assert_eq!(ask(&running, &url, &token).await, 200);
+    running.reload(&table(0, "192.0.2.1"), TAKEN_ON);
+    assert_eq!(ask(&running, &url, &token).await, 403);
+    let lines = running.reload(&[table(0, "192.0.2.1"), table(1, "127.0.0.1")].concat(), "\"forward_auth\"");
+    assert!(lines.iter().any(|line| line["setting"] == "forward_auth"), "{lines:?}");
+    assert_eq!(ask(&running, &url, &token).await, 403);
 }
 
 /// What a proxy hears that asks for a viewer.

@@ -29,6 +29,7 @@ use vidpass_token::{Limits, Network, OriginName};
 
 pub(crate) use feed::{FeedConfig, FeedUrl};
 pub(crate) use forward_auth::{ForwardAuthConfig, ProxyKind};
+pub(crate) use live::take_on_tables;
 pub(crate) use origins::{BucketSettings, KindSettings, OriginSettings};
 pub(crate) use overrides::{Overrides, Place};
 pub(crate) use problems::ConfigError;
@@ -211,18 +212,33 @@ impl Config {
 /// # Errors
 /// [`ConfigError`] with every problem that there is.
 pub(crate) fn read(overrides: &Overrides) -> Result<Config, ConfigError> {
-    let (file, text) = match &overrides.place.config {
-        Some(file) => (file.clone(), Some(read_file(file)?)),
-        None if Path::new(DEFAULT_FILE).exists() => (DEFAULT_FILE.into(), Some(read_file(Path::new(DEFAULT_FILE))?)),
-        None => (DEFAULT_FILE.into(), None),
-    };
-    let folder = file.parent().map(Path::to_owned).unwrap_or_default();
-    let mut raw = match text {
-        Some(text) => RawConfig::read(&text).map_err(|source| ConfigError::Syntax { file, source })?,
-        None => RawConfig::default(),
-    };
+    let Some(file) = overrides.place.file() else { return put_over(RawConfig::default(), overrides, Path::new("")) };
+    read_text(&read_file(&file)?, overrides, &file)
+}
+
+/// Reads the file again that a server runs by: `overrides` name it, where there is one.
+///
+/// # Errors
+/// [`ConfigError`], also where the file has no setting at all: it is being written, and every setting would become its
+/// default, which may be laxer.
+pub(crate) fn read_again(overrides: &Overrides) -> Result<Config, ConfigError> {
+    let Some(file) = &overrides.place.config else { return read(overrides) };
+    let text = read_file(file)?;
+    if text.parse::<toml::Table>().is_ok_and(|table| table.is_empty()) {
+        return Err(ConfigError::Empty { file: file.clone() });
+    }
+    read_text(&text, overrides, file)
+}
+
+/// Relative paths of the file are relative to its folder.
+fn read_text(text: &str, overrides: &Overrides, file: &Path) -> Result<Config, ConfigError> {
+    let raw = RawConfig::read(text).map_err(|source| ConfigError::Syntax { file: file.to_owned(), source })?;
+    put_over(raw, overrides, file.parent().unwrap_or(Path::new("")))
+}
+
+fn put_over(mut raw: RawConfig, overrides: &Overrides, folder: &Path) -> Result<Config, ConfigError> {
     raw.put_over(overrides);
-    let mut config = parse(&raw, master_key_of_environment(), &folder)?;
+    let mut config = parse(&raw, master_key_of_environment(), folder)?;
     if let Some(number) = overrides.place.master_key_fd {
         config.master_key = MasterKeySource::Descriptor(number.into());
     }
@@ -249,7 +265,7 @@ fn read_file(file: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(file).map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })
 }
 
-/// Turns text into values. Relative paths of the file are relative to `folder`, the file's own.
+/// Turns text into values. Relative paths are relative to `folder`.
 fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Result<Config, ConfigError> {
     let mut problems = Problems::default();
     let p = &mut problems;

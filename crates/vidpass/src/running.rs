@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use vidpass_gate::AddressInLog;
 use vidpass_token::{Chain, Clock};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, ForwardAuthConfig, take_on_tables};
 use crate::forward_auth::ProxyAnswers;
 use crate::front::Front;
 use crate::issuer::IssuerParts;
@@ -43,6 +43,8 @@ pub(crate) struct Running {
     parts: Parts,
     /// The first one: what a server is started with stays.
     started: Arc<Config>,
+    /// What each listener that proxies ask was told last.
+    tables: Vec<ForwardAuthConfig>,
     config: Arc<ArcSwap<Config>>,
     answers: CurrentAnswers,
     is_taken_on: Gauge,
@@ -58,9 +60,10 @@ impl Running {
             "Whether the configuration that was read last is in use",
             is_taken_on.clone(),
         );
-        let answers = Arc::new(ArcSwap::from_pointee(parts.answers(&started, &started)));
+        let tables = started.forward_auth.clone();
+        let answers = Arc::new(ArcSwap::from_pointee(parts.answers(&started, &tables)));
         let config = Arc::new(ArcSwap::new(Arc::clone(&started)));
-        Self { parts, started, config, answers, is_taken_on }
+        Self { parts, started, tables, config, answers, is_taken_on }
     }
 
     /// Whoever answers, now and later.
@@ -104,7 +107,8 @@ impl Running {
             config.log.viewer_address = kept.clone();
         }
         telemetry::set_level(config.log.level);
-        self.answers.store(Arc::new(self.parts.answers(&config, &self.started)));
+        take_on_tables(&mut self.tables, &config);
+        self.answers.store(Arc::new(self.parts.answers(&config, &self.tables)));
         let stay = config.needs_restart(&self.started);
         self.config.store(Arc::new(config));
         stay
@@ -112,9 +116,7 @@ impl Running {
 }
 
 impl Parts {
-    fn answers(&mut self, config: &Config, started: &Config) -> Answers {
-        let listeners = if config.has_listeners_of(started) { config } else { started };
-        let tables = &listeners.forward_auth;
+    fn answers(&mut self, config: &Config, tables: &[ForwardAuthConfig]) -> Answers {
         match self {
             Self::Both(issuer, viewers) => {
                 let (service, forward_auth) = viewers.answers(config, tables);

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use futures_util::{Stream, stream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::spawn_blocking;
 use tracing::info;
 
 use super::{asked_to_stop, store};
@@ -27,9 +28,11 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         // From the start, so that whoever sends it too early does not end the process.
         let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
+        // A file that is there at the start must be there later.
+        self.overrides.place.config = self.overrides.place.file();
         let config = Arc::new(config::read(&self.overrides)?);
         telemetry::start(&config.log)?;
         let halves = match config.roles {
@@ -45,17 +48,20 @@ impl Serve {
             Roles::Both | Roles::Issuer => info!(%listen, %public_url, metrics = %admin, "vidpass is ready"),
             Roles::Gate => info!(%listen, metrics = %admin, "the gate is listening"),
         }
-        server.run(asked_to_stop(), read_again(hangups, &self.overrides)).await?;
+        server.run(asked_to_stop(), read_again(hangups, self.overrides)).await?;
         info!("vidpass has stopped");
         Ok(())
     }
 }
 
 /// What the configuration says each time that the process is told to read it again.
-fn read_again(hangups: Signal, overrides: &Overrides) -> impl Stream<Item = Result<Config, ConfigError>> {
-    stream::unfold(hangups, |mut hangups| async {
+fn read_again(hangups: Signal, overrides: Overrides) -> impl Stream<Item = Result<Config, ConfigError>> {
+    stream::unfold((hangups, overrides), |(mut hangups, overrides)| async {
         hangups.recv().await?;
-        Some((config::read(overrides), hangups))
+        // The file may be on a disk that hangs; connections are accepted all the same.
+        let reading = spawn_blocking(move || (config::read_again(&overrides), overrides));
+        let (read, overrides) = reading.await.ok()?;
+        Some((read, (hangups, overrides)))
     })
 }
 

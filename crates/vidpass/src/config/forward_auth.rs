@@ -10,7 +10,7 @@ use super::problems::Problems;
 use crate::listener::Protocol;
 
 /// One listener that proxies ask.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ForwardAuthConfig {
     /// Where they ask.
     pub(crate) listen: SocketAddr,
@@ -21,7 +21,7 @@ pub(crate) struct ForwardAuthConfig {
 }
 
 /// How proxies ask.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum ProxyKind {
     /// Over HTTP/1.1.
     Http(Preset),

@@ -1,6 +1,9 @@
 //! Which settings a running server takes on, and which it is started with.
 
-use super::{Config, MasterKeySource};
+use std::net::SocketAddr;
+
+use super::{Config, ForwardAuthConfig, MasterKeySource};
+use crate::listener::Protocol;
 
 impl Config {
     /// The settings that differ from those a server was `started` with, and that it takes on only when it is started again.
@@ -26,11 +29,28 @@ impl Config {
     }
 
     /// Whether proxies ask at the same addresses, in the same protocol: all else of `forward_auth` is taken on.
-    pub(crate) fn has_listeners_of(&self, started: &Self) -> bool {
-        let listeners = |config: &Self| -> Vec<_> {
-            config.forward_auth.iter().map(|listener| (listener.listen, listener.kind.protocol())).collect()
-        };
+    fn has_listeners_of(&self, started: &Self) -> bool {
+        let listeners =
+            |config: &Self| -> Vec<_> { config.forward_auth.iter().map(ForwardAuthConfig::listener).collect() };
         listeners(self) == listeners(started)
+    }
+}
+
+/// Has each of the listeners that a server was started with heed its table in `config`, where it still has one.
+pub(crate) fn take_on_tables(listeners: &mut [ForwardAuthConfig], config: &Config) {
+    let mut tables: Vec<&ForwardAuthConfig> = config.forward_auth.iter().collect();
+    for listener in listeners {
+        // Of several at port 0, each has its own.
+        if let Some(place) = tables.iter().position(|table| table.listener() == listener.listener()) {
+            *listener = tables.remove(place).clone();
+        }
+    }
+}
+
+impl ForwardAuthConfig {
+    /// What a running server cannot change.
+    fn listener(&self) -> (SocketAddr, Protocol) {
+        (self.listen, self.kind.protocol())
     }
 }
 
@@ -47,6 +67,7 @@ impl MasterKeySource {
 #[cfg(test)]
 mod tests {
     use super::super::tests::check as config;
+    use super::take_on_tables;
 
     #[test]
     fn what_a_server_is_started_with_is_named() {
@@ -87,6 +108,27 @@ mod tests {
         assert!(listener(1, "caddy", "10.0.0.0/8").needs_restart(&started).is_empty());
         assert_eq!(listener(2, "nginx", "10.0.0.1").needs_restart(&started), ["forward_auth"]);
         assert_eq!(listener(1, "envoy-grpc", "10.0.0.1").needs_restart(&started), ["forward_auth"]);
+    }
+
+    #[test]
+    fn a_listener_heeds_its_table_whatever_becomes_of_others() {
+        let tables = |tables: &[(u16, &str)]| {
+            let table = |(port, proxy): &(u16, &str)| {
+                format!(
+                    "[[forward_auth]]\nlisten = \"127.0.0.1:{port}\"\npreset = \"caddy\"\ntrusted_proxies = [\"{proxy}\"]\n"
+                )
+            };
+            config(&tables.iter().map(table).collect::<String>()).unwrap()
+        };
+        let mut listeners = tables(&[(1, "10.0.0.1"), (0, "10.0.0.2"), (0, "10.0.0.3")]).forward_auth;
+        let mut check = |changed: &[(u16, &str)], expected: [&str; 3]| {
+            take_on_tables(&mut listeners, &tables(changed));
+            let proxies: Vec<String> = listeners.iter().map(|listener| listener.proxies[0].to_string()).collect();
+            assert_eq!(proxies, expected, "{changed:?}");
+        };
+        check(&[(1, "10.0.1.1"), (0, "10.0.0.2"), (0, "10.0.0.3")], ["10.0.1.1", "10.0.0.2", "10.0.0.3"]);
+        check(&[(9, "10.9.9.9"), (0, "10.0.1.2"), (1, "10.0.2.1")], ["10.0.2.1", "10.0.1.2", "10.0.0.3"]);
+        check(&[(9, "10.9.9.9")], ["10.0.2.1", "10.0.1.2", "10.0.0.3"]);
     }
 
     #[track_caller]

@@ -1,10 +1,10 @@
 //! What the command line and the environment say, with the help that teaches it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{LogFormat, Role};
+use super::{DEFAULT_FILE, LogFormat, Role};
 
 /// Which server a command works on, as the command line and the environment say.
 #[derive(Args, Clone, Debug, Default)]
@@ -49,6 +49,13 @@ pub(crate) struct Overrides {
     /// Least important line to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", env = "VIDPASS_LOG_LEVEL", hide_env_values = true)]
     pub(crate) log_level: Option<String>,
+}
+
+impl Place {
+    /// The configuration file that is named, or [`DEFAULT_FILE`] where there is one.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        self.config.clone().or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()))
+    }
 }
 
 impl From<Place> for Overrides {

@@ -9,6 +9,15 @@ use std::str::FromStr;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum ConfigError {
+    /// The file has no setting, where a running server was to read it again.
+    #[error(
+        "the configuration file {} has no setting; is it being written? write another one and rename it to this",
+        file.display()
+    )]
+    Empty {
+        /// The file.
+        file: PathBuf,
+    },
     /// Settings whose values do not do.
     #[error("{}", list(.0))]
     Invalid(Vec<Problem>),
