@@ -6,12 +6,11 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
-use vidpass_store::{MAX_SIGNING_KEYS, Occasion, Store, StoreError};
+use vidpass_store::{MAX_SIGNING_KEYS, Store, StoreError};
 use vidpass_token::{AccountId, Algorithm, KeyId, SigningKey, UnixTime};
 
 use crate::error::ApiError;
-use crate::rotation::{NextKey, Rotation, rotate};
-use crate::state::Api;
+use crate::rotation::{NextKey, Rotation, add_next, algorithm_of_next};
 
 /// How many parsed keys are kept in memory.
 const PARSED_KEYS: usize = 1000;
@@ -84,16 +83,14 @@ impl KeyRing {
     /// Makes a managed key that takes the place of the one that signs.
     pub(crate) async fn rotate(
         &self,
-        api: &Api,
         store: &Store,
         account: &AccountId,
-        algorithm: Option<Algorithm>,
-        occasion: Occasion,
+        rotation: Rotation,
         now: UnixTime,
     ) -> Result<Option<NextKey>, ApiError> {
-        let _turn = self.turn().await;
-        let rotation = Rotation { algorithm, occasion, learnt_after: api.config.learnt_after };
-        Ok(rotate(store, account, rotation, now).await?)
+        let Some(algorithm) = algorithm_of_next(store, account, rotation, now).await? else { return Ok(None) };
+        let (key, _turn) = generate(algorithm, self.turn().await).await?;
+        Ok(add_next(store, account, &key, rotation, now).await?)
     }
 
     /// Forgets a key that was deleted.
@@ -176,7 +173,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use tokio::time::timeout;
-    use vidpass_store::{DatabaseUrl, MasterKey, NewAccount};
+    use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, Occasion};
 
     use super::*;
 
@@ -196,6 +193,10 @@ mod tests {
         let refused =
             timeout(Duration::from_secs(30), ring.make(&store, &account, Algorithm::Rs256, now)).await.unwrap();
         assert!(matches!(refused, Err(ApiError::Invalid(_))));
+        // Nor does one whose schedule asks for nothing.
+        let rotation = Rotation { algorithm: None, occasion: Occasion::Scheduled, learnt_after: Duration::ZERO };
+        let nothing = timeout(Duration::from_secs(30), ring.rotate(&store, &account, rotation, now)).await.unwrap();
+        assert!(nothing.unwrap().is_none());
     }
 
     #[tokio::test]

@@ -56,14 +56,37 @@ pub async fn rotate(
     rotation: Rotation,
     now: UnixTime,
 ) -> Result<Option<NextKey>, RotationError> {
-    let algorithm = match rotation.algorithm {
+    let Some(algorithm) = algorithm_of_next(store, account, rotation, now).await? else { return Ok(None) };
+    let key = spawn_blocking(move || SigningKey::generate(algorithm, KeyId::random())).await?;
+    add_next(store, account, &key.map_err(RotationError::KeyGeneration)?, rotation, now).await
+}
+
+/// What the new key is to sign with; `None` where there is to be none.
+pub(crate) async fn algorithm_of_next(
+    store: &Store,
+    account: &AccountId,
+    rotation: Rotation,
+    now: UnixTime,
+) -> Result<Option<Algorithm>, StoreError> {
+    if !store.has_rotation(account, rotation.occasion, now).await? {
+        return Ok(None);
+    }
+    Ok(Some(match rotation.algorithm {
         Some(algorithm) => algorithm,
         None => store.managed_key_algorithm(account).await?.unwrap_or(Algorithm::Rs256),
-    };
-    let key = spawn_blocking(move || SigningKey::generate(algorithm, KeyId::random())).await?;
-    let key = key.map_err(RotationError::KeyGeneration)?;
-    let signs_from = now.plus(rotation.learnt_after);
-    let rotated = store.rotate_managed_key(account, &key, signs_from, rotation.occasion, now).await?;
+    }))
+}
+
+/// Adds a key that was made for it.
+pub(crate) async fn add_next(
+    store: &Store,
+    account: &AccountId,
+    key: &SigningKey,
+    rotation: Rotation,
+    now: UnixTime,
+) -> Result<Option<NextKey>, RotationError> {
+    let (signs_from, algorithm) = (now.plus(rotation.learnt_after), key.public().algorithm());
+    let rotated = store.rotate_managed_key(account, key, signs_from, rotation.occasion, now).await?;
     Ok(rotated.map(|rotated| {
         tracing::info!(account.id = %account, key.id = %key.id(), key.alg = %algorithm, key.signs_from = %rotated.signs_from,
             "a managed key was made that takes over");

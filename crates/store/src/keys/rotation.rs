@@ -91,13 +91,9 @@ impl Store {
         now: UnixTime,
     ) -> Result<Option<RotatedKey>, StoreError> {
         let mut write = self.begin_write().await?;
-        write.require_account(account).await?;
         let newest = write.newest_managed_key(account).await?;
-        if occasion == Occasion::Scheduled && !write.is_rotation_due(account, newest.as_ref(), now).await? {
+        if !write.has_rotation(account, newest.as_ref(), occasion, now).await? {
             return Ok(None);
-        }
-        if write.count_managed(account).await? >= MAX_MANAGED_KEYS {
-            return Err(StoreError::TooManyManagedKeys { account: account.clone() });
         }
         // No two begin in one second.
         let signs_from = newest.as_ref().map_or(signs_from, |newest| signs_from.max(UnixTime(newest.signs_from.0 + 1)));
@@ -111,6 +107,21 @@ impl Store {
             Err(error) => return Err(error),
         }
         Ok(Some(RotatedKey { signs_from, replaces: newest.map(|newest| newest.id) }))
+    }
+
+    /// Whether the account would get a new managed key on this occasion: making one for nothing keeps a core busy.
+    ///
+    /// # Errors
+    /// [`StoreError::TooManyManagedKeys`]; [`StoreError::AccountUnknown`].
+    pub async fn has_rotation(
+        &self,
+        account: &AccountId,
+        occasion: Occasion,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        let mut write = self.begin_write().await?;
+        let newest = write.newest_managed_key(account).await?;
+        write.has_rotation(account, newest.as_ref(), occasion, now).await
     }
 
     /// The accounts whose schedule asks for a new managed key.
@@ -173,6 +184,23 @@ impl Store {
 }
 
 impl Write<'_> {
+    async fn has_rotation(
+        &mut self,
+        account: &AccountId,
+        newest: Option<&Newest>,
+        occasion: Occasion,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        self.require_account(account).await?;
+        if occasion == Occasion::Scheduled && !self.is_rotation_due(account, newest, now).await? {
+            return Ok(false);
+        }
+        if self.count_managed(account).await? >= MAX_MANAGED_KEYS {
+            return Err(StoreError::TooManyManagedKeys { account: account.clone() });
+        }
+        Ok(true)
+    }
+
     /// Without a managed key nothing is due: the first one is made when it is needed.
     async fn is_rotation_due(
         &mut self,

@@ -8,7 +8,7 @@ use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::envelope::Answer;
 use crate::error::ApiError;
-use crate::rotation::NextKey;
+use crate::rotation::{NextKey, Rotation};
 use crate::rotation_request::RotationRequest;
 use crate::state::Api;
 use crate::time::rfc3339;
@@ -49,7 +49,8 @@ pub(crate) async fn rotate_keys(
     };
     // It was deleted while the request was under way.
     let account = account.ok_or(ApiError::AccountForeign)?;
-    let next = api.keys.rotate(&api, &caller.store, &account.id, request.algorithm, occasion, now).await?;
+    let rotation = Rotation { algorithm: request.algorithm, occasion, learnt_after: api.config.learnt_after };
+    let next = api.keys.rotate(&caller.store, &account.id, rotation, now).await?;
     if let Some(next) = &next {
         api.key_sets.forget(&account.id);
         tracing::info!(account.id = %account.id, caller.id = %caller.credential, key.id = %next.id, "a managed key was rotated");
