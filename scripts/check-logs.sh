@@ -15,6 +15,9 @@ searches=(
   'eyJ1c2UiOiJzaWci' 'eyJ1c2UiOiJzaWciLCJrdHkiOiJSU0EiLC'
   # an API token, and an API key: 40 hex digits, or the one that the SDKs bring
   'vpt_[0-9a-f]{16}_[A-Za-z0-9_-]{20,}' 'vpt_0123456789abcdef_abcdefghijklmnopqrstu'
+  # a gate credential, and a master key of `openssl rand -base64 32`, which stands alone
+  'vpg_[0-9a-f]{16}_[A-Za-z0-9_-]{20,}' 'vpg_0123456789abcdef_abcdefghijklmnopqrstu'
+  '(^|[^A-Za-z0-9+/])[A-Za-z0-9+/]{43}=([^=]|$)' 'yGOJ3wVb1cRz0nD5xL8pQmT4uF7hK2sA9eW6tY1iO3U='
   '(^|[^0-9a-f])[0-9a-f]{40}([^0-9a-f]|$)' '0123456789abcdef0123456789abcdef01234567'
   '144c9defac04969c7bfad8efaa8ea194' '144c9defac04969c7bfad8efaa8ea194'
 )

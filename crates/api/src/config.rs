@@ -77,9 +77,9 @@ impl ApiConfig {
 pub struct PublicUrl(Arc<str>);
 
 /// Why a text is not such an address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not an address such as `https://video.example` (http or https, without query, fragment or user)", .0.escape_debug())]
-pub struct PublicUrlError(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an address such as `https://video.example` (http or https, without query, fragment or user)")]
+pub struct PublicUrlError;
 
 impl PublicUrl {
     /// The address as text.
@@ -93,13 +93,12 @@ impl FromStr for PublicUrl {
     type Err = PublicUrlError;
 
     fn from_str(text: &str) -> Result<Self, PublicUrlError> {
-        let refused = || PublicUrlError(text.chars().take(128).collect());
-        let uri: Uri = text.parse().map_err(|_| refused())?;
+        let uri: Uri = text.parse().map_err(|_| PublicUrlError)?;
         let web = matches!(uri.scheme_str(), Some("http" | "https"));
         let host = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
         // The addresses end up in HTML (the embed code), so no character may need escaping there.
         let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-_~[]%".contains(&byte));
-        if web && host && plain { Ok(Self(text.trim_end_matches('/').into())) } else { Err(refused()) }
+        if web && host && plain { Ok(Self(text.trim_end_matches('/').into())) } else { Err(PublicUrlError) }
     }
 }
 

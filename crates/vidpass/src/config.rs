@@ -33,7 +33,7 @@ pub(crate) use live::take_on_tables;
 pub(crate) use origins::{BucketSettings, KindSettings, OriginSettings};
 pub(crate) use overrides::{Overrides, Place};
 pub(crate) use problems::ConfigError;
-use problems::Problems;
+use problems::{NOT_SHOWN, Problems};
 use raw::RawConfig;
 pub(crate) use roles::{Role, Roles};
 
@@ -334,7 +334,7 @@ fn require_reachable(listen: SocketAddr, p: &mut Problems) {
 
 fn database(text: &str, folder: &Path, p: &mut Problems) -> Option<DatabaseUrl> {
     // The text itself may hold a password, so a problem does not repeat it.
-    let url: DatabaseUrl = text.parse().map_err(|reason| p.add("database", "(not shown)", reason)).ok()?;
+    let url: DatabaseUrl = text.parse().map_err(|reason| p.add("database", NOT_SHOWN, reason)).ok()?;
     match text.strip_prefix("sqlite:").filter(|path| !path.starts_with("//")) {
         Some(path) => Some(DatabaseUrl::sqlite(folder.join(path))),
         None => Some(url),
@@ -404,7 +404,26 @@ mod tests {
     fn a_misspelt_setting_is_refused() {
         let error = check("lisen = \"127.0.0.1:1\"").unwrap_err();
         let ConfigError::Syntax { source, .. } = error else { panic!("{error}") };
-        assert!(source.to_string().contains("unknown field `lisen`"), "{source}");
+        assert!(source.to_string().starts_with("line 1, column 1: unknown field `lisen`"), "{source}");
+    }
+
+    #[test]
+    fn no_password_is_repeated() {
+        let login = "postgres://vidpass:secret@db/vidpass";
+        for text in [
+            format!("databse = \"{login}\""),
+            format!("# ä\n  database = \"{login}\" x"),
+            "public_url = \"https://u:secret@a\"".to_owned(),
+            "roles = [\"gate\"]\n[feed]\ncredential_file = \"f\"\nurl = \"https://u:secret@a\"".to_owned(),
+            "[origins.a]\ntype = \"http\"\nurl = \"https://u:secret@a\"".to_owned(),
+            "[origins.a]\ntype = \"folder\"\nfolder = \"a\"\nknown_as = [\"https://u:secret@a\"]".to_owned(),
+        ] {
+            let error = check(&text).unwrap_err();
+            let told = vidpass_token::Chain(&error).to_string();
+            assert!(!told.contains("secret") && !format!("{error:?}").contains("secret"), "{told}");
+        }
+        let error = vidpass_token::Chain(&check("# ä\n  database = \"x\" y").unwrap_err()).to_string();
+        assert!(error.contains("line 2, column 18: "), "{error}");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) enum ConfigError {
         /// The file.
         file: PathBuf,
         /// Where and why.
-        source: toml::de::Error,
+        source: SyntaxError,
     },
     /// The file cannot be read.
     #[error("the configuration file {} cannot be read; `vidpass init` writes one", file.display())]
@@ -37,6 +37,27 @@ pub(crate) enum ConfigError {
         /// Why not.
         source: std::io::Error,
     },
+}
+
+/// Where a file is wrong, and how. The line itself may hold a password, so it is not repeated.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {message}")]
+pub(crate) struct SyntaxError {
+    line: usize,
+    column: usize,
+    message: String,
+}
+
+impl SyntaxError {
+    pub(super) fn of(error: &toml::de::Error, text: &str) -> Self {
+        let before = &text[..error.span().map_or(0, |span| text.floor_char_boundary(span.start))];
+        let line_begins = before.rfind('\n').map_or(0, |end| end + 1);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before[line_begins..].chars().count() + 1,
+            message: error.message().to_owned(),
+        }
+    }
 }
 
 /// One setting whose value does not do.
@@ -58,6 +79,9 @@ fn list(problems: &[Problem]) -> String {
     format!("the configuration has {} problem(s):\n{}", problems.len(), lines.join("\n"))
 }
 
+/// Stands for a value that may hold a password.
+pub(super) const NOT_SHOWN: &str = "(not shown)";
+
 /// Gathers problems while settings are parsed.
 #[derive(Default)]
 pub(super) struct Problems(Vec<Problem>);
@@ -69,7 +93,12 @@ impl Problems {
         value: impl fmt::Display,
         reason: impl fmt::Display,
     ) {
-        self.0.push(Problem { setting: setting.into(), value: value.to_string(), reason: reason.to_string() });
+        let mut value = value.to_string();
+        // A URL with a user has a password too, most likely.
+        if value.contains("://") && value.contains('@') {
+            value = NOT_SHOWN.to_owned();
+        }
+        self.0.push(Problem { setting: setting.into(), value, reason: reason.to_string() });
     }
 
     /// The value that `text` stands for, or a problem.

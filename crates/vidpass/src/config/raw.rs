@@ -12,7 +12,7 @@ use vidpass_gate::{AddressInLog, CutOff, ForwardedHeader};
 use super::feed::RawFeed;
 use super::forward_auth::RawForwardAuth;
 use super::origins::{RawCache, RawOrigin, RawOriginLimits};
-use super::problems::Problems;
+use super::problems::{Problems, SyntaxError};
 use super::{ConnectionLimits, LogConfig, LogFormat, Overrides, Role, TokenConfig, ViewerConfig};
 
 #[derive(Default, Deserialize)]
@@ -91,8 +91,8 @@ pub(super) struct RawLog {
 }
 
 impl RawConfig {
-    pub(super) fn read(text: &str) -> Result<Self, toml::de::Error> {
-        toml::from_str(text)
+    pub(super) fn read(text: &str) -> Result<Self, SyntaxError> {
+        toml::from_str(text).map_err(|error| SyntaxError::of(&error, text))
     }
 
     /// Lets the command line and the environment win.
