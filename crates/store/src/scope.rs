@@ -11,7 +11,7 @@ pub enum Scope {
     AuditRead,
     /// List signing keys.
     KeysRead,
-    /// Create and delete signing keys.
+    /// Create, rotate and delete signing keys.
     KeysWrite,
     /// List revocations.
     RevocationsRead,

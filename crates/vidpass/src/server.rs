@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use axum::body::Body;
 use futures_util::Stream;
 use futures_util::future::join_all;
@@ -33,6 +33,10 @@ use crate::listener::{self, Protocol};
 use crate::running::{Parts, Running};
 use crate::source::Source;
 use crate::viewers::{self, Viewers};
+
+/// Why a server ends that was not asked to.
+const TASK_LOST: &str =
+    "a task ended that a server is not right without: a gate would no longer learn what was taken back";
 
 /// How often the country file is looked at.
 const COUNTRY_CHECK: Duration = Duration::from_secs(5);
@@ -182,10 +186,11 @@ impl Server {
             info!("stopping: no new connections; running requests may finish");
             stopped.send_replace(true);
         };
+        let mut lost = None;
         tokio::select! {
             _ = async { tokio::join!(serving, serving_admin, answering, stop) } => {}
             () = self.running.follow(configs) => {}
-            _ = self.tasks.join_next() => anyhow::bail!("a background task ended; the gate would no longer follow the store"),
+            ended = self.tasks.join_next() => lost = ended,
         }
         self.tasks.shutdown().await;
         if let Some(store) = self.store {
@@ -194,7 +199,12 @@ impl Server {
             }
             store.close().await;
         }
-        Ok(())
+        match lost {
+            None => Ok(()),
+            Some(ended) => {
+                Err(ended.err().map_or_else(|| anyhow!("it returned"), anyhow::Error::from).context(TASK_LOST))
+            }
+        }
     }
 }
 

@@ -59,9 +59,9 @@ fn read_again(hangups: Signal, overrides: Overrides) -> impl Stream<Item = Resul
     stream::unfold((hangups, overrides), |(mut hangups, overrides)| async {
         hangups.recv().await?;
         // The file may be on a disk that hangs; connections are accepted all the same.
-        let reading = spawn_blocking(move || (config::read_again(&overrides), overrides));
-        let (read, overrides) = reading.await.ok()?;
-        Some((read, (hangups, overrides)))
+        let reading = overrides.clone();
+        let read = spawn_blocking(move || config::read_again(&reading)).await;
+        Some((read.unwrap_or_else(|stopped| Err(stopped.into())), (hangups, overrides)))
     })
 }
 

@@ -2,28 +2,57 @@
 
 use std::net::SocketAddr;
 
-use super::{Config, ForwardAuthConfig, MasterKeySource};
+use super::{Config, ForwardAuthConfig, LogConfig, MasterKeySource, ViewerConfig};
 use crate::listener::Protocol;
 
 impl Config {
     /// The settings that differ from those a server was `started` with, and that it takes on only when it is started again.
     pub(crate) fn needs_restart(&self, started: &Self) -> Vec<&'static str> {
+        // Whoever adds a setting says here whether it is taken on; those that are `_` are.
+        let Self {
+            roles,
+            listen,
+            admin_listen,
+            public_url: _,
+            database,
+            feed,
+            master_key,
+            media,
+            tokens: _,
+            viewer,
+            forward_auth: _,
+            limits,
+            origins,
+            origin_limits,
+            cache,
+            log,
+            audit_keep: _,
+            rate_limits: _,
+        } = self;
+        let ViewerConfig {
+            trusted_proxies: _,
+            forwarded_header: _,
+            token_in: _,
+            country_database,
+            allow_missing_origin: _,
+        } = viewer;
+        let LogConfig { format, level: _, viewer_address: _, file } = log;
         let settings = [
-            ("roles", self.roles == started.roles),
-            ("listen", self.listen == started.listen),
-            ("admin_listen", self.admin_listen == started.admin_listen),
-            ("database", self.database == started.database),
-            ("feed", self.feed == started.feed),
-            ("master_key_file", self.master_key.file() == started.master_key.file()),
-            ("media", self.media == started.media),
-            ("viewer.country_database", self.viewer.country_database == started.viewer.country_database),
+            ("roles", *roles == started.roles),
+            ("listen", *listen == started.listen),
+            ("admin_listen", *admin_listen == started.admin_listen),
+            ("database", *database == started.database),
+            ("feed", *feed == started.feed),
+            ("master_key_file", master_key.file() == started.master_key.file()),
+            ("media", *media == started.media),
+            ("viewer.country_database", *country_database == started.viewer.country_database),
             ("forward_auth", self.has_listeners_of(started)),
-            ("limits", self.limits == started.limits),
-            ("origins", self.origins == started.origins),
-            ("origin_limits", self.origin_limits == started.origin_limits),
-            ("cache", self.cache == started.cache),
-            ("log.format", self.log.format == started.log.format),
-            ("log.file", self.log.file == started.log.file),
+            ("limits", *limits == started.limits),
+            ("origins", *origins == started.origins),
+            ("origin_limits", *origin_limits == started.origin_limits),
+            ("cache", *cache == started.cache),
+            ("log.format", *format == started.log.format),
+            ("log.file", *file == started.log.file),
         ];
         settings.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
     }

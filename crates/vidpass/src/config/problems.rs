@@ -18,6 +18,9 @@ pub(crate) enum ConfigError {
         /// The file.
         file: PathBuf,
     },
+    /// The reading of it was stopped.
+    #[error("the reading of the configuration was stopped")]
+    Stopped(#[from] tokio::task::JoinError),
     /// Settings whose values do not do.
     #[error("{}", list(.0))]
     Invalid(Vec<Problem>),
