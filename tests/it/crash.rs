@@ -104,7 +104,7 @@ impl Acknowledged {
 async fn write_until_killed(api: &Arc<Api>, mut server: Process, all: &mut Acknowledged) -> usize {
     let count = Arc::new(AtomicUsize::new(0));
     let callers: Vec<_> = (0..CALLERS).map(|_| tokio::spawn(write(Arc::clone(api), Arc::clone(&count)))).collect();
-    while count.load(Ordering::Relaxed) < BEFORE_THE_KILL {
+    while count.load(Ordering::Relaxed) < BEFORE_THE_KILL && !callers.iter().all(tokio::task::JoinHandle::is_finished) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     server.signal("KILL");

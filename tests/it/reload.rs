@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,9 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::Site;
+
+/// Of Linux's `open(2)`.
+const O_NONBLOCK: i32 = 0o4000;
 
 const TAKEN_ON: &str = "the configuration was read again";
 const REFUSED: &str = "the configuration cannot be used";
@@ -165,8 +169,10 @@ async fn a_file_that_hangs_holds_nobody_up() {
     std::fs::remove_file(&file).unwrap();
     assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
     running.site.server.signal("HUP");
-    // Opening it waits until the server reads.
-    let mut pipe = std::fs::File::options().write(true).open(&file).unwrap();
+    let mut pipe = running.site.server.wait_for(|_| {
+        // It opens once the server reads.
+        std::fs::File::options().write(true).custom_flags(O_NONBLOCK).open(&file).ok()
+    });
     let token = running.site.issue(json!({})).await;
     assert_eq!(running.site.view(&token, ("accept", "*/*")).await, 200);
     pipe.write_all(running.template.as_bytes()).unwrap();

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vidpass_store::{
-    Actor, AuditEntry, AuditId, AuditQuery, Deletion, NewAccount, NewApiToken, NewRevocation, NewVideo, Presented,
-    Store, StoreError,
+    Actor, AuditEntry, AuditId, AuditQuery, Deletion, NewAccount, NewApiToken, NewRevocation, NewVideo, Occasion,
+    Presented, Store, StoreError,
 };
-use vidpass_token::{RevocationExtent, RevokedSubject, UnixTime};
+use vidpass_token::{Algorithm, RevocationExtent, RevokedSubject, SigningKey, UnixTime};
 
 use crate::home::{Home, KEY, NOW, OTHER_KEY, id, on_both_engines};
 
@@ -49,6 +49,24 @@ async fn every_change_has_one_line(home: Home) {
     store.delete_signing_key(&ours, OTHER_KEY.id(), NOW).await.unwrap();
     log.check("key.delete", "key-2", json!({})).await;
 
+    let [first, second] = ["key-3", "key-4"].map(|kid| SigningKey::generate(Algorithm::EdDsa, id(kid)).unwrap());
+    let details = |signs_from: UnixTime| json!({"alg": "EdDSA", "managed": true, "signs_from": signs_from.0});
+    let later = NOW.plus(Duration::from_secs(100));
+    store.rotate_managed_key(&ours, &first, later, Occasion::Asked, NOW).await.unwrap().unwrap();
+    log.check("key.create", "key-3", details(later)).await;
+    let earlier = store.advance_managed_key(&ours, NOW).await.unwrap().unwrap();
+    log.check("key.advance", "key-3", json!({"signs_from": earlier.0})).await;
+    let rotated = store.rotate_managed_key(&ours, &second, earlier, Occasion::Asked, NOW).await.unwrap().unwrap();
+    log.check("key.create", "key-4", details(rotated.signs_from)).await;
+    let over = rotated.signs_from.plus(Duration::from_secs(60));
+    assert_eq!(store.delete_retired_keys(over).await.unwrap(), [id("key-3")]);
+    log.check_of(Some("ours"), over, "key.delete", "key-3", json!({"retired": true})).await;
+
+    let (gate, _) = store.create_gate_credential("edge", NOW).await.unwrap();
+    log.check_of(None, NOW, "gate_credential.create", gate.id.as_str(), json!({"name": "edge"})).await;
+    assert!(store.delete_gate_credential(&gate.id, NOW).await.unwrap());
+    log.check_of(None, NOW, "gate_credential.delete", gate.id.as_str(), json!({})).await;
+
     let made = store.revoke(&ours, &revocation(), NOW).await.unwrap();
     let details = json!({"kind": "video", "subject": "film", "reason": "recut"});
     log.check("revocation.create", made.id.as_str(), details).await;
@@ -85,7 +103,8 @@ async fn what_changes_nothing_has_no_line(home: Home) {
     // A use is noted, and none of the account's changes.
     let presented = Presented::ApiToken(made.secret.expose());
     store.authenticate(&presented, NOW).await.unwrap().unwrap();
-    while store.list_credentials(&ours).await.unwrap()[0].last_used.is_none() {}
+    let noted = async { while store.list_credentials(&ours).await.unwrap()[0].last_used.is_none() {} };
+    tokio::time::timeout(Duration::from_secs(30), noted).await.expect("the use is noted");
     assert_eq!(all(&store).await, before);
 }
 
@@ -168,15 +187,19 @@ struct Log {
 impl Log {
     /// The last change, and it alone, since the last check. What was checked is cleared.
     async fn check(&mut self, action: &str, subject: &str, details: Value) {
+        self.check_of(Some("ours"), NOW, action, subject, details).await;
+    }
+
+    async fn check_of(&mut self, account: Option<&str>, at: UnixTime, action: &str, subject: &str, details: Value) {
         let lines = all(&self.store).await;
         let shown: Vec<_> = lines.iter().map(|line| (&*line.action, &*line.subject, &line.details)).collect();
         assert_eq!(shown, [(action, subject, details.as_object().unwrap())]);
         assert_eq!(
             (&lines[0].actor, lines[0].at, lines[0].account.as_ref()),
-            (&self.actor, NOW, Some(&id("ours"))),
+            (&self.actor, at, account.map(id).as_ref()),
             "{action}"
         );
-        self.store.clear_audit_log(UnixTime(NOW.0 + 1)).await.unwrap();
+        self.store.clear_audit_log(UnixTime(at.0 + 1)).await.unwrap();
     }
 }
 
