@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
-use vidpass_store::{Actor, CredentialId, Presented, Refused, Scope, Scopes, Store, StoreError};
+use vidpass_store::{Actor, CredentialId, Presented, Refused, Scope, Scopes, Store};
 use vidpass_token::{AccountId, UnixTime};
 
 use crate::error::ApiError;
@@ -64,30 +64,26 @@ impl FromRequestParts<Api> for Caller {
     }
 }
 
-/// Asks the store who calls.
+/// Asks the store who calls, but where too many from the same address failed.
 async fn authenticate(api: &Api, parts: &Parts, presented: &Presented<'_>) -> Result<vidpass_store::Caller, ApiError> {
-    let caller = log_in(api, parts, api.store.authenticate(presented, api.now())).await?;
+    within_limits(api, parts, api.limits.too_many_failed_logins(address_or_none(parts)))?;
+    let caller = api.store.authenticate(presented, api.now()).await?;
+    let caller = caller.map_err(|refused| failed_login(api, parts, refused))?;
     within_limits(api, parts, api.limits.request(&caller.credential_id))?;
     Ok(caller)
 }
 
-/// What `look` finds in the store under the credentials of a request. It does not look where too many from the same address
-/// failed, and counts those that do.
-pub(crate) async fn log_in<T>(
-    api: &Api,
-    parts: &Parts,
-    look: impl Future<Output = Result<Result<T, Refused>, StoreError>>,
-) -> Result<T, ApiError> {
-    // Requests of this process's own have no address.
-    let address = address(parts).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-    within_limits(api, parts, api.limits.too_many_failed_logins(address))?;
-    match look.await? {
-        Ok(found) => Ok(found),
-        Err(refused) => {
-            within_limits(api, parts, api.limits.failed_login(address))?;
-            Err(ApiError::from_refused(refused))
-        }
+/// Counts a failed login, and says why it failed, or that there were too many from the same address.
+pub(crate) fn failed_login(api: &Api, parts: &Parts, refused: Refused) -> ApiError {
+    match within_limits(api, parts, api.limits.failed_login(address_or_none(parts))) {
+        Ok(()) => ApiError::from_refused(refused),
+        Err(too_many) => too_many,
     }
+}
+
+/// Requests of this process's own have no address, and share one.
+fn address_or_none(parts: &Parts) -> IpAddr {
+    address(parts).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
 }
 
 /// Notes for the answer what is left, and refuses where nothing is.

@@ -136,10 +136,13 @@ impl Store {
 
 impl Account {
     fn differs_in(&self, other: &Self) -> Vec<&'static str> {
+        // Whoever adds a field says here what it is called.
+        let Self { id: _, name, policy: AccountPolicy { dry_run, origin }, rotate_every, created: _ } = self;
         let all = [
-            ("name", self.name != other.name),
-            ("dry_run", self.policy.dry_run != other.policy.dry_run),
-            ("origin", self.policy.origin != other.policy.origin),
+            ("name", *name != other.name),
+            ("dry_run", *dry_run != other.policy.dry_run),
+            ("origin", *origin != other.policy.origin),
+            ("rotate_every", *rotate_every != other.rotate_every),
         ];
         all.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
     }

@@ -2,13 +2,15 @@
 //!
 //! Private keys are in it as they are in the database, sealed. The master key is not.
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use futures_util::{Stream, TryStreamExt as _};
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Row, Type};
+use tempfile::TempDir;
+use vidpass_token::UnixTime;
 
 use crate::error::StoreError;
 use crate::master_key::MasterKeys;
@@ -51,8 +53,8 @@ impl Store {
         if file.exists() {
             return Err(StoreError::File { path: file.to_owned(), source: io::ErrorKind::AlreadyExists.into() });
         }
-        let unfinished = Unfinished::beside(file);
-        let target = Pool::create_or_open(&DatabaseUrl::sqlite(&unfinished.0)).await?;
+        let unfinished = Unfinished::beside(file)?;
+        let target = Pool::create_or_open(&DatabaseUrl::sqlite(unfinished.path())).await?;
         migrations::run(&target).await?;
         let (mut from, mut to) = (self.pool().begin().await?, target.begin_write().await?);
         lift_time_limits(&mut from).await?;
@@ -65,6 +67,9 @@ impl Store {
 
     /// Makes a store of a backup, which is left as it is, and brings its schema up to date. A PostgreSQL database must be there.
     ///
+    /// Until `tokens_until` there may be tokens that were signed after the backup: so long no managed key is deleted for being
+    /// retired.
+    ///
     /// # Errors
     /// [`StoreError::WrongMasterKey`]; [`StoreError::NotEmpty`] where there is a store already; [`StoreError::Damaged`] and
     /// [`StoreError::NotInitialised`] where `file` is no backup.
@@ -72,16 +77,25 @@ impl Store {
         file: &Path,
         url: &DatabaseUrl,
         master_keys: impl Into<MasterKeys>,
+        tokens_until: UnixTime,
         progress: impl FnMut(Copied) + Send,
     ) -> Result<(), StoreError> {
+        const UNTIL: &str = "
+            UPDATE signing_key SET latest_exp = $1
+            WHERE managed = 1 AND deleted IS NULL AND COALESCE(latest_exp, 0) < $1";
         let folder = tempfile::tempdir().map_err(|source| StoreError::File { path: std::env::temp_dir(), source })?;
         let source = open_copy(file, folder.path(), &master_keys.into()).await?;
         let target = Pool::create_or_open(url).await?;
+        if migrations::has_tables(&mut target.begin().await?).await? {
+            // A store of an older schema is left as it is too.
+            require_empty(&mut target.begin().await?, url).await?;
+        }
         migrations::run(&target).await?;
         let (mut from, mut to) = (source.begin().await?, target.begin_write().await?);
         lift_time_limits(&mut to).await?;
         require_empty(&mut to, url).await?;
         copy_all(&source, (&mut from, &mut to), progress).await?;
+        on_tx!(to, db => sqlx::query(UNTIL).bind(tokens_until.0).execute(db).await.map(|_| ()))?;
         to.commit().await?;
         drop(from);
         source.close().await;
@@ -90,32 +104,29 @@ impl Store {
     }
 }
 
-/// A file under another name until it is whole.
-struct Unfinished(PathBuf);
+/// A file in a folder of its own until it is whole: where others may write to the folder that it is for, they could have put
+/// a file of theirs there before.
+struct Unfinished(TempDir);
 
 impl Unfinished {
-    fn beside(file: &Path) -> Self {
-        let mut name = file.as_os_str().to_owned();
-        name.push(".unfinished");
-        let path = PathBuf::from(name);
-        // Of an attempt that was killed.
-        drop(std::fs::remove_file(&path));
-        Self(path)
+    fn beside(file: &Path) -> Result<Self, StoreError> {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut private = tempfile::Builder::new();
+        private.prefix(".vidpass-backup-").permissions(Permissions::from_mode(0o700));
+        private.tempdir_in(folder).map(Self).map_err(|source| StoreError::File { path: folder.to_owned(), source })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("backup.db")
     }
 
     fn finish(self, file: &Path) -> Result<(), StoreError> {
         let finish = || {
-            std::fs::File::open(&self.0)?.sync_all()?;
+            std::fs::File::open(self.path())?.sync_all()?;
             // Unlike a renaming this replaces nothing.
-            std::fs::hard_link(&self.0, file)
+            std::fs::hard_link(self.path(), file)
         };
         finish().map_err(|source| StoreError::File { path: file.to_owned(), source })
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.0));
     }
 }
 

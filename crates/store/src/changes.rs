@@ -160,13 +160,24 @@ impl ChangeLog {
     /// A transaction for followers, the number of the last change that it sees, and the mark of the change numbered `seq`,
     /// or of the last one.
     async fn begin_look(&self, seq: Option<ChangeSeq>) -> Result<(Tx, Cursor), StoreError> {
-        const SQL: &str = "
-            SELECT c.seq, l.mark FROM change_counter c LEFT JOIN change_log l ON l.seq = COALESCE($1, c.seq)";
+        const SQLITE: &str = "
+            SELECT c.seq, l.mark, FALSE FROM change_counter c LEFT JOIN change_log l ON l.seq = COALESCE($1, c.seq)";
+        const POSTGRES: &str = "
+            SELECT c.seq, l.mark, pg_is_in_recovery()
+            FROM change_counter c LEFT JOIN change_log l ON l.seq = COALESCE($1, c.seq)";
         let begun = async {
             let mut tx = self.pool.begin().await?;
+            let sql = match tx {
+                Tx::Sqlite(_) => SQLITE,
+                Tx::Postgres { .. } => POSTGRES,
+            };
             // The first question that waits for an answer.
-            let (counter, mark): (i64, Option<i64>) =
-                on_tx!(tx, db => sqlx::query_as(SQL).bind(seq.map(|seq| seq.0)).fetch_one(db).await)?;
+            let (counter, mark, is_standby): (i64, Option<i64>, bool) =
+                on_tx!(tx, db => sqlx::query_as(sql).bind(seq.map(|seq| seq.0)).fetch_one(db).await)?;
+            // It answers however far it is behind, and so its answer is no word of what was taken back.
+            if is_standby {
+                return Err(StoreError::Standby);
+            }
             Ok((tx, Cursor { seq: ChangeSeq(counter), mark }))
         };
         self.within(FIRST_ANSWER_TIMEOUT, begun).await

@@ -225,6 +225,9 @@ pub enum StoreError {
         /// Why.
         source: SealError,
     },
+    /// A PostgreSQL standby was asked for changes. It may be far behind and does not say so.
+    #[error("the database is a standby, which does not tell how far it is behind: connect to the primary")]
+    Standby,
     /// A text is longer than what may be asked for.
     #[error("`{field}` has {length} characters; {max} are allowed")]
     TextTooLong {

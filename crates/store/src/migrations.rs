@@ -25,11 +25,25 @@ pub(crate) async fn run(pool: &Pool) -> Result<(), StoreError> {
             SQLITE.run(&mut *tx).await.map_err(|error| migration_error(error, &SQLITE))?;
             tx.commit().await?;
         }
+        // The migrator takes a lock that every user of the database can hold: nobody needs it where nothing is missing.
+        Pool::Postgres(_) if is_current(pool).await? => {}
         Pool::Postgres(shared) => {
             POSTGRES.run(&shared.current()).await.map_err(|error| migration_error(error, &POSTGRES))?;
         }
     }
     Ok(())
+}
+
+/// Whether the database has all that this program knows of, and nothing else.
+async fn is_current(pool: &Pool) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
+    let mut tx = pool.begin().await?;
+    if !has_tables(&mut tx).await? {
+        return Ok(false);
+    }
+    let found: Vec<(i64, Vec<u8>)> = on_tx!(tx, db => sqlx::query_as(SQL).fetch_all(db).await)?;
+    let known = POSTGRES.iter().map(|migration| (migration.version, migration.checksum.as_ref()));
+    Ok(known.eq(found.iter().map(|(version, checksum)| (*version, &checksum[..]))))
 }
 
 /// Whether the database has tables of a vidpass store at all.

@@ -221,7 +221,7 @@ impl GateSource {
                     kept.put_back(&mut feed, gate);
                     tasks.spawn(kept::keep(kept, states));
                 }
-                tasks.spawn(follow::follow(Source::Feed { feed: *feed, keeper }, Arc::clone(gate)));
+                tasks.spawn(follow::follow(Source::Feed { feed: *feed, keeper, taken_back: 0 }, Arc::clone(gate)));
             }
         }
     }

@@ -14,7 +14,12 @@ pub(crate) enum Source {
     /// A database, which this process or others write to.
     Log { log: ChangeLog, follower: Follower, seen: Cursor },
     /// An issuer; what it says is handed to whoever keeps it on disk.
-    Feed { feed: Feed, keeper: watch::Sender<Option<State>> },
+    Feed {
+        feed: Feed,
+        keeper: watch::Sender<Option<State>>,
+        /// How often it said that something was taken back.
+        taken_back: usize,
+    },
 }
 
 /// What a source answered.
@@ -83,7 +88,11 @@ impl Source {
                 *seen = changes.last().map_or(*seen, |change| change.cursor);
                 Ok(News { subjects: changes.into_iter().map(|change| change.subject).collect(), is_all })
             }
-            Self::Feed { feed, .. } => Ok(feed.later().await?),
+            Self::Feed { feed, taken_back, .. } => {
+                let news = feed.later().await?;
+                *taken_back += news.subjects.iter().filter(|subject| takes_back(subject)).count();
+                Ok(news)
+            }
         }
     }
 
@@ -99,9 +108,9 @@ impl Source {
     pub(crate) fn is_all(&self, gate: &Gate, asked: UnixTime) {
         match self {
             Self::Log { .. } => {}
-            Self::Feed { feed, keeper } => {
-                let state = State { catalogue: gate.catalogue(), cursor: feed.cursor().to_owned(), heard: asked };
-                keeper.send_replace(Some(state));
+            Self::Feed { feed, keeper, taken_back } => {
+                let (catalogue, cursor) = (gate.catalogue(), feed.cursor().to_owned());
+                keeper.send_replace(Some(State { catalogue, cursor, heard: asked, taken_back: *taken_back }));
             }
         }
     }
@@ -112,5 +121,13 @@ impl Source {
             Self::Log { follower, .. } => follower.changed().await,
             Self::Feed { feed, .. } => feed.changed().await,
         }
+    }
+}
+
+/// Whether it says that somebody who was let in is to be let in no longer.
+fn takes_back(subject: &Subject) -> bool {
+    match subject {
+        Subject::Revocation(..) | Subject::Key(_, None) | Subject::Video(_, None) => true,
+        Subject::Account(..) | Subject::Key(_, Some(_)) | Subject::Video(_, Some(_)) => false,
     }
 }

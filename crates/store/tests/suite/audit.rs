@@ -27,6 +27,9 @@ async fn every_change_has_one_line(home: Home) {
     log.check("account.create", "ours", json!({"name": "Ours"})).await;
     store.update_account(&ours, NOW, |account| account.policy.dry_run = true).await.unwrap();
     log.check("account.edit", "ours", json!({"changed": ["dry_run"]})).await;
+    let every = Duration::from_secs(86_400).try_into().unwrap();
+    store.update_account(&ours, NOW, |account| account.rotate_every = Some(every)).await.unwrap();
+    log.check("account.edit", "ours", json!({"changed": ["rotate_every"]})).await;
 
     let token = store.create_api_token(&ours, &NewApiToken::unlimited("ci"), NOW).await.unwrap();
     log.check("api_token.create", token.id.as_str(), json!({"name": "ci", "scopes": null, "expires": null})).await;

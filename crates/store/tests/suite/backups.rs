@@ -4,10 +4,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sqlx::{ConnectOptions as _, Connection as _};
 use vidpass_store::{
-    AuditQuery, Copied, MasterKey, NewApiToken, NewRevocation, NewVideo, Presented, Store, StoreError,
+    AuditQuery, Copied, MasterKey, NewApiToken, NewRevocation, NewVideo, Occasion, Presented, Store, StoreError,
 };
 use vidpass_token::{AccountPolicy, RevocationExtent, RevokedSubject};
 
@@ -37,7 +38,7 @@ async fn a_restored_store_has_everything_on_either_engine(home: Home) {
     for target in [Home::sqlite(), Home::postgres()] {
         let target = Home { master_key: home.master_key.clone(), ..target };
         let mut tables = Vec::new();
-        Store::restore(&file, &target.url, &target.master_key, |copied| tables.push(copied)).await.unwrap();
+        Store::restore(&file, &target.url, &target.master_key, NOW, |copied| tables.push(copied)).await.unwrap();
         assert!(tables.contains(&Copied { table: "account", rows: 2 }), "{tables:?}");
         let restored = target.open().await.unwrap();
         assert_eq!(format!("{:?}", restored.snapshot().await.unwrap()), before);
@@ -55,6 +56,21 @@ async fn a_restored_store_has_everything_on_either_engine(home: Home) {
         assert_eq!(restored.changes_since(known).await.unwrap().len(), 1);
         assert!(restored.list_audit_log(&audit).await.unwrap()[0].id > known_audit[0].id);
     }
+}
+
+async fn a_restored_key_waits_for_tokens_that_the_backup_does_not_know(home: Home) {
+    let (store, ours, _) = home.with_accounts().await;
+    store.add_managed_key(&ours, &KEY, NOW).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = backup(&store, folder.path()).await;
+    let target = Home { master_key: home.master_key.clone(), ..Home::sqlite() };
+    let until = NOW.plus(Duration::from_secs(3600));
+    Store::restore(&file, &target.url, &target.master_key, until, |_| {}).await.unwrap();
+    let restored = target.open().await.unwrap();
+    restored.rotate_managed_key(&ours, &OTHER_KEY, NOW, Occasion::Asked, NOW).await.unwrap().unwrap();
+    assert!(restored.delete_retired_keys(until).await.unwrap().is_empty());
+    let over = until.plus(Duration::from_secs(60));
+    assert_eq!(restored.delete_retired_keys(over).await.unwrap(), [KEY.id().clone()]);
 }
 
 async fn a_backup_is_of_one_moment_however_much_is_written(home: Home) {
@@ -108,7 +124,7 @@ async fn what_cannot_be_restored_is_refused_and_changes_nothing(home: Home) {
     let folder = tempfile::tempdir().unwrap();
     let file = backup(&store, folder.path()).await;
     let restore = async |file: &Path, target: &Home, key: &MasterKey| {
-        Store::restore(file, &target.url, key, |_| {}).await.unwrap_err()
+        Store::restore(file, &target.url, key, NOW, |_| {}).await.unwrap_err()
     };
     let error = restore(&file, &home, &home.master_key).await;
     let expected = format!("`{}` holds a vidpass store already; restore into an empty one", home.url);
@@ -128,7 +144,7 @@ async fn what_cannot_be_restored_is_refused_and_changes_nothing(home: Home) {
     let error = restore(Path::new("nowhere"), &target, &home.master_key).await;
     assert!(matches!(error, StoreError::File { .. }), "{error:?}");
     // After all that it is restored as if nothing had been.
-    Store::restore(&file, &target.url, &home.master_key, |_| {}).await.unwrap();
+    Store::restore(&file, &target.url, &home.master_key, NOW, |_| {}).await.unwrap();
     assert_eq!(target.open().await.unwrap().list_accounts().await.unwrap().len(), 2);
 
     let error = store.backup(&file, |_| {}).await.unwrap_err();
@@ -143,6 +159,7 @@ async fn backup(store: &Store, folder: &Path) -> PathBuf {
 }
 
 on_both_engines!(
+    a_restored_key_waits_for_tokens_that_the_backup_does_not_know,
     a_restored_store_has_everything_on_either_engine,
     a_backup_is_of_one_moment_however_much_is_written,
     no_table_is_forgotten,

@@ -20,5 +20,6 @@ mod postgres_server;
 mod reseal;
 mod revocations;
 mod secrets;
+mod standby;
 mod upgrade;
 mod videos;

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::os::unix::fs::PermissionsExt as _;
 
+use sqlx::{Connection as _, PgConnection};
 use vidpass_store::{
     ChangeLog, DatabaseUrl, MasterKey, NewApiToken, NewVideo, Presented, Store, StoreError, VideoQuery,
 };
@@ -174,6 +175,25 @@ fn a_server_that_is_away_is_unavailable_and_its_password_stays_secret() {
             assert!(!format!("{error:?} {source} {source:?}").contains("s3cret"));
         }
     });
+}
+
+/// `sqlx`'s migrator takes a lock that any user of the database can hold.
+#[tokio::test]
+async fn nobody_locks_a_store_out_whose_schema_is_current() {
+    assert_eq!(migration_lock("vidpass"), 3_284_303_684_018_247_792, "as the server shows it in pg_locks");
+    let home = Home::postgres();
+    home.store().await.close().await;
+    let mut other = PgConnection::connect(&home.url_text()).await.unwrap();
+    let name: String = sqlx::query_scalar("SELECT current_database()").fetch_one(&mut other).await.unwrap();
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(migration_lock(&name)).execute(&mut other).await.unwrap();
+    home.open().await.unwrap();
+}
+
+/// A number of its own, times the CRC-32 of the database's name.
+fn migration_lock(database: &str) -> i64 {
+    let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
+    let crc = !database.bytes().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(byte), step));
+    0x3d32_ad9e * i64::from(crc)
 }
 
 on_both_engines!(

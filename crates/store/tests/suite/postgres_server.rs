@@ -34,7 +34,7 @@ wait $server
 pub(crate) struct PostgresServer {
     programs: PathBuf,
     /// Of the socket.
-    directory: String,
+    pub(crate) directory: String,
     databases: AtomicU32,
     /// The shell around the server. Its input is held open; the end of it stops the server.
     _shell: Child,
@@ -50,7 +50,7 @@ pub(crate) fn postgres_server() -> &'static PostgresServer {
 }
 
 impl PostgresServer {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let programs = programs().expect(
             "these tests need PostgreSQL's server (`initdb`, `postgres`): install the Debian package `postgresql`",
         );

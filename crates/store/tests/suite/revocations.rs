@@ -1,6 +1,6 @@
 //! Tokens that are taken back.
 
-use vidpass_store::{Cursor, Deletion, NewRevocation, StoreError, Subject};
+use vidpass_store::{Actor, Cursor, Deletion, NewRevocation, StoreError, Subject};
 use vidpass_token::{
     AccountId, Claims, RevocationExtent, RevocationKind, RevokedSubject, SignedClaims, Standing, Taken, UnixTime,
     UnverifiedToken, ViewerVersion,
@@ -86,14 +86,18 @@ async fn what_is_over_goes(home: Home) {
     for (name, end) in [("short", Some(10)), ("long", Some(100)), ("endless", None)] {
         store.revoke(&ours, &until(name, end), NOW).await.unwrap();
     }
-    let day = 86_400;
-    store.revoke(&ours, &until("later", Some(2 * day)), UnixTime(NOW.0 + day + 10)).await.unwrap();
+    let week = 7 * 86_400;
+    store.revoke(&ours, &until("later", Some(2 * week)), UnixTime(NOW.0 + week + 10)).await.unwrap();
     assert_eq!(
         store.list_revocations(&ours).await.unwrap().len(),
         4,
-        "for a day after its end it stays: clocks differ"
+        "for a week after its end it stays: clocks differ"
     );
-    store.revoke(&ours, &until("latest", Some(2 * day)), UnixTime(NOW.0 + day + 11)).await.unwrap();
+    let typed = store.by(Actor::Cli { user: "somebody".into() });
+    let made = typed.revoke(&ours, &until("typed", None), UnixTime(NOW.0 + 9 * week)).await.unwrap();
+    typed.delete_revocation(&ours, &made.id, NOW).await.unwrap();
+    assert_eq!(store.list_revocations(&ours).await.unwrap().len(), 4, "by nobody's clock but a server's");
+    store.revoke(&ours, &until("latest", Some(2 * week)), UnixTime(NOW.0 + week + 11)).await.unwrap();
     let mut left: Vec<_> = store.list_revocations(&ours).await.unwrap().into_iter().map(|one| one.subject).collect();
     left.sort_unstable();
     assert_eq!(left, ["endless", "later", "latest", "long"]);

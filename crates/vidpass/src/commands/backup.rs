@@ -8,8 +8,8 @@ use vidpass_store::{Copied, Store};
 
 use super::store;
 use crate::config::{self, Place};
-use crate::master_key;
 use crate::output::line;
+use crate::{clock, master_key};
 
 /// Back the database up
 #[derive(Args, Debug)]
@@ -52,7 +52,9 @@ impl Restore {
         let config = config::read(&self.place.into())?;
         let key = master_key::read(&config.master_key)?;
         let mut rows = 0;
-        let restored = Store::restore(&self.file, &config.database, &key, |copied| rows += told(copied)).await;
+        let tokens_until = clock::now().plus(config.tokens.max_lifetime);
+        let told = |copied| rows += told(copied);
+        let restored = Store::restore(&self.file, &config.database, &key, tokens_until, told).await;
         restored.with_context(|| format!("{} cannot be restored", self.file.display()))?;
         line(&format!("Restored {rows} rows of {} into {}.", self.file.display(), config.database));
         Ok(())

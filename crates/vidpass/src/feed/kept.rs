@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing::{error, info};
 use vidpass_api_types::GateLine;
 use vidpass_gate::{Catalogue, Gate};
@@ -21,7 +22,7 @@ use super::{Feed, subject};
 use crate::clock;
 use crate::follow::put;
 
-/// How far two writes are apart at least; and they take a tenth of the time at most.
+/// How far two writes are apart at least; and they take a tenth of the time at most. What was taken back is written at once.
 const PAUSE: Duration = Duration::from_secs(2);
 const SHARE: u32 = 10;
 
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) cursor: String,
     pub(crate) heard: UnixTime,
+    /// How often the issuer said that something was taken back.
+    pub(crate) taken_back: usize,
 }
 
 /// What is in the file of the state before everything else.
@@ -72,7 +75,7 @@ impl Kept {
     /// the issuer.
     pub(crate) fn put_back(&self, feed: &mut Feed, gate: &Gate) {
         match self.read() {
-            Ok(State { catalogue, cursor, heard }) => {
+            Ok(State { catalogue, cursor, heard, taken_back: _ }) => {
                 // A clock that went back must not lengthen the lease: a time to come is no time. Both times lack their fractions.
                 let seconds = u64::try_from(heard.seconds_until(clock::now())).ok();
                 let silence = seconds.map(|seconds| Duration::from_secs(seconds.saturating_add(1)));
@@ -98,7 +101,7 @@ impl Kept {
             put_back(&mut catalogue, serde_json::from_str(&line?)?)?;
         }
         let heard = self.last_word(salt).unwrap_or(head.heard).max(head.heard);
-        Ok(State { catalogue: Arc::new(catalogue), cursor: head.cursor, heard: UnixTime(heard) })
+        Ok(State { catalogue: Arc::new(catalogue), cursor: head.cursor, heard: UnixTime(heard), taken_back: 0 })
     }
 
     /// What the small file says of the state with this salt; one that cannot be used says nothing.
@@ -135,12 +138,19 @@ pub(crate) async fn keep(kept: Kept, mut states: watch::Receiver<Option<State>>)
     while states.changed().await.is_ok() {
         let Some(state) = states.borrow_and_update().clone() else { continue };
         let (files, before, began) = (Arc::clone(&kept), written.take(), Instant::now());
+        let taken_back = state.taken_back;
         match tokio::task::spawn_blocking(move || files.keep(&state, before)).await {
             Ok(Ok(now)) => written = Some(now),
             Ok(Err(problem)) => error!(error = %Chain(&problem), "what the gate was told cannot be kept"),
             Err(problem) => error!(error = %problem, "what the gate was told cannot be kept"),
         }
-        tokio::time::sleep(PAUSE.max(began.elapsed() * SHARE)).await;
+        let is_urgent = |state: &Option<State>| state.as_ref().is_some_and(|state| state.taken_back > taken_back);
+        let pause = PAUSE.max(began.elapsed() * SHARE);
+        if timeout(pause, states.wait_for(is_urgent)).await.is_ok_and(|waited| waited.is_err()) {
+            break;
+        }
+        // What came meanwhile was seen and not written.
+        states.mark_changed();
     }
     // The feed is gone, which ends the server; so must not this.
     std::future::pending::<()>().await;
@@ -218,6 +228,35 @@ mod tests {
         assert!(Chain(&problem).to_string().contains("sealed with another credential"), "{problem}");
     }
 
+    /// The clock stands, and the runtime has work: only what does not wait for time is done.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_taken_back_is_written_at_once_and_all_else_in_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = || Kept::new(folder.path().join("s"), &Zeroizing::new("secret".to_owned()));
+        let is_written = |cursor: &str| kept().read().is_ok_and(|state| state.cursor == cursor);
+        let until_written = async |cursor| {
+            let started = Instant::now();
+            while !is_written(cursor) {
+                assert!(started.elapsed() < Duration::from_secs(30), "{cursor} is not written");
+                tokio::task::yield_now().await;
+            }
+        };
+        let (keeper, states) = watch::channel(None);
+        let keeping = tokio::spawn(keep(kept(), states));
+        keeper.send_replace(Some(state("1.a", 100)));
+        until_written("1.a").await;
+        keeper.send_replace(Some(State { taken_back: 1, ..state("2.b", 101) }));
+        until_written("2.b").await;
+        keeper.send_replace(Some(State { taken_back: 1, ..state("3.c", 102) }));
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!is_written("3.c"));
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        until_written("3.c").await;
+        keeping.abort();
+    }
+
     #[track_caller]
     fn check(kept: &Kept, cursor: &str, heard: i64) {
         let state = kept.read().unwrap();
@@ -241,6 +280,6 @@ mod tests {
         catalogue.insert_account("a1".parse().unwrap(), None);
         catalogue.set_revocations(mark("1"), taken.into());
         catalogue.insert_lost_revocations(mark("2"), taken.into());
-        State { catalogue: Arc::new(catalogue), cursor: cursor.to_owned(), heard: UnixTime(heard) }
+        State { catalogue: Arc::new(catalogue), cursor: cursor.to_owned(), heard: UnixTime(heard), taken_back: 0 }
     }
 }

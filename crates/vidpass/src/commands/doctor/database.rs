@@ -50,6 +50,7 @@ pub(super) fn advice(problem: &StoreError) -> &'static str {
             "bring the database back (`vidpass restore BACKUP`), or make a new one with `vidpass init`"
         }
         StoreError::PrivilegeMissing { .. } => "make this user a member of vidpass_gate (docs/gates.md)",
+        StoreError::Standby => "name the primary in `database`: what a standby does not know yet, it cannot refuse",
         StoreError::SchemaTooOld { .. } => "start an issuer of this vidpass",
         StoreError::SchemaTooNew { .. } => "use the newer vidpass that made it",
         StoreError::Damaged { .. } => "restore the last backup: `vidpass restore BACKUP`",
