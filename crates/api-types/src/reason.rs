@@ -141,6 +141,8 @@ reasons! {
     RateLimited = "rate_limited", 10429;
     /// The account has no such revocation.
     RevocationUnknown = "revocation_unknown", 10003;
+    /// The subject has as many revocations as one may have.
+    RevocationsTooMany = "revocations_too_many", 10005;
     /// There is nothing at this path.
     RouteUnknown = "route_unknown", 7003;
     /// The action of an access rule is none that exists.

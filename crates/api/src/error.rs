@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use vidpass_api_types::{Item, Reason};
-use vidpass_store::{MAX_MANAGED_KEYS, MAX_SIGNING_KEYS, Refused, Scope, StoreError};
+use vidpass_store::{MAX_MANAGED_KEYS, MAX_REVOCATIONS_OF_SUBJECT, MAX_SIGNING_KEYS, Refused, Scope, StoreError};
 use vidpass_token::json::JsonError;
 use vidpass_token::{KeyError, SignError, UnixTime};
 
@@ -203,6 +203,9 @@ impl From<StoreError> for ApiError {
             }
             StoreError::TooManyManagedKeys { .. } => {
                 Self::invalid(Problem::elsewhere(ProblemKind::ManagedKeysTooMany { max: MAX_MANAGED_KEYS }))
+            }
+            StoreError::TooManyRevocations => {
+                Self::invalid(Problem::elsewhere(ProblemKind::RevocationsTooMany { max: MAX_REVOCATIONS_OF_SUBJECT }))
             }
             StoreError::VideoIdTaken { uid } => Self::invalid(Problem::elsewhere(ProblemKind::VideoUidTaken { uid })),
             other => Self::Store(other),

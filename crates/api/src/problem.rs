@@ -62,6 +62,8 @@ pub(crate) enum ProblemKind {
     KeysTooMany { max: u64 },
     #[error("the account has as many managed keys as it may have ({max}); their tokens must be over first")]
     ManagedKeysTooMany { max: u64 },
+    #[error("the same was taken back as often as it may be ({max}); delete one of these revocations first")]
+    RevocationsTooMany { max: u64 },
     #[error("comes with `{of}` alone")]
     MemberMisplaced { of: &'static str },
     #[error("must be there")]
@@ -158,6 +160,7 @@ impl ProblemKind {
             Self::KeyWeak(Weakness::Published) => Reason::KeyPublished,
             Self::KeyWeak(_) => Reason::KeyWeak,
             Self::KeysTooMany { .. } | Self::ManagedKeysTooMany { .. } => Reason::KeysTooMany,
+            Self::RevocationsTooMany { .. } => Reason::RevocationsTooMany,
             Self::MemberMisplaced { .. } => Reason::MemberMisplaced,
             Self::MemberMissing => Reason::MemberMissing,
             Self::MemberUnknown { .. } => Reason::MemberUnknown,

@@ -11,6 +11,7 @@ use crate::changes::ChangeSeq;
 use crate::credentials::CredentialId;
 use crate::keys::{MAX_MANAGED_KEYS, MAX_SIGNING_KEYS};
 use crate::master_key::Fingerprint;
+use crate::revocations::MAX_REVOCATIONS_OF_SUBJECT;
 use crate::seal::SealError;
 
 /// Why the store did not do what it was asked to.
@@ -250,6 +251,9 @@ pub enum StoreError {
         /// The account.
         account: AccountId,
     },
+    /// The subject has as many revocations as one may have.
+    #[error("the subject has {max} revocations, which is the limit", max = MAX_REVOCATIONS_OF_SUBJECT)]
+    TooManyRevocations,
     /// The database is away, full, locked, read-only, or too slow. The same call may succeed later.
     #[error("the database is not available")]
     Unavailable {

@@ -44,7 +44,7 @@ pub use keys::{
 };
 pub use master_key::{Fingerprint, MasterKey, MasterKeyError, MasterKeys, MasterKeysError};
 pub use reseal::{Resealing, SealedValues};
-pub use revocations::{MAX_REVOCATIONS_LISTED, NewRevocation, Revocation};
+pub use revocations::{MAX_REVOCATIONS_LISTED, MAX_REVOCATIONS_OF_SUBJECT, NewRevocation, Revocation};
 pub use scope::{Scope, ScopeError, Scopes};
 pub use seal::SealError;
 pub use store::{Deletion, Store};

@@ -17,6 +17,9 @@ use crate::store::{Deletion, Store};
 /// How many revocations [`Store::list_revocations`] gives at most.
 pub const MAX_REVOCATIONS_LISTED: usize = 1000;
 
+/// How many revocations one subject may have. Gates are told all of a subject's at once.
+pub const MAX_REVOCATIONS_OF_SUBJECT: u64 = 1000;
+
 /// How many that are over one write clears away.
 const CLEARED_AT_ONCE: i64 = 100;
 
@@ -72,7 +75,8 @@ impl Store {
     /// Takes tokens of an account back.
     ///
     /// # Errors
-    /// [`StoreError::AccountUnknown`]; [`StoreError::NulInText`] for the reason; [`StoreError::NotApplied`].
+    /// [`StoreError::AccountUnknown`]; [`StoreError::NulInText`] for the reason; [`StoreError::TooManyRevocations`];
+    /// [`StoreError::NotApplied`].
     pub async fn revoke(
         &self,
         account: &AccountId,
@@ -185,6 +189,11 @@ impl Write<'_> {
             INSERT INTO revocation
                 (id, account_id, kind, subject, mark, viewer_version, issued_before, reason, created, until)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        const COUNT: &str = "SELECT count(*) FROM revocation WHERE mark = $1";
+        let count: i64 = on_tx!(self.tx, db => sqlx::query_scalar(COUNT).bind(mark.to_hex()).fetch_one(db).await)?;
+        if u64::try_from(count).expect("a count is not negative") >= MAX_REVOCATIONS_OF_SUBJECT {
+            return Err(StoreError::TooManyRevocations);
+        }
         let (version, issued_before) = match new.extent {
             RevocationExtent::All => (None, None),
             RevocationExtent::Versions(ViewerVersion(latest)) => (Some(i64::from(latest)), None),

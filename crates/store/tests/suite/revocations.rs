@@ -1,6 +1,6 @@
 //! Tokens that are taken back.
 
-use vidpass_store::{Actor, Cursor, Deletion, NewRevocation, StoreError, Subject};
+use vidpass_store::{Actor, Cursor, Deletion, MAX_REVOCATIONS_OF_SUBJECT, NewRevocation, StoreError, Subject};
 use vidpass_token::{
     AccountId, Claims, RevocationExtent, RevocationKind, RevokedSubject, SignedClaims, Standing, Taken, UnixTime,
     UnverifiedToken, ViewerVersion,
@@ -106,6 +106,18 @@ async fn what_is_over_goes(home: Home) {
     assert_eq!(changes.last().unwrap().subject, gone, "gates let it go too");
 }
 
+async fn one_subject_has_a_limit_of_its_own(home: Home) {
+    let (store, ours, theirs) = home.with_accounts().await;
+    let of = |name: &str| new(RevokedSubject::Viewer(name.parse().unwrap()));
+    for _ in 0..MAX_REVOCATIONS_OF_SUBJECT {
+        store.revoke(&ours, &of("alice"), NOW).await.unwrap();
+    }
+    let refused = store.revoke(&ours, &of("alice"), NOW).await;
+    assert!(matches!(refused, Err(StoreError::TooManyRevocations)), "{refused:?}");
+    store.revoke(&ours, &of("bob"), NOW).await.unwrap();
+    store.revoke(&theirs, &of("alice"), NOW).await.unwrap();
+}
+
 async fn a_row_that_cannot_be_read_takes_back_too_much_and_not_too_little(home: Home) {
     let (store, ours, _) = home.with_accounts().await;
     let subject = RevokedSubject::Viewer("alice".parse().unwrap());
@@ -144,6 +156,7 @@ on_both_engines!(
     each_kind_takes_its_tokens_back_and_no_others,
     each_stands_for_itself,
     gates_learn_of_each,
+    one_subject_has_a_limit_of_its_own,
     what_is_over_goes,
     a_row_that_cannot_be_read_takes_back_too_much_and_not_too_little,
     an_account_that_is_not_there_takes_nothing_back,

@@ -5,7 +5,8 @@ use vidpass_api_types::GateLine;
 
 use super::error::FeedError;
 
-/// The longest line that is read. The longest that there is lists what was taken back of one subject.
+/// The longest line that is read. The longest that there is lists what was taken back of one subject, a
+/// thousand times at most, in some 100 bytes each.
 const MAX_LINE: usize = 4 << 20;
 
 pub(super) struct Lines {
