@@ -281,7 +281,7 @@ impl StoreError {
     /// nothing wrong and may try again.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, StoreError::NotApplied { .. } | StoreError::Unavailable { .. })
+        matches!(self, StoreError::NotApplied { .. } | StoreError::Standby | StoreError::Unavailable { .. })
     }
 
     /// Whether the change log does not lead on from where a follower is: it goes on from a new

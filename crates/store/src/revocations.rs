@@ -8,7 +8,7 @@ use vidpass_token::{
     Standing, Taken, TokenMarks, UnixTime, UnverifiedToken, ViewerVersion,
 };
 
-use crate::audit::{Action, Actor, Event};
+use crate::audit::{Action, Event};
 use crate::changes::{ChangeSeq, Touched, Write};
 use crate::error::{StoreError, without_nul};
 use crate::pool::{Tx, on_pool, on_tx};
@@ -20,10 +20,11 @@ pub const MAX_REVOCATIONS_LISTED: usize = 1000;
 /// How many revocations one subject may have. Gates are told all of a subject's at once.
 pub const MAX_REVOCATIONS_OF_SUBJECT: u64 = 1000;
 
-/// How many that are over one write clears away.
+/// How many that are over one transaction clears away.
 const CLEARED_AT_ONCE: i64 = 100;
 
-/// How long they stay after their end: one that goes by a clock that is ahead would let its tokens in again.
+/// How long they stay after their end: one that goes by a clock that is ahead would let its tokens in again, so a clock must be
+/// very wrong for that.
 const CLEARED_AFTER: Duration = Duration::from_secs(7 * 86_400);
 
 /// Tokens to be taken back.
@@ -97,11 +98,6 @@ impl Store {
         let mut write = self.begin_write().await?;
         write.require_account(account).await?;
         write.insert_revocation(account, mark, &revocation).await?;
-        match self.actor() {
-            Actor::Api { .. } | Actor::Server => write.clear_revocations(now).await?,
-            // Nobody keeps the clock of a machine where somebody types.
-            Actor::Cli { .. } => {}
-        }
         let event = Event::new(Action::RevocationCreate, account, revocation.id.as_str(), now);
         let event = event.with("kind", revocation.kind.name()).with("subject", &*revocation.subject);
         write.commit(event.with("reason", &*revocation.reason)).await?;
@@ -140,6 +136,46 @@ impl Store {
         let event = Event::new(Action::RevocationDelete, account, id.as_str(), now);
         write.commit(event.with("kind", kind).with("subject", subject)).await?;
         Ok(Deletion::Deleted)
+    }
+
+    /// Clears the revocations of all accounts that have been over for a week by `now`, and says how many.
+    ///
+    /// For the server's housekeeping alone: whoever takes something back may have a clock that is wrong.
+    pub async fn clear_revocations(&self, now: UnixTime) -> Result<u64, StoreError> {
+        let before = now.minus(CLEARED_AFTER);
+        let mut total = 0;
+        while self.has_revocations_until(before).await? {
+            total += self.clear_some_revocations(before).await?;
+        }
+        Ok(total)
+    }
+
+    /// Asked regularly and mostly for nothing: no need to keep writers waiting.
+    async fn has_revocations_until(&self, before: UnixTime) -> Result<bool, StoreError> {
+        const SQL: &str = "SELECT id FROM revocation WHERE until < $1 LIMIT 1";
+        let found: Option<String> =
+            on_pool!(self.pool(), db => sqlx::query_scalar(SQL).bind(before.0).fetch_optional(db).await)?;
+        Ok(found.is_some())
+    }
+
+    async fn clear_some_revocations(&self, before: UnixTime) -> Result<u64, StoreError> {
+        const SQL: &str = "
+            DELETE FROM revocation WHERE id IN (SELECT id FROM revocation WHERE until < $1 LIMIT $2) RETURNING mark";
+        let mut write = self.begin_write().await?;
+        let gone: Vec<String> = on_tx!(write.tx, db => {
+            sqlx::query_scalar(SQL).bind(before.0).bind(CLEARED_AT_ONCE).fetch_all(db).await
+        })?;
+        for mark in &gone {
+            // It must not stop the others. No gate has to hear of it: none can know a revocation by this mark.
+            match RevocationMark::from_hex(mark) {
+                Some(mark) => drop(write.touch(Touched::Revocation(mark)).await?),
+                None => tracing::error!(mark, "a revocation whose mark cannot be read is cleared"),
+            }
+        }
+        // What is over takes nothing back any more: an account loses nothing that the audit log must tell of.
+        write.recorded = true;
+        write.finish().await?;
+        Ok(gone.len() as u64)
     }
 
     /// The claims of a token of the account, or why it is none: it cannot be read, or no live key of the account signed it.
@@ -206,21 +242,6 @@ impl Write<'_> {
             insert.execute(db).await.map(|_| ())
         })?;
         self.touch(Touched::Revocation(mark)).await?;
-        Ok(())
-    }
-
-    /// Takes away some of those that are over, and were for a week: clocks differ. Every write clears more than it adds, so
-    /// none pile up.
-    async fn clear_revocations(&mut self, now: UnixTime) -> Result<(), StoreError> {
-        const SQL: &str = "
-            DELETE FROM revocation WHERE id IN (SELECT id FROM revocation WHERE until < $1 LIMIT $2) RETURNING id, mark";
-        let before = now.minus(CLEARED_AFTER).0;
-        let gone: Vec<(String, String)> = on_tx!(self.tx, db => {
-            sqlx::query_as(SQL).bind(before).bind(CLEARED_AT_ONCE).fetch_all(db).await
-        })?;
-        for (id, mark) in gone {
-            self.touch(Touched::Revocation(parse_mark(&mark, &id)?)).await?;
-        }
         Ok(())
     }
 }

@@ -19,6 +19,9 @@ use crate::{key_life, viewers};
 /// How often old lines of the audit log are cleared.
 const AUDIT_CHECK: Duration = Duration::from_secs(3600);
 
+/// How often revocations that are over are cleared.
+const REVOCATIONS_CHECK: Duration = Duration::from_secs(600);
+
 /// How often videos whose time has come are deleted.
 const DELETION_CHECK: Duration = Duration::from_secs(10);
 
@@ -52,6 +55,7 @@ impl IssuerParts {
         let (store, clock, config) = (|| self.store.clone(), || clock.clone(), || Arc::clone(config));
         tasks.spawn(delete_scheduled_videos(store(), clock()));
         tasks.spawn(clear_audit_log(store(), clock(), config()));
+        tasks.spawn(clear_revocations(store(), clock()));
         tasks.spawn(key_life::write_uses(store()));
         tasks.spawn(key_life::rotate_and_delete(store(), clock(), config()));
     }
@@ -100,6 +104,20 @@ async fn clear_audit_log(store: Store, clock: Clock, config: Arc<ArcSwap<Config>
             Err(problem) => {
                 error!(error = %Chain(&problem), "old lines of the audit log stay: the store does not answer");
             }
+        }
+    }
+}
+
+async fn clear_revocations(store: Store, clock: Clock) {
+    let mut checks = tokio::time::interval(REVOCATIONS_CHECK);
+    // Not at once: a machine that has just started may not have set its clock yet.
+    checks.reset();
+    loop {
+        checks.tick().await;
+        match store.clear_revocations(clock()).await {
+            Ok(0) => {}
+            Ok(revocations) => info!(revocations, "revocations that were over are cleared"),
+            Err(problem) => error!(error = %Chain(&problem), "old revocations stay: the store does not answer"),
         }
     }
 }
