@@ -290,8 +290,12 @@ async fn large_rotation_refuses_nobody() {
     let [good, bad] = [&played.good, &played.bad].map(|count| count.load(Ordering::Relaxed));
     let keys = played.keys.lock().unwrap().len();
     let tokens = played.tokens.load(Ordering::Relaxed);
-    println!("cluster: {ROTATIONS} rotations, {tokens} tokens of {keys} keys, {good} plays at 4 gates, {bad} refused");
-    assert!(tokens > 25_000 && bad == 0 && keys > 20);
+    let unanswered = played.unanswered.load(Ordering::Relaxed);
+    println!(
+        "cluster: {ROTATIONS} rotations, {tokens} tokens of {keys} keys, {good} plays at 4 gates, {bad} refused, \
+         {unanswered} sent again"
+    );
+    assert!(tokens > 25_000 && bad == 0 && keys > 20 && unanswered < tokens / 1000);
     assert_eq!(good, 4 * (tokens + kept.len()), "a token was not issued, or not played");
 }
 
@@ -302,6 +306,8 @@ struct Played {
     tokens: AtomicUsize,
     good: AtomicUsize,
     bad: AtomicUsize,
+    /// How many requests had no answer at all, and were sent again.
+    unanswered: AtomicUsize,
     keys: Mutex<BTreeSet<String>>,
     /// Some tokens, to be played again at the end.
     kept: Mutex<Vec<String>>,
@@ -320,8 +326,13 @@ async fn issue_and_play(cluster: Arc<Cluster>, number: usize, played: Arc<Played
 
 async fn play(cluster: &Cluster, token: &str, played: &Played) {
     for url in targets(&cluster.gates, token) {
-        let status = cluster.http.get(&*url).send().await.map(|answer| answer.status());
-        let count = if status.is_ok_and(|status| status == 200) { &played.good } else { &played.bad };
+        let mut answer = cluster.http.get(&*url).send().await;
+        if answer.is_err() {
+            // A kept connection may end in the moment in which it is used. That refuses nobody, and players ask again.
+            played.unanswered.fetch_add(1, Ordering::Relaxed);
+            answer = cluster.http.get(&*url).send().await;
+        }
+        let count = if answer.is_ok_and(|answer| answer.status() == 200) { &played.good } else { &played.bad };
         count.fetch_add(1, Ordering::Relaxed);
     }
 }
