@@ -11,20 +11,17 @@ use vidpass_token::Chain;
 use crate::clock;
 use crate::source::{Source, SourceError};
 
-/// How long to wait before asking a source again that did not answer: at first, and at most.
-const FIRST_RETRY: Duration = Duration::from_millis(300);
-const LAST_RETRY: Duration = Duration::from_millis(1200);
+/// How long to wait before asking a source again that did not answer. With the time that a first answer may take it is less
+/// than the two seconds within which a gate follows again.
+const RETRY: Duration = Duration::from_millis(300);
 
 /// Follows a database, for as long as the process lives. It may not be there yet: until it is, the gate refuses everybody.
 pub(crate) async fn follow_when_there(url: DatabaseUrl, gate: Arc<Gate>) {
-    let mut retry = Retry::default();
+    let mut outage = Outage::default();
     let source = loop {
         match Source::database(&url).await {
             Ok(source) => break source,
-            Err(problem) => {
-                error!(error = %Chain(&problem), "the gate's database cannot be used; trying again");
-                retry.pause().await;
-            }
+            Err(problem) => outage.pause(&problem).await,
         }
     };
     follow(source, gate).await;
@@ -32,18 +29,19 @@ pub(crate) async fn follow_when_there(url: DatabaseUrl, gate: Arc<Gate>) {
 
 /// Applies every change, for as long as the process lives. While the source is away, the gate goes on with what it has.
 pub(crate) async fn follow(mut source: Source, gate: Arc<Gate>) {
-    let mut retry = Retry::default();
+    let mut outage = Outage::default();
     loop {
-        match learn(&mut source, &gate).await {
-            Ok(Learned::Nothing) => source.changed().await,
-            Ok(Learned::Something) => {}
+        let learned = match learn(&mut source, &gate).await {
+            Ok(learned) => learned,
             Err(problem) => {
-                error!(error = %Chain(&problem), "the gate's source does not answer; the gate goes on with what it has");
-                retry.pause().await;
+                outage.pause(&problem).await;
                 continue;
             }
+        };
+        outage.end();
+        if learned == Learned::Nothing {
+            source.changed().await;
         }
-        retry = Retry::default();
     }
 }
 
@@ -117,19 +115,27 @@ pub(crate) fn put(catalogue: &mut Catalogue, subject: Subject) {
     }
 }
 
-/// Pauses that become longer, up to a limit: whoever comes back is found soon, and nobody is asked all the time.
-struct Retry(Duration);
+/// A source that does not answer, and why, as far as the log says it: the same reason is not written three times a second.
+#[derive(Default)]
+struct Outage(Option<String>);
 
-impl Default for Retry {
-    fn default() -> Self {
-        Self(FIRST_RETRY)
+impl Outage {
+    async fn pause(&mut self, problem: &SourceError) {
+        let reason = Chain(problem).to_string();
+        if self.0.as_ref() != Some(&reason) {
+            error!(
+                error = reason,
+                "the gate's source does not answer; the gate goes on with what it has, and asks again"
+            );
+            self.0 = Some(reason);
+        }
+        tokio::time::sleep(RETRY).await;
     }
-}
 
-impl Retry {
-    async fn pause(&mut self) {
-        tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(LAST_RETRY);
+    fn end(&mut self) {
+        if self.0.take().is_some() {
+            info!("the gate's source answers again");
+        }
     }
 }
 
