@@ -74,7 +74,11 @@ impl Source {
                 *seen = snapshot.cursor;
                 snapshot.into_subjects().for_each(each);
             }
-            Self::Feed { feed, .. } => feed.all(each).await?,
+            Self::Feed { feed, taken_back, .. } => {
+                feed.all(each).await?;
+                // Much may have been, since whatever the gate knew before.
+                *taken_back += 1;
+            }
         }
         Ok(())
     }
