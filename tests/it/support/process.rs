@@ -115,7 +115,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // nginx's workers outlive a master that is killed.
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let workers = std::fs::read_to_string(children).unwrap_or_default();
         drop(self.child.kill());
         drop(self.child.wait());
+        if !workers.trim().is_empty() {
+            drop(Command::new("kill").arg("-KILL").args(workers.split_whitespace()).stderr(Stdio::null()).status());
+        }
     }
 }
