@@ -47,8 +47,7 @@ pub use rotation::{NextKey, Rotation, RotationError, rotate};
 /// How many gates get everything at once: all of it is in memory while it is sent.
 const SNAPSHOTS_AT_ONCE: usize = 2;
 
-/// The API of one process. A clone is another handle on the same.
-#[derive(Clone)]
+/// The API of one process.
 pub struct Issuer(state::Api);
 
 impl Issuer {
@@ -68,15 +67,13 @@ impl Issuer {
         })
     }
 
-    /// The same issuer with another configuration. What callers have asked for is forgotten only where the limits changed.
-    #[must_use]
-    pub fn reconfigured(&self, config: ApiConfig) -> Self {
-        let mut api = self.0.clone();
-        if api.config.rate_limits != config.rate_limits {
-            api.limits = Arc::new(rate_limit::CallerLimits::new(&config.rate_limits));
+    /// Heeds `config` in routers that are made from now on. What callers have asked for is forgotten only where the limits
+    /// changed.
+    pub fn configure(&mut self, config: ApiConfig) {
+        if self.0.config.rate_limits != config.rate_limits {
+            self.0.limits = Arc::new(rate_limit::CallerLimits::new(&config.rate_limits));
         }
-        api.config = Arc::new(config);
-        Self(api)
+        self.0.config = Arc::new(config);
     }
 
     /// The API as a service: everything below `/client/v4`, and `/healthz`, `/readyz` and `/docs/errors`.

@@ -15,7 +15,7 @@ use vidpass_token::UnixTime;
 use crate::error::StoreError;
 use crate::master_key::MasterKeys;
 use crate::migrations;
-use crate::pool::{Pool, Tx, on_pool, on_tx};
+use crate::pool::{Pool, Tx, folder_of, on_pool, on_tx};
 use crate::seal::Sealer;
 use crate::store::{Store, check_master_key};
 use crate::url::DatabaseUrl;
@@ -110,7 +110,7 @@ struct Unfinished(TempDir);
 
 impl Unfinished {
     fn beside(file: &Path) -> Result<Self, StoreError> {
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(file);
         let mut private = tempfile::Builder::new();
         private.prefix(".vidpass-backup-").permissions(Permissions::from_mode(0o700));
         private.tempdir_in(folder).map(Self).map_err(|source| StoreError::File { path: folder.to_owned(), source })

@@ -263,7 +263,7 @@ fn is_busy(error: &sqlx::Error) -> bool {
 }
 
 fn create_file(path: &Path) -> Result<(), StoreError> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = folder_of(path);
     if !parent.is_dir() {
         return Err(StoreError::DirectoryMissing { path: parent.to_owned() });
     }
@@ -280,6 +280,11 @@ fn create_file(path: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(source) => Err(StoreError::File { path: path.to_owned(), source }),
     }
+}
+
+/// The folder that a file is in, or is to be.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn wal_of(path: &Path) -> PathBuf {

@@ -62,7 +62,7 @@ impl IssuerParts {
 
     /// The API as `config` says.
     pub(crate) fn api(&mut self, config: &Config) -> Api {
-        self.issuer = self.issuer.reconfigured(api_config(config, &self.own_url, &self.countries));
+        self.issuer.configure(api_config(config, &self.own_url, &self.countries));
         Api { router: self.issuer.router(), callers: Arc::new(viewers::resolver(config)) }
     }
 }

@@ -13,6 +13,7 @@ use vidpass_store::{
 use vidpass_token::{AccountPolicy, RevocationExtent, RevokedSubject};
 
 use crate::home::{Home, KEY, NOW, OTHER_KEY, id, key_id, on_both_engines};
+use crate::upgrade::write_earlier_store;
 
 async fn a_restored_store_has_everything_on_either_engine(home: Home) {
     let (store, ours, theirs) = home.with_accounts().await;
@@ -118,6 +119,31 @@ async fn no_table_is_forgotten(home: Home) {
     assert_eq!(copied, home.tables().await);
 }
 
+async fn what_others_left_in_the_folder_gets_nothing_of_a_backup(home: Home) {
+    let (store, ..) = home.with_accounts().await;
+    let folder = tempfile::tempdir().unwrap();
+    let planted = ["b", "b.unfinished", "b.unfinished-wal"].map(|name| folder.path().join(name));
+    for file in &planted[1..] {
+        std::fs::write(file, "planted").unwrap();
+    }
+    store.backup(&planted[0], |_| {}).await.unwrap();
+    for file in &planted[1..] {
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "planted", "{}", file.display());
+    }
+    assert_eq!(std::fs::metadata(&planted[0]).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+async fn a_restore_leaves_a_store_of_an_older_schema_as_it_is(home: Home) {
+    let other = Home::sqlite();
+    let folder = tempfile::tempdir().unwrap();
+    let file = backup(&other.with_accounts().await.0, folder.path()).await;
+    write_earlier_store(&home).await;
+    let tables = home.tables().await;
+    let refused = Store::restore(&file, &home.url, &other.master_key, NOW, |_| {}).await;
+    assert!(matches!(refused, Err(StoreError::NotEmpty { .. })), "{refused:?}");
+    assert_eq!(home.tables().await, tables);
+}
+
 async fn what_cannot_be_restored_is_refused_and_changes_nothing(home: Home) {
     let (store, ours, _) = home.with_accounts().await;
     store.add_managed_key(&ours, &KEY, NOW).await.unwrap();
@@ -163,5 +189,7 @@ on_both_engines!(
     a_restored_store_has_everything_on_either_engine,
     a_backup_is_of_one_moment_however_much_is_written,
     no_table_is_forgotten,
+    a_restore_leaves_a_store_of_an_older_schema_as_it_is,
     what_cannot_be_restored_is_refused_and_changes_nothing,
+    what_others_left_in_the_folder_gets_nothing_of_a_backup,
 );

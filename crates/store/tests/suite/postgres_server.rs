@@ -10,13 +10,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Runs as the user that the server is to have. `$1` is the folder of PostgreSQL's programs. The end of its input is
-/// the end of the test process, however that came about.
+/// Runs as the user that the server is to have. `$1` is the folder of PostgreSQL's programs, `$2` of the socket of a server
+/// whose standby it is to be, if any. The end of its input is the end of the test process, however that came about.
 const SCRIPT: &str = r#"
 cd / && directory=$(mktemp -d -t vidpass-postgres.XXXXXX) || exit 1
 trap 'rm -rf "$directory"' EXIT
-"$1/initdb" -D "$directory/data" -U postgres --auth=trust --no-locale --encoding=UTF8 --no-sync \
-    >"$directory/log" 2>&1 || { cat "$directory/log" >&2; exit 1; }
+if [ -n "$2" ]; then
+    "$1/pg_basebackup" -h "$2" -U postgres -D "$directory/data" --write-recovery-conf --checkpoint=fast --no-sync
+else
+    "$1/initdb" -D "$directory/data" -U postgres --auth=trust --no-locale --encoding=UTF8 --no-sync
+fi >"$directory/log" 2>&1 || { cat "$directory/log" >&2; exit 1; }
 "$1/postgres" -D "$directory/data" -k "$directory" -c listen_addresses= -c fsync=off -c max_connections=300 \
     >>"$directory/log" 2>&1 </dev/null &
 server=$!
@@ -34,7 +37,7 @@ wait $server
 pub(crate) struct PostgresServer {
     programs: PathBuf,
     /// Of the socket.
-    pub(crate) directory: String,
+    directory: String,
     databases: AtomicU32,
     /// The shell around the server. Its input is held open; the end of it stops the server.
     _shell: Child,
@@ -46,17 +49,19 @@ pub(crate) struct PostgresServer {
 /// Where PostgreSQL is not installed, or does not start.
 pub(crate) fn postgres_server() -> &'static PostgresServer {
     static SERVER: OnceLock<PostgresServer> = OnceLock::new();
-    SERVER.get_or_init(PostgresServer::start)
+    SERVER.get_or_init(|| PostgresServer::start(None))
 }
 
 impl PostgresServer {
-    pub(crate) fn start() -> Self {
+    /// Starts one of its own, or the standby of another.
+    pub(crate) fn start(primary: Option<&Self>) -> Self {
         let programs = programs().expect(
             "these tests need PostgreSQL's server (`initdb`, `postgres`): install the Debian package `postgresql`",
         );
         let mut shell = as_server_user()
             .args(["sh", "-c", SCRIPT, "sh"])
             .arg(&programs)
+            .args(primary.map(|primary| &primary.directory))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -75,6 +80,11 @@ impl PostgresServer {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let done = self.program("createdb").arg(&name).status().expect("`createdb` is beside `initdb`");
         assert!(done.success(), "`createdb` failed");
+        self.url(&name)
+    }
+
+    /// The URL of a database of that name.
+    pub(crate) fn url(&self, name: &str) -> String {
         format!("postgres://postgres@localhost/{name}?host={}", self.directory)
     }
 

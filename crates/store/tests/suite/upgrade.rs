@@ -52,7 +52,7 @@ fn opens_a_store_in_a_process_of_its_own() {
 }
 
 /// Has an account, a managed key, a key of the account's own, a deleted one, videos, and many revocations and changes.
-async fn write_earlier_store(home: &Home) {
+pub(crate) async fn write_earlier_store(home: &Home) {
     let sealed = sealed_by_today(home).await;
     let folder = match &home.place {
         Place::Sqlite { .. } => "migrations/sqlite",

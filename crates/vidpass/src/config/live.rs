@@ -103,6 +103,8 @@ mod tests {
         check("listen = \"127.0.0.1:1\"", &["listen"]);
         check("admin_listen = \"off\"\nroles = [\"issuer\"]", &["roles", "admin_listen"]);
         check("database = \"postgres://a:b@db/vidpass\"", &["database"]);
+        let login = |password: &str| config(&format!("database = \"postgres://a:{password}@db/vidpass\"")).unwrap();
+        assert_eq!(login("b").needs_restart(&login("c")), ["database"], "a password too");
         check("master_key_file = \"other.key\"\nmedia = \"other\"", &["master_key_file", "media"]);
         check(
             "roles = [\"gate\"]\n[feed]\nurl = \"https://issuer.example.com\"\ncredential_file = \"feed\"",
