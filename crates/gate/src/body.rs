@@ -11,6 +11,7 @@ use std::{io, mem};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::net::TcpStream;
 use vidpass_token::Denial;
 
 pub(crate) use self::file::FileBody;
@@ -32,6 +33,13 @@ enum Kind {
     Bytes(Bytes),
     File(FileBody),
     Remote(RemoteBody),
+}
+
+/// What of a body is to be sent next.
+pub(crate) enum Part {
+    Bytes(Bytes),
+    /// Some of a file, which is for [`GateBody::send_part`].
+    OfFile,
 }
 
 /// Why a body ended before its end. The connection is then cut: its reader must not take a part for the whole.
@@ -115,6 +123,32 @@ impl GateBody {
     pub(crate) fn while_admitted(mut self, admission: Admission) -> Self {
         self.admission = Some(admission);
         self
+    }
+
+    /// What is to be sent next, where the kernel can send a file by itself.
+    pub(crate) fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Part, BodyError>>> {
+        if let Some(error) = self.cut_off() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let part = match &self.kind {
+            Kind::File(file) if file.is_in_memory() => Some(Ok(Part::OfFile)),
+            Kind::Bytes(_) | Kind::File(_) | Kind::Remote(_) => {
+                ready!(self.poll_piece(context)).map(|piece| piece.map(Part::Bytes))
+            }
+        };
+        self.begun = true;
+        Poll::Ready(part)
+    }
+
+    /// Has the kernel send the part of a file that [`Self::poll_part`] told of, as far as `socket` has room.
+    ///
+    /// # Errors
+    /// `WouldBlock` where there is none; what the connection or the file says; [`BodyError`] where the file has ended.
+    pub(crate) fn send_part(&mut self, socket: &TcpStream) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::File(file) => file.send(socket),
+            Kind::Bytes(_) | Kind::Remote(_) => Ok(()),
+        }
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {

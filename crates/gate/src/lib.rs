@@ -18,6 +18,7 @@ mod decision_id;
 mod deny;
 mod hash;
 mod headers;
+mod http1;
 mod judge;
 mod last_heard;
 mod log;
@@ -37,6 +38,7 @@ pub use country::{CountryFileError, CountrySource, Reload};
 pub use credential_place::{CredentialPlace, CredentialPlaceError, ParameterName};
 pub use decide::{Gate, GateConfig};
 pub use deny::Failure;
+pub use http1::{Handover, PlainLimits, serve_plain};
 pub use judge::Judge;
 pub use log::AddressInLog;
 pub use origin::{

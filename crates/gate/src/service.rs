@@ -48,9 +48,15 @@ impl GateService {
     ///
     /// The request's body is not read. An HTTP/1 connection whose request has one is closed after the answer.
     pub async fn handle<B: Body>(&self, request: Request<B>, peer: SocketAddr) -> Response<GateBody> {
-        let started = Instant::now();
-        let mut response = self.0.answer(&request, peer.ip()).await;
+        let mut response = self.answer(&request, peer).await;
         headers::close_after_body(&request, &mut response);
+        response
+    }
+
+    /// Answers one request of `peer` that has no body, or whose body its connection sees to.
+    pub async fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
+        let started = Instant::now();
+        let response = self.0.answer(request, peer.ip()).await;
         self.0.judge.gate.metrics().observe_request(GATE, started.elapsed());
         response
     }

@@ -1,5 +1,6 @@
 //! The listeners that proxies ask, and what they are answered.
 
+use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tracing::info;
-use vidpass_gate::{EnvoyGrpc, ForwardAuth, Judge, ProxyJudge, ViewerResolver};
+use vidpass_gate::{EnvoyGrpc, ForwardAuth, GateBody, Judge, ProxyJudge, ViewerResolver};
+use vidpass_token::Clock;
 
 use crate::config::{ConnectionLimits, ForwardAuthConfig, ProxyKind};
-use crate::listener::{self, Protocol};
+use crate::listener::{self, Handlers, Protocol};
 use crate::running::CurrentAnswers;
 use crate::{framing, server};
 
@@ -50,13 +52,22 @@ impl ForwardAuthListener {
     }
 
     /// Answers as `current` says, until `stop` resolves.
-    pub(crate) async fn serve(self, current: CurrentAnswers, limits: ConnectionLimits, stop: impl Future<Output = ()>) {
+    pub(crate) async fn serve(
+        self,
+        current: CurrentAnswers,
+        limits: ConnectionLimits,
+        clock: Clock,
+        stop: impl Future<Output = ()>,
+    ) {
         let place = self.place;
-        let handle = move |question, peer| {
-            let answers = current.load().forward_auth[place].clone();
+        let asked = Arc::clone(&current);
+        let all = move |question, peer| {
+            let answers = asked.load().forward_auth[place].clone();
             async move { answers.answer(question, peer).await }
         };
-        listener::serve((self.listener, self.protocol), limits, handle, stop).await;
+        let plain =
+            move |question: Request<()>, peer| current.load().forward_auth[place].plain(&question, peer).map(ready);
+        listener::serve((self.listener, self.protocol), limits, clock, Handlers { all, plain }, stop).await;
     }
 }
 
@@ -70,10 +81,18 @@ impl ProxyAnswers {
         }
     }
 
+    /// The answer to a question over HTTP/1 that carries nothing.
+    fn plain(&self, question: &Request<()>, peer: SocketAddr) -> Option<Response<GateBody>> {
+        match self {
+            Self::Http(answers) => Some(answers.answer(question, peer)),
+            Self::EnvoyGrpc(_) => None,
+        }
+    }
+
     async fn answer(self, question: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         match self {
             Self::Http(answers) => {
-                let answer = || answers.answer(&question, peer).map(Body::new);
+                let answer = || answers.handle(&question, peer).map(Body::new);
                 framing::refusal(&question).unwrap_or_else(answer)
             }
             Self::EnvoyGrpc(answers) => answers.answer(question, peer).await.map(Body::new),

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use tower::ServiceExt as _;
 use vidpass_api::CallerAddress;
 use vidpass_api_types::{Envelope, Failure, Health, Item, Readiness, Reason};
-use vidpass_gate::{Gate, GateService, ViewerResolver};
+use vidpass_gate::{Gate, GateBody, GateService, ViewerResolver};
 
 use crate::{framing, viewers};
 
@@ -48,6 +48,19 @@ impl Front {
                 refusal(404, Reason::RouteUnknown, "this server issues tokens; a gate has the videos")
             }
         }
+    }
+
+    /// Answers a request that carries nothing, where it is the gate's.
+    pub(crate) fn plain(
+        &self,
+        request: Request<()>,
+        peer: SocketAddr,
+    ) -> Option<impl Future<Output = Response<GateBody>> + Send + use<>> {
+        let service = match self {
+            Self::Both(_, service) | Self::Gate(service, _) if !is_the_issuers(request.uri().path()) => service.clone(),
+            Self::Both(..) | Self::Gate(..) | Self::Issuer(_) => return None,
+        };
+        Some(async move { service.answer(&request, peer).await })
     }
 }
 

@@ -1,13 +1,14 @@
 //! The one accept loop: HTTP over TCP, with a limit on everything that a client can drag out.
 //!
 //! `axum::serve` never closes a request whose head does not end, so connections are served here, on `hyper` with a
-//! timer. Clients speak HTTP/1.1: browsers want TLS for HTTP/2, and the server that has the TLS speaks HTTP/1.1 to us. Only
+//! timer; before that, what reads and carries nothing is answered without it ([`serve_plain`]). Clients speak HTTP/1.1: browsers want TLS for HTTP/2, and the server that has the TLS speaks HTTP/1.1 to us. Only
 //! Envoy, for gRPC, speaks HTTP/2, on a listener of its own.
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io::Cursor;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +20,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tracing::warn;
+use vidpass_gate::{GateBody, Handover, PlainLimits, serve_plain};
+use vidpass_token::Clock;
 
 use crate::config::ConnectionLimits;
 
@@ -48,18 +52,31 @@ pub(crate) enum Protocol {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves `handle` on `listener` until `stop` resolves, then lets running requests finish, for as long as
+/// What answers the requests of a listener.
+#[derive(Clone)]
+pub(crate) struct Handlers<H, P> {
+    /// All of them.
+    pub(crate) all: H,
+    /// Those that read and carry nothing, where it wants to: see [`serve_plain`].
+    pub(crate) plain: P,
+}
+
+/// Serves on `listener` until `stop` resolves, then lets running requests finish, for as long as
 /// `limits.shutdown_timeout` at most.
-pub(crate) async fn serve<H, F, B>(
+pub(crate) async fn serve<H, F, B, P, G>(
     (listener, protocol): (TcpListener, Protocol),
     limits: ConnectionLimits,
-    handle: H,
+    clock: Clock,
+    handlers: Handlers<H, P>,
     stop: impl Future<Output = ()>,
 ) where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    P: Fn(Request<()>, SocketAddr) -> Option<G> + Clone + Send + Sync + 'static,
+    G: Future<Output = Response<GateBody>> + Send + 'static,
 {
+    let (stopped, stopping) = watch::channel(false);
     let places = Arc::new(Semaphore::new(limits.max_connections.min(connections_that_fit())));
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
@@ -78,29 +95,54 @@ pub(crate) async fn serve<H, F, B>(
             continue;
         };
         accepting = true;
-        let handle = handle.clone();
+        // A refusal or a short segment is one small packet; it must not wait for the next.
+        drop(stream.set_nodelay(true));
+        let Handlers { all, plain } = handlers.clone();
         let service = service_fn(move |request| {
-            let answer = handle(request, peer);
+            let answer = all(request, peer);
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let stream = timed(stream, protocol, limits);
+        let (watcher, stopping, clock) = (graceful.watcher(), stopping.clone(), clock.clone());
         match protocol {
-            Protocol::Http1 => run(graceful.watch(http1(limits).serve_connection(stream, service)), place),
-            Protocol::Http2 => run(graceful.watch(http2(limits).serve_connection(stream, service)), place),
+            Protocol::Http1 => run(place, async move {
+                let plain_limits = limits.of_plain_requests();
+                let rest = serve_plain(stream, peer, &plain_limits, &clock, stopping, plain).await;
+                if let Some(stream) = rest.map(resumed) {
+                    let stream = timed(stream, protocol, limits);
+                    // A connection that a client breaks off is the client's affair.
+                    drop(watcher.watch(http1(limits).serve_connection(stream, service)).await);
+                }
+            }),
+            Protocol::Http2 => run(place, async move {
+                let stream = timed(stream, protocol, limits);
+                drop(watcher.watch(http2(limits).serve_connection(stream, service)).await);
+            }),
         }
     }
+    stopped.send_replace(true);
     drop(listener);
     if tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await.is_err() {
         warn!(seconds = limits.shutdown_timeout.as_secs(), "requests were still running and are cut off");
     }
 }
 
-fn run(connection: impl Future<Output: Send> + Send + 'static, place: OwnedSemaphorePermit) {
+fn run(place: OwnedSemaphorePermit, connection: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(async move {
-        // A connection that a client breaks off is the client's affair.
-        drop(connection.await);
+        connection.await;
         drop(place);
     });
+}
+
+/// The connection from the first byte of the request that it is handed over with.
+fn resumed(Handover { stream, read }: Handover) -> impl AsyncRead + AsyncWrite + Send {
+    let (reading, writing) = stream.into_split();
+    tokio::io::join(Cursor::new(read).chain(reading), writing)
+}
+
+impl ConnectionLimits {
+    fn of_plain_requests(self) -> PlainLimits {
+        PlainLimits { header_timeout: self.header_timeout, write_timeout: self.write_timeout }
+    }
 }
 
 /// How many file descriptors a connection may need, its socket and a file, and how many the database and all else do.
@@ -147,13 +189,11 @@ fn http2(limits: ConnectionLimits) -> http2::Builder<TokioExecutor> {
 
 /// A stream that fails where the client reads nothing of what it asked for, and over HTTP/2 where it sends nothing: there
 /// the timer of `hyper` begins with the client's first frame, and from then on its pings are answered in less time.
-fn timed(
-    stream: TcpStream,
+fn timed<S: AsyncRead + AsyncWrite>(
+    stream: S,
     protocol: Protocol,
     limits: ConnectionLimits,
-) -> std::pin::Pin<Box<TokioIo<TimeoutStream<TcpStream>>>> {
-    // A refusal or a short segment is one small packet; it must not wait for the next.
-    drop(stream.set_nodelay(true));
+) -> Pin<Box<TokioIo<TimeoutStream<S>>>> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_timeout));
     match protocol {

@@ -1,6 +1,6 @@
 //! Issuer, gate and store, wired together on their listeners.
 
-use std::future::ready;
+use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::follow;
 use crate::forward_auth::ForwardAuthListener;
 use crate::front::Front;
 use crate::issuer::IssuerParts;
-use crate::listener::{self, Protocol};
+use crate::listener::{self, Handlers, Protocol};
 use crate::running::{Parts, Running};
 use crate::source::Source;
 use crate::viewers::{self, Viewers};
@@ -70,6 +70,7 @@ pub(crate) struct Server {
     store: Option<Store>,
     public_url: PublicUrl,
     limits: ConnectionLimits,
+    clock: Clock,
 }
 
 impl Server {
@@ -120,8 +121,8 @@ impl Server {
         let running = Running::new(parts, config, &mut metrics);
         running.start(clock, &mut tasks);
         tasks.spawn(watch_country_file(countries));
-        let metrics = Arc::new(metrics);
-        Ok(Self { listener, admin, forward_auth, running, metrics, tasks, store, public_url, limits })
+        let (metrics, clock) = (Arc::new(metrics), clock.clone());
+        Ok(Self { listener, admin, forward_auth, running, metrics, tasks, store, public_url, limits, clock })
     }
 
     /// The address for API callers and viewers, with the port that the system chose where 0 was asked for.
@@ -168,18 +169,24 @@ impl Server {
             let mut stopping = stopping.clone();
             async move { drop(stopping.wait_for(|stopped| *stopped).await) }
         };
-        let (admin, metrics, admin_stopping) = (self.admin, self.metrics, stopping());
+        let clock = || self.clock.clone();
+        let (admin, metrics, admin_clock, admin_stopping) = (self.admin, self.metrics, clock(), stopping());
         let serving_admin = async move {
             if let Some(admin) = admin {
-                let handle = move |request, _| ready(admin_answer(&metrics, &request));
-                listener::serve((admin, Protocol::Http1), limits, handle, admin_stopping).await;
+                let all = move |request, _| ready(admin_answer(&metrics, &request));
+                let plain = |_, _| None::<Ready<_>>;
+                let listener = (admin, Protocol::Http1);
+                listener::serve(listener, limits, admin_clock, Handlers { all, plain }, admin_stopping).await;
             }
         };
         let current = self.running.answers();
-        let handle = move |request, peer| current.load().front.clone().answer(request, peer);
-        let serving = listener::serve((self.listener, Protocol::Http1), limits, handle, stopping());
+        let answering = Arc::clone(&current);
+        let all = move |request, peer| answering.load().front.clone().answer(request, peer);
+        let plain = move |request, peer| current.load().front.plain(request, peer);
+        let listener = (self.listener, Protocol::Http1);
+        let serving = listener::serve(listener, limits, clock(), Handlers { all, plain }, stopping());
         let answering = join_all(
-            self.forward_auth.into_iter().map(|asked| asked.serve(self.running.answers(), limits, stopping())),
+            self.forward_auth.into_iter().map(|asked| asked.serve(self.running.answers(), limits, clock(), stopping())),
         );
         let stop = async move {
             stop.await;

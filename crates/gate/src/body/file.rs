@@ -1,7 +1,7 @@
 //! A file that is read as the connection takes it, from a disk.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,6 +10,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 use rustix::buffer::spare_capacity;
+use rustix::fs::sendfile;
+use rustix::io::{ReadWriteFlags, retry_on_intr};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, spawn_blocking};
 use vidpass_token::Chain;
 
@@ -17,6 +21,10 @@ use super::BodyError;
 
 /// How much of a file is read at once, in bytes. A connection holds about two of these.
 const CHUNK: u64 = 256 * 1024;
+
+/// How much of a file the kernel is asked to send at once, in bytes. Between two of these it is asked whether the transfer may
+/// go on.
+const PART: u64 = 1024 * 1024;
 
 /// Part of an open file.
 ///
@@ -43,6 +51,45 @@ impl FileBody {
         self.end - self.position
     }
 
+    /// Whether the next part is in the page cache, as far as three of its pages tell: then the kernel sends it without waiting
+    /// for a disk.
+    pub(super) fn is_in_memory(&self) -> bool {
+        let part = self.next_part();
+        let is_there = |at| {
+            let mut byte = [0];
+            let mut bytes = [IoSliceMut::new(&mut byte)];
+            rustix::io::preadv2(&self.file, &mut bytes, at, ReadWriteFlags::NOWAIT).is_ok()
+        };
+        self.reading.is_none()
+            && !part.is_empty()
+            && [part.start, part.start.midpoint(part.end), part.end - 1].into_iter().all(is_there)
+    }
+
+    /// Has the kernel send some of the next part (`sendfile(2)`).
+    ///
+    /// # Errors
+    /// `WouldBlock` where the socket has no room.
+    pub(super) fn send(&mut self, socket: &TcpStream) -> io::Result<()> {
+        let part = self.next_part();
+        let length = usize::try_from(part.end - part.start).expect("a part fits into memory");
+        let sent = socket.try_io(Interest::WRITABLE, || {
+            let mut position = self.position;
+            Ok(retry_on_intr(|| sendfile(socket, &self.file, Some(&mut position), length))?)
+        })?;
+        self.position += sent as u64;
+        self.sent.inc_by(sent as u64);
+        if sent > 0 {
+            return Ok(());
+        }
+        let error = self.truncated();
+        self.give_up(&error);
+        Err(io::Error::other(error))
+    }
+
+    fn next_part(&self) -> Range<u64> {
+        self.position..self.end.min(self.position + PART)
+    }
+
     pub(super) fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         if self.position >= self.end {
             return Poll::Ready(None);
@@ -59,9 +106,7 @@ impl FileBody {
 
     fn take(&mut self, read: io::Result<Bytes>) -> Result<Bytes, BodyError> {
         let result = match read {
-            Ok(chunk) if chunk.is_empty() => {
-                Err(BodyError::Truncated { file: Arc::clone(&self.name), at: self.position, end: self.end })
-            }
+            Ok(chunk) if chunk.is_empty() => Err(self.truncated()),
             Ok(chunk) => {
                 self.position += chunk.len() as u64;
                 self.sent.inc_by(chunk.len() as u64);
@@ -70,10 +115,18 @@ impl FileBody {
             Err(source) => Err(BodyError::Read { file: Arc::clone(&self.name), source }),
         };
         if let Err(error) = &result {
-            tracing::error!(file = %self.name, error = %Chain(error), "a file could not be sent whole");
-            self.end = self.position;
+            self.give_up(error);
         }
         result
+    }
+
+    fn truncated(&self) -> BodyError {
+        BodyError::Truncated { file: Arc::clone(&self.name), at: self.position, end: self.end }
+    }
+
+    fn give_up(&mut self, error: &BodyError) {
+        tracing::error!(file = %self.name, error = %Chain(error), "a file could not be sent whole");
+        self.end = self.position;
     }
 }
 
@@ -83,7 +136,7 @@ fn read_chunk(file: &File, position: u64, end: u64) -> io::Result<Bytes> {
     let mut chunk = Vec::with_capacity(length);
     while chunk.len() < length {
         let at = position + chunk.len() as u64;
-        let read = rustix::io::retry_on_intr(|| rustix::io::pread(file, spare_capacity(&mut chunk), at))?;
+        let read = retry_on_intr(|| rustix::io::pread(file, spare_capacity(&mut chunk), at))?;
         if read == 0 {
             break;
         }

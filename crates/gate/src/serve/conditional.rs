@@ -197,7 +197,8 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     line.to_str().ok().map(str::trim)
 }
 
-fn http_date(time: UnixTime) -> Option<String> {
+/// A moment as text (RFC 9110, section 5.6.7).
+pub(crate) fn http_date(time: UnixTime) -> Option<String> {
     let seconds = u64::try_from(time.0).ok()?;
     Some(httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)))
 }

@@ -57,10 +57,16 @@ impl ForwardAuth {
     /// Answers one question of `peer`. Whatever goes wrong is a refusal.
     ///
     /// The question's body is not read. An HTTP/1 connection whose request has one is closed after the answer.
-    pub fn answer<B: Body>(&self, asked: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
-        let started = Instant::now();
-        let mut response = self.decide(asked, peer.ip());
+    pub fn handle<B: Body>(&self, asked: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
+        let mut response = self.answer(asked, peer);
         headers::close_after_body(asked, &mut response);
+        response
+    }
+
+    /// Answers one question of `peer` that has no body, or whose body its connection sees to.
+    pub fn answer<B>(&self, asked: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
+        let started = Instant::now();
+        let response = self.decide(asked, peer.ip());
         self.judge.judge.gate.metrics().observe_request(self.preset.name(), started.elapsed());
         response
     }

@@ -157,7 +157,7 @@ async fn what_a_proxy_says_is_read_strictly() {
             let (name, value) = pair.split_once(':').unwrap();
             question = question.header(name, value.trim().replace("{}", &good));
         }
-        let answer = forward_auth(&site, preset).answer(&question.body(Full::<Bytes>::default()).unwrap(), peer(ASKER));
+        let answer = forward_auth(&site, preset).handle(&question.body(Full::<Bytes>::default()).unwrap(), peer(ASKER));
         assert_eq!(summary(answer).await, expected, "{preset}: {headers}");
     }
 }
@@ -226,7 +226,7 @@ async fn the_viewers_address_is_peeled_from_the_right_for_those_who_may_ask() {
                 question = question.header(name, value.trim());
             }
             let question = question.body(Full::<Bytes>::default()).unwrap();
-            let answer = forward_auth(&site, preset).answer(&question, peer(asker));
+            let answer = forward_auth(&site, preset).handle(&question, peer(asker));
             assert_eq!(summary(answer).await, expected, "{preset}: {asker} says {told}");
         }
     }
@@ -234,7 +234,7 @@ async fn the_viewers_address_is_peeled_from_the_right_for_those_who_may_ask() {
 
 fn ask(site: &Site, preset: &str, asker: &str, asked: &str, viewer: &str) -> Response<GateBody> {
     let question = question(preset, asked).header("x-forwarded-for", viewer).body(Full::<Bytes>::default()).unwrap();
-    forward_auth(site, preset).answer(&question, peer(asker))
+    forward_auth(site, preset).handle(&question, peer(asker))
 }
 
 /// A question as the proxy of `preset` asks it, for a request such as `GET /v1/x`.

@@ -1,0 +1,143 @@
+//! Heads and bodies of answers, onto the socket.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::mem;
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue};
+use http::{Response, StatusCode};
+use http_body::Body as _;
+use rustix::net::SendFlags;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use vidpass_token::{Clock, UnixTime};
+
+use crate::body::{GateBody, Part};
+use crate::serve::conditional::http_date;
+
+/// The longest head of an answer that is expected, in bytes. A longer one costs another allocation.
+const TYPICAL_HEAD: usize = 1024;
+
+/// Writes the answers of one connection.
+pub(super) struct Writer {
+    clock: Clock,
+    patience: Duration,
+    /// The last date that was written, and when it was.
+    date: (UnixTime, String),
+}
+
+impl Writer {
+    pub(super) fn new(clock: Clock, patience: Duration) -> Self {
+        Self { clock, patience, date: (UnixTime(i64::MIN), String::new()) }
+    }
+
+    /// Sends an answer. Whether another one may follow: not where the client has gone, or did not get all of this one.
+    pub(super) async fn send(
+        &mut self,
+        stream: &TcpStream,
+        response: Response<GateBody>,
+        to_head: bool,
+        keep_alive: bool,
+    ) -> bool {
+        let close = response.headers().get(CONNECTION).is_some_and(|value| value.as_bytes() == b"close");
+        let keep_alive = keep_alive && !close;
+        let head = self.head(&response, to_head, keep_alive && !close);
+        let sent = self.send_all(stream, head, response.into_body(), to_head).await;
+        keep_alive && sent.is_ok()
+    }
+
+    /// RFC 9112, section 4, and the fields that a server adds (RFC 9110, sections 6.6.1 and 8.6).
+    fn head(&mut self, response: &Response<GateBody>, to_head: bool, keep_alive: bool) -> Vec<u8> {
+        let (status, headers) = (response.status(), response.headers());
+        let mut head = Vec::with_capacity(TYPICAL_HEAD);
+        head.extend_from_slice(b"HTTP/1.1 ");
+        head.extend_from_slice(status.as_str().as_bytes());
+        head.push(b' ');
+        head.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+        head.extend_from_slice(b"\r\n");
+        let mut field = |name: &str, value: &[u8]| {
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+                head.extend_from_slice(part);
+            }
+        };
+        for (name, value) in headers {
+            field(name.as_str(), value.as_bytes());
+        }
+        let has_body = !to_head && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
+        if has_body && !headers.contains_key(CONTENT_LENGTH) {
+            let length = response.body().size_hint().exact().unwrap_or_default();
+            field(CONTENT_LENGTH.as_str(), HeaderValue::from(length).as_bytes());
+        }
+        if !keep_alive && !headers.contains_key(CONNECTION) {
+            field(CONNECTION.as_str(), b"close");
+        }
+        if !headers.contains_key(DATE) {
+            field(DATE.as_str(), date(&mut self.date, (self.clock)()).as_bytes());
+        }
+        head.extend_from_slice(b"\r\n");
+        head
+    }
+
+    async fn send_all(&self, stream: &TcpStream, head: Vec<u8>, mut body: GateBody, to_head: bool) -> io::Result<()> {
+        // It waits until there is something of the body to go with it, or nothing.
+        let mut head = Bytes::from(head);
+        while !to_head && let Some(part) = poll_fn(|context| body.poll_part(context)).await {
+            match part.map_err(io::Error::other)? {
+                Part::Bytes(bytes) => self.write(stream, mem::take(&mut head), bytes).await?,
+                Part::OfFile => {
+                    self.write_more(stream, mem::take(&mut head)).await?;
+                    self.in_time(stream, || body.send_part(stream)).await?;
+                }
+            }
+        }
+        self.write(stream, head, Bytes::new()).await
+    }
+
+    /// Writes both, in one packet where they fit.
+    async fn write(&self, stream: &TcpStream, mut head: Bytes, mut bytes: Bytes) -> io::Result<()> {
+        while !head.is_empty() || !bytes.is_empty() {
+            let both = [IoSlice::new(&head), IoSlice::new(&bytes)];
+            let written = self.in_time(stream, || stream.try_write_vectored(&both)).await?;
+            let of_head = written.min(head.len());
+            head.advance(of_head);
+            bytes.advance(written - of_head);
+        }
+        Ok(())
+    }
+
+    /// Writes what more follows on at once: it goes in the same packet (`send(2)`, `MSG_MORE`).
+    async fn write_more(&self, stream: &TcpStream, mut head: Bytes) -> io::Result<()> {
+        while !head.is_empty() {
+            let send = || Ok(rustix::net::send(stream, &head, SendFlags::MORE | SendFlags::NOSIGNAL)?);
+            let written = self.in_time(stream, || stream.try_io(Interest::WRITABLE, send)).await?;
+            head.advance(written);
+        }
+        Ok(())
+    }
+
+    /// What `send` gives once the client has room for it.
+    ///
+    /// # Errors
+    /// Those of `send`, and that the client read nothing in time.
+    async fn in_time<T>(&self, stream: &TcpStream, mut send: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        loop {
+            match send() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    timeout(self.patience, stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+/// The date as text, which is made anew once a second.
+fn date((at, text): &mut (UnixTime, String), now: UnixTime) -> &str {
+    if *at != now {
+        (*at, *text) = (now, http_date(now).unwrap_or_default());
+    }
+    text
+}
