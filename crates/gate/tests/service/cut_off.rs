@@ -89,7 +89,7 @@ async fn transfer_at(site: &Site, video: &str, what: Event) -> Option<&'static s
     }
 }
 
-fn revoke(site: &Site, subject: &RevokedSubject) {
+pub(crate) fn revoke(site: &Site, subject: &RevokedSubject) {
     let taken = Box::from([Taken { extent: RevocationExtent::All, until: None }]);
     let mark = subject.mark(&ACCOUNT.parse().unwrap());
     site.gate.update(|catalogue: &mut Catalogue| catalogue.set_revocations(mark, taken));

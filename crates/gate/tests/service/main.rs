@@ -14,6 +14,7 @@ mod logs;
 mod manifests;
 mod origins;
 mod pages;
+mod plain;
 mod sharing;
 mod site;
 mod upstream;
