@@ -31,7 +31,7 @@ pub enum AddressInLog {
 /// One request, as far as it came.
 pub(crate) struct Line<'a> {
     method: &'a Method,
-    host: Option<String>,
+    host: Option<&'a str>,
     via: &'static str,
     address: IpAddr,
     address_in_log: &'a AddressInLog,
@@ -62,7 +62,7 @@ impl<'a> Line<'a> {
     pub(crate) fn new(request: &ViewerRequest<'a>, address_in_log: &'a AddressInLog) -> Self {
         Self {
             method: request.method,
-            host: request.host.map(|host| host.chars().take(MAX_HOST).collect()),
+            host: request.host,
             via: request.via,
             address: request.peer.to_canonical(),
             address_in_log,
@@ -99,7 +99,7 @@ impl<'a> Line<'a> {
             decision.id = %decision,
             http.method = %self.method,
             http.status = status.map(|status| status.as_u16()),
-            http.host = self.host,
+            http.host = self.host.map(shortened),
             path = self.file.map(display),
             account.id = self.account.as_ref().map(display),
             video.id = self.carried.video().map(display),
@@ -151,6 +151,11 @@ impl<'a> Line<'a> {
         };
         Some(display(name))
     }
+}
+
+/// As much of a host as stands in a line.
+fn shortened(host: &str) -> &str {
+    host.char_indices().nth(MAX_HOST).map_or(host, |(end, _)| &host[..end])
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -31,7 +30,9 @@ const NO_ACCOUNT: &str = "(none)";
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     decisions: Family<DecisionLabels, Counter>,
-    accounts: Arc<ArcSwap<BTreeMap<AccountId, Arc<str>>>>,
+    accounts: Arc<ArcSwap<BTreeMap<AccountId, Counted>>>,
+    /// All accounts beyond those.
+    others: Counted,
     bytes_sent: Counter,
     not_served: Family<FailureLabels, Counter>,
     cut_off: Family<FailureLabels, Counter>,
@@ -39,6 +40,14 @@ pub(crate) struct Metrics {
     keys: Gauge,
     videos: Gauge,
     revocations: Gauge,
+}
+
+/// An account, as it is counted.
+#[derive(Clone, Debug)]
+struct Counted {
+    label: Arc<str>,
+    /// At hand, because this is what is counted most.
+    permits: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,8 +72,10 @@ struct ViaLabels {
 
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
+        let decisions = Family::default();
         let metrics = Self {
-            decisions: Family::default(),
+            others: Counted::new(OTHER_ACCOUNTS, &decisions),
+            decisions,
             accounts: Arc::default(),
             bytes_sent: Counter::default(),
             not_served: Family::default(),
@@ -115,7 +126,7 @@ impl Metrics {
     }
 
     pub(crate) fn count_permit(&self, account: &AccountId) {
-        self.count("permit", "none", Some(account));
+        self.of_account(account, |counted| counted.permits.inc());
     }
 
     pub(crate) fn count_denial(&self, account: Option<&AccountId>, denial: &Denial) {
@@ -127,27 +138,28 @@ impl Metrics {
     }
 
     fn count(&self, outcome: &'static str, code: &'static str, account: Option<&AccountId>) {
-        let account = account.map_or_else(|| NO_ACCOUNT.into(), |account| self.account_label(account));
+        let label = |counted: &Counted| Arc::clone(&counted.label);
+        let account = account.map_or_else(|| NO_ACCOUNT.into(), |account| self.of_account(account, label));
         self.decisions.get_or_create(&DecisionLabels { outcome, code, account }).inc();
     }
 
-    /// The account's id for the first accounts that are seen, and one label for all others.
-    fn account_label(&self, account: &AccountId) -> Arc<str> {
-        let labels = self.accounts.load();
-        if let Some(label) = labels.get(account) {
-            return Arc::clone(label);
+    /// Uses what counts an account: one each for the first accounts that are seen, and one for all others.
+    fn of_account<T>(&self, account: &AccountId, then: impl Fn(&Counted) -> T) -> T {
+        let accounts = self.accounts.load();
+        if let Some(counted) = accounts.get(account) {
+            return then(counted);
         }
-        if labels.len() < MAX_ACCOUNTS {
-            self.accounts.rcu(|labels| {
-                let mut more = BTreeMap::clone(labels);
+        if accounts.len() < MAX_ACCOUNTS {
+            self.accounts.rcu(|accounts| {
+                let mut more = BTreeMap::clone(accounts);
                 // Others may have come in between.
                 if more.len() < MAX_ACCOUNTS {
-                    more.insert(account.clone(), account.as_str().into());
+                    more.insert(account.clone(), Counted::new(account.as_str(), &self.decisions));
                 }
                 more
             });
         }
-        self.accounts.load().get(account).map_or_else(|| OTHER_ACCOUNTS.into(), Arc::clone)
+        then(self.accounts.load().get(account).unwrap_or(&self.others))
     }
 
     pub(crate) fn bytes_sent(&self) -> Counter {
@@ -163,9 +175,17 @@ impl Metrics {
         self.cut_off.get_or_create(&FailureLabels { code: denial.code() }).inc();
     }
 
-    /// `via` is `gate`, or the kind of proxy that asked.
-    pub(crate) fn observe_request(&self, via: &'static str, duration: Duration) {
-        self.request_seconds.get_or_create(&ViaLabels { via }).observe(duration.as_secs_f64());
+    /// How long requests take of `via`: `gate`, or the kind of proxy that asks.
+    pub(crate) fn request_seconds(&self, via: &'static str) -> Histogram {
+        self.request_seconds.get_or_create_owned(&ViaLabels { via })
+    }
+}
+
+impl Counted {
+    fn new(label: &str, decisions: &Family<DecisionLabels, Counter>) -> Self {
+        let label: Arc<str> = label.into();
+        let labels = DecisionLabels { outcome: "permit", code: "none", account: Arc::clone(&label) };
+        Self { label, permits: decisions.get_or_create_owned(&labels) }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 use http::header::HOST;
 use http::{Method, Request, Response};
 use http_body::Body;
+use prometheus_client::metrics::histogram::Histogram;
 use vidpass_token::{Denial, PathError};
 
 use crate::body::GateBody;
@@ -25,7 +26,10 @@ const GATE: &str = "gate";
 
 /// Answers viewers: decides, then serves. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct GateService(Arc<GateParts>);
+pub struct GateService {
+    parts: Arc<GateParts>,
+    seconds: Histogram,
+}
 
 /// What a [`GateService`] is made of.
 pub struct GateParts {
@@ -41,7 +45,8 @@ impl GateService {
     /// A service of these parts.
     #[must_use]
     pub fn new(parts: GateParts) -> Self {
-        Self(Arc::new(parts))
+        let seconds = parts.judge.gate.metrics().request_seconds(GATE);
+        Self { parts: Arc::new(parts), seconds }
     }
 
     /// Answers one request of `peer`. Whatever goes wrong is an answer too.
@@ -56,8 +61,8 @@ impl GateService {
     /// Answers one request of `peer` that has no body, or whose body its connection sees to.
     pub async fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
         let started = Instant::now();
-        let response = self.0.answer(request, peer.ip()).await;
-        self.0.judge.gate.metrics().observe_request(GATE, started.elapsed());
+        let response = self.parts.answer(request, peer.ip()).await;
+        self.seconds.observe(started.elapsed().as_secs_f64());
         response
     }
 }

@@ -231,11 +231,16 @@ impl From<PathError> for Denial {
 /// Whether `segment` is one of the grammar: not empty, no leading dot, nothing outside `A-Z a-z 0-9 . _ ~ -`.
 #[must_use]
 pub fn is_segment(segment: &str) -> bool {
-    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'~' | b'-');
-    match segment.as_bytes() {
-        [first, rest @ ..] => plain(*first) && rest.iter().all(|c| plain(*c) || *c == b'.'),
-        [] => false,
-    }
+    let segment = segment.as_bytes();
+    // Without a branch for each byte, which a compiler turns into a few instructions for sixteen of them.
+    let foreign = segment.iter().fold(false, |foreign, &c| foreign | !is_of_segment(c));
+    segment.first().is_some_and(|&first| first != b'.') && !foreign
+}
+
+fn is_of_segment(c: u8) -> bool {
+    let is_letter = (c | 0x20).wrapping_sub(b'a') < 26;
+    let is_digit = c.wrapping_sub(b'0') < 10;
+    is_letter | is_digit | (c == b'.') | (c == b'_') | (c == b'~') | (c == b'-')
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl Authorization for ProxyJudge {
         };
         let started = Instant::now();
         let response = self.check_viewer(call.get_ref(), peer);
-        self.judge.gate.metrics().observe_request(EnvoyGrpc::NAME, started.elapsed());
+        self.judge.gate.metrics().request_seconds(EnvoyGrpc::NAME).observe(started.elapsed().as_secs_f64());
         Ok(tonic::Response::new(response))
     }
 }

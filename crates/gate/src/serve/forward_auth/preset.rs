@@ -34,15 +34,27 @@ pub struct AccelPrefix(Box<str>);
 #[error("it must begin and end with `/` and have letters, digits, `_`, `-` and `/` between, such as `/_media/`")]
 pub struct AccelPrefixError;
 
-/// The names of the headers that tell the original request.
-struct Names {
-    method: &'static str,
-    target: &'static str,
-    host: &'static str,
+/// The headers that tell the original request.
+struct Told {
+    method: Name,
+    target: Name,
+    host: Name,
 }
 
-const X_ORIGINAL: Names = Names { method: "x-original-method", target: "x-original-uri", host: "x-original-host" };
-const X_FORWARDED: Names = Names { method: "x-forwarded-method", target: "x-forwarded-uri", host: "x-forwarded-host" };
+/// A header's name, as text too.
+struct Name(&'static str, HeaderName);
+
+static X_ORIGINAL: Told = Told {
+    method: Name::new("x-original-method"),
+    target: Name::new("x-original-uri"),
+    host: Name::new("x-original-host"),
+};
+static X_FORWARDED: Told = Told {
+    method: Name::new("x-forwarded-method"),
+    target: Name::new("x-forwarded-uri"),
+    host: Name::new("x-forwarded-host"),
+};
+static HOST: Name = Name::new("host");
 
 impl Preset {
     /// What configuration and log call the proxy.
@@ -67,7 +79,7 @@ impl Preset {
             Self::NginxAccel(_) | Self::Envoy => Ok(Original {
                 method: asked.method().clone(),
                 target: request_target::origin_form(asked.uri(), asked.version())?,
-                host: only(asked.headers(), "host")?,
+                host: HOST.only(asked.headers())?,
             }),
         }
     }
@@ -97,18 +109,27 @@ impl AccelPrefix {
     }
 }
 
-impl Names {
+impl Told {
     fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Original<'a>, Denial> {
-        let not_a_method = |_| Denial::ProxyHeaderUnclear { header: self.method, problem: HeaderProblem::NotAMethod };
+        let not_a_method = |_| self.method.unclear(HeaderProblem::NotAMethod);
         Ok(Original {
-            method: only(headers, self.method)?.parse().map_err(not_a_method)?,
-            target: only(headers, self.target)?,
-            host: only(headers, self.host)?,
+            method: self.method.only(headers)?.parse().map_err(not_a_method)?,
+            target: self.target.only(headers)?,
+            host: self.host.only(headers)?,
         })
     }
 }
 
-fn only<'a>(headers: &'a HeaderMap, header: &'static str) -> Result<&'a str, Denial> {
-    headers::only(headers, &HeaderName::from_static(header))
-        .map_err(|problem| Denial::ProxyHeaderUnclear { header, problem })
+impl Name {
+    const fn new(name: &'static str) -> Self {
+        Self(name, HeaderName::from_static(name))
+    }
+
+    fn only<'a>(&self, headers: &'a HeaderMap) -> Result<&'a str, Denial> {
+        headers::only(headers, &self.1).map_err(|problem| self.unclear(problem))
+    }
+
+    fn unclear(&self, problem: HeaderProblem) -> Denial {
+        Denial::ProxyHeaderUnclear { header: self.0, problem }
+    }
 }
