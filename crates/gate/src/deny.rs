@@ -18,6 +18,8 @@ use crate::serve::player::{self, Page};
 pub enum Failure {
     /// The file is there and cannot be read.
     FileUnreadable,
+    /// The gate has more requests than it can answer.
+    GateBusy,
     /// The manifest is larger than any that is served.
     ManifestTooLarge,
     /// The manifest is none that can be read without doubt.
@@ -74,6 +76,7 @@ fn as_denial(mut response: Response<GateBody>, refused: &Refused) -> Response<Ga
 pub(crate) fn failed(failure: Failure, method: &Method) -> Response<GateBody> {
     let (status, message) = match failure {
         Failure::FileUnreadable => (StatusCode::INTERNAL_SERVER_ERROR, "This file cannot be read at the moment."),
+        Failure::GateBusy => (StatusCode::SERVICE_UNAVAILABLE, "There are too many viewers at the moment."),
         Failure::ManifestTooLarge => (StatusCode::BAD_GATEWAY, "The manifest of this video is too large."),
         Failure::ManifestUnreadable => (StatusCode::BAD_GATEWAY, "The manifest of this video cannot be read."),
         Failure::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Only GET, HEAD and OPTIONS are answered here."),
@@ -94,7 +97,7 @@ pub(crate) fn failed(failure: Failure, method: &Method) -> Response<GateBody> {
             let range = HeaderValue::try_from(format!("bytes */{length}")).expect("a number is a header value");
             response.headers_mut().insert(CONTENT_RANGE, range);
         }
-        Failure::OriginBusy => {
+        Failure::GateBusy | Failure::OriginBusy => {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         Failure::FileUnreadable
@@ -114,6 +117,7 @@ impl Failure {
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
+            Self::GateBusy => "gate_busy",
             Self::ManifestTooLarge => "manifest_too_large",
             Self::ManifestUnreadable => "manifest_unreadable",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -175,6 +179,7 @@ mod tests {
     fn every_failure_has_the_status_of_the_contract() {
         for (failure, code, status) in [
             (Failure::FileUnreadable, "origin_failed", 500),
+            (Failure::GateBusy, "gate_busy", 503),
             (Failure::ManifestTooLarge, "manifest_too_large", 502),
             (Failure::ManifestUnreadable, "manifest_unreadable", 502),
             (Failure::MethodNotAllowed, "method_not_allowed", 405),
@@ -188,7 +193,7 @@ mod tests {
         ] {
             let response = failed(failure, &Method::GET);
             assert_eq!((failure.code(), response.status().as_u16()), (code, status));
-            assert_eq!(response.headers().contains_key(RETRY_AFTER), failure == Failure::OriginBusy);
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), code.ends_with("busy"));
         }
     }
 
@@ -205,7 +210,7 @@ mod tests {
             (Denial::TokenMalformed(MalformedToken::KeyMissing), "token_malformed", 401),
             (Denial::KeyUnknown { key: key() }, "key_unknown", 401),
             (Denial::SignatureInvalid { key: key() }, "signature_invalid", 401),
-            (Denial::KidMismatch { header: key(), payload: key() }, "kid_mismatch", 401),
+            (Denial::KidMismatch { header: Box::new(key()), payload: Box::new(key()) }, "kid_mismatch", 401),
             (
                 Denial::VideoNotOwned { video: "v".parse().unwrap(), account: "a".parse().unwrap() },
                 "video_not_owned",

@@ -9,6 +9,7 @@ mod head;
 mod incoming;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -57,11 +58,14 @@ where
 {
     let mut writer = Writer::new(clock.clone(), limits.write_timeout);
     let mut incoming = Incoming::new(stream, limits.header_timeout);
+    let is_stopping = stop.clone();
+    // One for the whole connection: to begin to wait costs more than to go on.
+    let mut stopped = pin!(stop.wait_for(|stop| *stop));
     loop {
         let next = tokio::select! {
             biased;
             next = incoming.next() => next,
-            _ = stop.wait_for(|stop| *stop) => return None,
+            _ = &mut stopped => return None,
         };
         let Head { request, length, keep_alive } = match next {
             Ok(head) => head,
@@ -71,7 +75,7 @@ where
         let is_head = request.method() == http::Method::HEAD;
         let Some(answered) = answer(request, peer) else { return Some(incoming.hand_over()) };
         let response = answered.await;
-        let keep_alive = keep_alive && !*stop.borrow();
+        let keep_alive = keep_alive && !*is_stopping.borrow();
         incoming.consume(length);
         if !writer.send(incoming.stream(), response, is_head, keep_alive).await {
             return None;

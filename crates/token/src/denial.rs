@@ -34,9 +34,9 @@ pub enum Denial {
     #[error("the token's header names key `{header}` and its payload `{payload}`")]
     KidMismatch {
         /// The `kid` of the header.
-        header: KeyId,
+        header: Box<KeyId>,
         /// The `kid` of the payload.
-        payload: KeyId,
+        payload: Box<KeyId>,
     },
     /// The video may not be embedded where the viewer is.
     #[error("origin {} is not allowed", .origin.as_ref().map_or("(none)".to_owned(), ToString::to_string))]

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use arrayvec::ArrayString;
+
 /// Why a text is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -45,10 +47,15 @@ fn check(text: &str, max: usize) -> Result<(), IdError> {
     }
 }
 
-fn random_hex() -> Box<str> {
+fn random_hex() -> String {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
-    format!("{:032x}", u128::from_be_bytes(bytes)).into()
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+/// A text that was found short enough.
+fn in_place<const MAX: usize>(text: &str) -> ArrayString<MAX> {
+    ArrayString::from(text).expect("no id is longer than it may be")
 }
 
 macro_rules! id {
@@ -57,7 +64,7 @@ macro_rules! id {
         ///
         #[doc = concat!("1 to ", $max, " letters, digits, `_` and `-`.")]
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Box<str>);
+        pub struct $name(ArrayString<$max>); // Short enough to be copied, and a decision is to allocate nothing.
 
         impl $name {
             /// The longest text that is still such an id, in characters.
@@ -66,7 +73,7 @@ macro_rules! id {
             /// A new id: 128 random bits as 32 hex digits.
             #[must_use]
             pub fn random() -> Self {
-                Self(random_hex())
+                Self(in_place(&random_hex()))
             }
 
             /// The id as text.
@@ -81,7 +88,7 @@ macro_rules! id {
 
             fn from_str(text: &str) -> Result<Self, IdError> {
                 check(text, Self::MAX)?;
-                Ok(Self(text.into()))
+                Ok(Self(in_place(text)))
             }
         }
 

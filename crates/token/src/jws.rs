@@ -130,9 +130,9 @@ pub enum VerifyError {
     #[error("the header names key `{header}` and the payload `{payload}`")]
     KidMismatch {
         /// The `kid` of the header.
-        header: KeyId,
+        header: Box<KeyId>,
         /// The `kid` of the payload.
-        payload: KeyId,
+        payload: Box<KeyId>,
     },
     /// It cannot be read.
     #[error(transparent)]
@@ -238,7 +238,7 @@ impl<'a> UnverifiedToken<'a> {
         }
         match self.kid {
             KeyIds { header: Some(header), payload: Some(payload), .. } if header != payload => {
-                Err(VerifyError::KidMismatch { header, payload })
+                Err(VerifyError::KidMismatch { header: header.into(), payload: payload.into() })
             }
             KeyIds { any, .. } => Ok(SignedClaims::new(any, TokenDigest::of(self.signing_input), self.claims)),
         }

@@ -1,15 +1,20 @@
 //! A map that is cheap to clone and change, for snapshots that are replaced at every change.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::Arc;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// One change copies one shard: of 100,000 videos, about 400.
 const SHARDS: usize = 256;
 
+type Shard<K, V> = HashTable<(K, V)>;
+
+/// Tables of which each is told the hash, so that a key is hashed once for its shard and its place there.
 #[derive(Clone)]
 pub(super) struct ShardedMap<K, V> {
-    shards: Box<[Arc<HashMap<K, V>>]>,
+    shards: Box<[Arc<Shard<K, V>>]>,
     /// Of all shards together: whether there is anything is asked at every decision.
     len: usize,
     hasher: RandomState,
@@ -17,26 +22,41 @@ pub(super) struct ShardedMap<K, V> {
 
 impl<K: Clone + Eq + Hash, V: Clone> ShardedMap<K, V> {
     pub(super) fn get(&self, key: &K) -> Option<&V> {
-        self.shards[self.shard(key)].get(key)
+        if self.is_empty() {
+            return None;
+        }
+        let hash = self.hasher.hash_one(key);
+        self.shards[shard(hash)].find(hash, |(known, _)| known == key).map(|(_, value)| value)
     }
 
     pub(super) fn insert(&mut self, key: K, value: V) {
-        let shard = self.shard(&key);
-        let before = Arc::make_mut(&mut self.shards[shard]).insert(key, value);
-        self.len += usize::from(before.is_none());
-    }
-
-    pub(super) fn remove(&mut self, key: &K) {
-        let shard = self.shard(key);
-        if self.shards[shard].contains_key(key) {
-            Arc::make_mut(&mut self.shards[shard]).remove(key);
-            self.len -= 1;
+        let Self { shards, len, hasher } = self;
+        let hash = hasher.hash_one(&key);
+        let shard = Arc::make_mut(&mut shards[shard(hash)]);
+        match shard.entry(hash, |(known, _)| *known == key, |(known, _)| hasher.hash_one(known)) {
+            Entry::Occupied(mut entry) => entry.get_mut().1 = value,
+            Entry::Vacant(entry) => {
+                entry.insert((key, value));
+                *len += 1;
+            }
         }
     }
 
-    fn shard(&self, key: &K) -> usize {
-        usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).expect("a remainder of 256 fits")
+    pub(super) fn remove(&mut self, key: &K) {
+        if self.get(key).is_none() {
+            return;
+        }
+        let hash = self.hasher.hash_one(key);
+        if let Ok(entry) = Arc::make_mut(&mut self.shards[shard(hash)]).find_entry(hash, |(known, _)| known == key) {
+            entry.remove();
+            self.len -= 1;
+        }
     }
+}
+
+/// Of a hash, bits that a table of fewer than four billion entries does not look at.
+fn shard(hash: u64) -> usize {
+    usize::from(hash.to_le_bytes()[5])
 }
 
 impl<K, V> ShardedMap<K, V> {
@@ -49,7 +69,7 @@ impl<K, V> ShardedMap<K, V> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.shards.iter().flat_map(|shard| shard.iter())
+        self.shards.iter().flat_map(|shard| shard.iter()).map(|(key, value)| (key, value))
     }
 }
 

@@ -68,12 +68,30 @@ fn plain(received: &Bytes, parsed: &httparse::Request<'_, '_>, length: usize) ->
 fn headers(received: &Bytes, parsed: &[httparse::Header<'_>]) -> Option<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(parsed.len());
     for header in parsed {
-        let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+        let name = name(header.name)?;
         // An empty value may point anywhere.
         let value = if header.value.is_empty() { Bytes::new() } else { received.slice_ref(header.value) };
         headers.append(name, HeaderValue::from_maybe_shared(value).ok()?);
     }
     Some(headers)
+}
+
+/// Names that proxies and browsers send and no standard list has: as constants they need no memory of their own.
+static FREQUENT: [HeaderName; 9] = [
+    HeaderName::from_static("sec-fetch-dest"),
+    HeaderName::from_static("sec-fetch-mode"),
+    HeaderName::from_static("sec-fetch-site"),
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-original-host"),
+    HeaderName::from_static("x-original-method"),
+    HeaderName::from_static("x-original-uri"),
+];
+
+fn name(text: &str) -> Option<HeaderName> {
+    let frequent = FREQUENT.iter().find(|frequent| frequent.as_str().eq_ignore_ascii_case(text));
+    frequent.cloned().or_else(|| HeaderName::from_bytes(text.as_bytes()).ok())
 }
 
 /// A bare line feed ends a line for some servers and not for others (RFC 9112, section 2.2).

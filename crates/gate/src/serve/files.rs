@@ -8,7 +8,7 @@ use http::{Method, Response, StatusCode};
 use prometheus_client::metrics::counter::Counter;
 use vidpass_token::{Asset, MediaPath, Permit, UnixTime};
 
-use super::cache::cache_control;
+use super::cache::CacheControl;
 use super::conditional::Validators;
 use super::manifest;
 use super::mime::media_type;
@@ -29,7 +29,7 @@ pub(crate) struct FileRequest<'a> {
     pub(crate) path: &'a MediaPath<'a>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) now: UnixTime,
-    /// Whether the next viewer gets the same answer: see [`cache_control`].
+    /// Whether the next viewer gets the same answer: see [`CacheControl`].
     pub(crate) same_for_all: bool,
     /// What the references of a manifest need to carry, beside the path.
     pub(crate) parameter: Option<TokenParameter>,
@@ -76,7 +76,7 @@ fn respond(permit: &Permit, request: &FileRequest<'_>, settled: Settled) -> Resu
     *response.status_mut() = status;
     let headers = response.headers_mut();
     add_common(headers);
-    headers.insert(CACHE_CONTROL, cache_control(permit, request.same_for_all, request.now));
+    headers.insert(CACHE_CONTROL, CacheControl::of(permit, request.same_for_all, request.now).header());
     add_validators(headers, &head.validators);
     if let Some(part) = part {
         describe(headers, request.path, part.end - part.start);

@@ -7,21 +7,23 @@ mod envoy_grpc;
 mod preset;
 mod question;
 
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::BytesMut;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response};
 use http_body::Body;
 use prometheus_client::metrics::histogram::Histogram;
-use vidpass_token::{Asset, MediaPath, Permit};
+use vidpass_token::{Asset, KeyId, MediaPath, Permit};
 
 pub use self::envoy_grpc::EnvoyGrpc;
 pub use self::preset::{AccelPrefix, AccelPrefixError, Preset};
 pub use self::question::ProxyJudge;
 use self::question::Question;
-use super::cache::cache_control;
+use super::cache::CacheControl;
 use super::files::attachment;
 use super::mime::media_type;
 use crate::body::GateBody;
@@ -40,6 +42,9 @@ const X_VIDPASS_CACHE_CONTROL: HeaderName = HeaderName::from_static("x-vidpass-c
 /// The sentence for the viewer, for a proxy that writes a body of its own.
 const X_VIDPASS_MESSAGE: HeaderName = HeaderName::from_static("x-vidpass-message");
 const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
+
+/// How long the values of all facts together are expected to be, in bytes.
+const TYPICAL_FACTS: usize = 320;
 
 /// Answers proxies of one kind over HTTP. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -69,7 +74,11 @@ impl ForwardAuth {
     /// Answers one question of `peer` that has no body, or whose body its connection sees to.
     pub fn answer<B>(&self, asked: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
         let started = Instant::now();
-        let response = self.decide(asked, peer.ip());
+        let response = match self.judge.judge.gate.require_time(started) {
+            Ok(()) => self.decide(asked, peer.ip()),
+            // What no preset lists is passed on as a failure of the server, which a player repeats.
+            Err(failure) => deny::failed(failure, asked.method()),
+        };
         self.seconds.observe(started.elapsed().as_secs_f64());
         response
     }
@@ -116,7 +125,7 @@ fn permit(preset: &Preset, permitted: &Permitted<'_>, judged: &Judged<'_>) -> Re
         Preset::Nginx | Preset::Caddy | Preset::Traefik | Preset::Envoy | Preset::Haproxy => {
             // The answer itself is for this one request; what may be kept of the file is told beside it.
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            headers.extend(facts(permitted, judged).map(|(name, value)| (name, text(value))));
+            add_facts(headers, permitted, judged);
         }
     }
     if let Some(decision) = permitted.dry_run {
@@ -130,35 +139,49 @@ fn permit(preset: &Preset, permitted: &Permitted<'_>, judged: &Judged<'_>) -> Re
 fn redirect(headers: &mut HeaderMap, prefix: &AccelPrefix, permitted: &Permitted<'_>, judged: &Judged<'_>) {
     let Permitted { permit, path, same_for_all, .. } = permitted;
     headers::add_common(headers);
-    headers.insert(X_ACCEL_REDIRECT, text(format!("{}{}", prefix.as_str(), below_media(permit, path))));
-    headers.insert(CACHE_CONTROL, cache_control(permit, *same_for_all, judged.now));
+    headers.insert(X_ACCEL_REDIRECT, text(format!("{}{}", prefix.as_str(), BelowMedia(permit, path))));
+    headers.insert(CACHE_CONTROL, CacheControl::of(permit, *same_for_all, judged.now).header());
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(path.file().extension())));
     if path.asset() == Asset::Download {
         headers.insert(CONTENT_DISPOSITION, attachment(path));
     }
 }
 
+/// Tells the proxy what it may need, in values that lie in one piece of memory.
+fn add_facts(headers: &mut HeaderMap, permitted: &Permitted<'_>, judged: &Judged<'_>) {
+    let mut values = BytesMut::with_capacity(TYPICAL_FACTS);
+    tell_facts(permitted, judged, |name, value| {
+        values.write_fmt(value).expect("a buffer takes whatever is written to it");
+        headers.insert(name, HeaderValue::from_maybe_shared(values.split().freeze()).expect(PLAIN));
+    });
+}
+
 /// What the proxy may need for serving, caching and logging without the token.
 ///
 /// All of them, always: of what a proxy is not told, it could take the viewer's own word.
-fn facts(permitted: &Permitted<'_>, judged: &Judged<'_>) -> [(HeaderName, String); 6] {
+fn tell_facts(permitted: &Permitted<'_>, judged: &Judged<'_>, mut tell: impl FnMut(HeaderName, fmt::Arguments<'_>)) {
     let Permitted { permit, path, same_for_all, .. } = permitted;
-    let cache = cache_control(permit, *same_for_all, judged.now);
-    [
-        (X_VIDPASS_PATH, format!("/{}", below_media(permit, path))),
-        (X_VIDPASS_ACCOUNT, permit.account().to_string()),
-        (X_VIDPASS_VIDEO, permit.video().to_string()),
-        (X_VIDPASS_VIEWER, judged.line.viewer_address().to_string()),
-        (X_VIDPASS_KEY, permit.key_id().map(ToString::to_string).unwrap_or_default()),
-        (X_VIDPASS_CACHE_CONTROL, cache.to_str().unwrap_or("no-store").to_owned()),
-    ]
+    tell(X_VIDPASS_PATH, format_args!("/{}", BelowMedia(permit, path)));
+    tell(X_VIDPASS_ACCOUNT, format_args!("{}", permit.account()));
+    tell(X_VIDPASS_VIDEO, format_args!("{}", permit.video()));
+    tell(X_VIDPASS_VIEWER, format_args!("{}", judged.line.viewer_address()));
+    tell(X_VIDPASS_KEY, format_args!("{}", permit.key_id().map(KeyId::as_str).unwrap_or_default()));
+    tell(X_VIDPASS_CACHE_CONTROL, format_args!("{}", CacheControl::of(permit, *same_for_all, judged.now)));
 }
 
 /// `<account>/<uid>/<file>`, made anew from what was parsed.
-fn below_media(permit: &Permit, path: &MediaPath<'_>) -> String {
-    format!("{}/{}/{}", permit.account(), permit.video(), path.file().as_str())
+struct BelowMedia<'a>(&'a Permit, &'a MediaPath<'a>);
+
+impl fmt::Display for BelowMedia<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(permit, path) = self;
+        write!(f, "{}/{}/{}", permit.account(), permit.video(), path.file().as_str())
+    }
 }
 
 fn text(value: String) -> HeaderValue {
-    HeaderValue::try_from(value).expect("made of ids, addresses and characters of the path's grammar")
+    HeaderValue::try_from(value).expect(PLAIN)
 }
+
+/// Why what is told is the value of a header.
+const PLAIN: &str = "made of ids, addresses and characters of the path's grammar";

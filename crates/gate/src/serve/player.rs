@@ -12,7 +12,7 @@ use http::{Method, Response};
 use vidpass_token::{AllowedOrigin, FilePath, Permit};
 
 pub(crate) use self::assets::asset;
-use super::cache::cache_control;
+use super::cache::CacheControl;
 use super::files::FileRequest;
 use crate::body::GateBody;
 use crate::credential_place::ParameterName;
@@ -79,7 +79,7 @@ pub(crate) fn answer(
     let html = PLAYER.replace("{token-parameter}", parameter.map_or("", ParameterName::as_str));
     let mut response = headers::in_whole(Bytes::from(html), HTML, request.method);
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, cache_control(permit, request.same_for_all, request.now));
+    headers.insert(CACHE_CONTROL, CacheControl::of(permit, request.same_for_all, request.now).header());
     headers.insert(CONTENT_SECURITY_POLICY, page.policy(embedders));
     response
 }

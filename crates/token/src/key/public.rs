@@ -125,7 +125,7 @@ fn parse(algorithm: &'static dyn VerificationAlgorithm, bytes: &[u8]) -> Result<
 
 impl PartialEq for PublicKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.spki == other.0.spki
+        Arc::ptr_eq(&self.0, &other.0) || self.0.spki == other.0.spki
     }
 }
 

@@ -22,7 +22,7 @@ use tonic::{Code, Status, async_trait};
 use vidpass_token::{Denial, HeaderProblem};
 
 use super::question::{Original, ProxyJudge, Question};
-use super::{X_VIDPASS_CACHE_CONTROL, X_VIDPASS_PATH, facts};
+use super::{X_VIDPASS_CACHE_CONTROL, X_VIDPASS_PATH, tell_facts};
 use crate::deny::{self, Failure};
 use crate::headers::X_VIDPASS_DECISION;
 use crate::judge::{Judged, Permitted};
@@ -84,7 +84,10 @@ impl Authorization for ProxyJudge {
             return Err(Status::internal("the peer of the call is not known"));
         };
         let started = Instant::now();
-        let response = self.check_viewer(call.get_ref(), peer);
+        let response = match self.judge.gate.require_time(started) {
+            Ok(()) => self.check_viewer(call.get_ref(), peer),
+            Err(failure) => denied(deny::failed(failure, &Method::GET)),
+        };
         self.judge.gate.metrics().request_seconds(EnvoyGrpc::NAME).observe(started.elapsed().as_secs_f64());
         Ok(tonic::Response::new(response))
     }
@@ -149,7 +152,8 @@ fn headers(http: Option<&HttpRequest>) -> HeaderMap {
 /// for a log, where a header could be the viewer's of a request that Envoy refuses without a question.
 fn allowed(permitted: &Permitted<'_>, judged: &Judged<'_>) -> CheckResponse {
     let (mut upstream, mut downstream, mut for_the_log) = (Vec::new(), Vec::new(), Struct::default());
-    for (name, value) in facts(permitted, judged) {
+    tell_facts(permitted, judged, |name, value| {
+        let value = value.to_string();
         if name == X_VIDPASS_PATH {
             upstream.push(header(PATH, value.clone()));
             for_the_log.fields.insert("path".to_owned(), Value { kind: Some(Kind::StringValue(value.clone())) });
@@ -158,7 +162,7 @@ fn allowed(permitted: &Permitted<'_>, judged: &Judged<'_>) -> CheckResponse {
             downstream.push(header(CACHE_CONTROL.as_str(), value.clone()));
         }
         upstream.push(header(name.as_str(), value));
-    }
+    });
     downstream.extend(permitted.dry_run.map(|decision| header(X_VIDPASS_DECISION.as_str(), decision.to_string())));
     judged.line.served(StatusCode::OK);
     let mut response = CheckResponse::with_status(Status::new(Code::Ok, ""));
