@@ -18,6 +18,15 @@ use crate::deny::Failure;
 /// How often an opening is tried again that a concurrent rename made uncertain (`openat2(2)`, `EAGAIN`).
 const ATTEMPTS: usize = 8;
 
+/// Which ways to a file are taken.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Any.
+    Any,
+    /// One that the kernel has in memory as a whole (`openat2(2)`, `RESOLVE_CACHED`).
+    Known,
+}
+
 /// `<folder>/<account>/<uid>/<path>`, or what the template says.
 ///
 /// The folder is opened once; whoever replaces it by another one of the same name restarts the program.
@@ -91,13 +100,17 @@ impl FolderOrigin {
         Ok(Self { root, path: path.into(), videos })
     }
 
-    /// Opens a file of the permitted video, on a blocking thread: a cold disk must not hold up other viewers.
+    /// Opens a file of the permitted video. Where the kernel has to ask a disk for the way to it, a blocking thread waits: a
+    /// cold disk must not hold up other viewers.
     pub(crate) async fn open_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
-        let root = Arc::clone(&self.root);
         let folder = self.videos.of(permit);
         let name: Arc<str> = format!("{folder}/{file}").into();
+        if let Ok(opened) = open(&self.root, &folder, file.as_str(), Arc::clone(&name), Way::Known) {
+            return Ok(opened);
+        }
+        let root = Arc::clone(&self.root);
         let (path, opening) = (file.as_str().to_owned(), Arc::clone(&name));
-        tokio::task::spawn_blocking(move || open(&root, &folder, &path, opening))
+        tokio::task::spawn_blocking(move || open(&root, &folder, &path, opening, Way::Any))
             .await
             .unwrap_or_else(|stopped| Err(OpenError::Failed { name, source: io::Error::other(stopped) }))
     }
@@ -106,12 +119,12 @@ impl FolderOrigin {
 /// Opens `path` below `video`, the video's folder, where no symbolic link leads out of it. Links within it are followed.
 ///
 /// The kernel keeps the way inside, so nothing that is renamed meanwhile can lead it out.
-fn open(root: &OwnedFd, video: &str, path: &str, name: Arc<str>) -> Result<OpenFile, OpenError> {
+fn open(root: &OwnedFd, video: &str, path: &str, name: Arc<str>, way: Way) -> Result<OpenFile, OpenError> {
     // Neither the folder itself nor one on the way to it may be a link: it could lead to another video.
-    let folder = open_beneath(root, video, OFlags::PATH | OFlags::DIRECTORY, ResolveFlags::NO_SYMLINKS);
+    let folder = open_beneath(root, video, OFlags::PATH | OFlags::DIRECTORY, ResolveFlags::NO_SYMLINKS, way);
     // `NONBLOCK`, or opening a pipe would wait for its writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let opened = folder.and_then(|folder| open_beneath(&folder, path, flags, ResolveFlags::empty()));
+    let opened = folder.and_then(|folder| open_beneath(&folder, path, flags, ResolveFlags::empty(), way));
     let opened = opened.map_err(io::Error::from).and_then(|file| {
         let file = File::from(file);
         Ok((file.metadata()?, file))
@@ -123,11 +136,21 @@ fn open(root: &OwnedFd, video: &str, path: &str, name: Arc<str>) -> Result<OpenF
     }
 }
 
-fn open_beneath(folder: impl AsFd, path: &str, flags: OFlags, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
+fn open_beneath(
+    folder: impl AsFd,
+    path: &str,
+    flags: OFlags,
+    resolve: ResolveFlags,
+    way: Way,
+) -> Result<OwnedFd, Errno> {
     let flags = flags | OFlags::CLOEXEC;
     let resolve = resolve | ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let (resolve, attempts) = match way {
+        Way::Any => (resolve, ATTEMPTS),
+        Way::Known => (resolve | ResolveFlags::CACHED, 1),
+    };
     let mut result = Err(Errno::AGAIN);
-    for _ in 0..ATTEMPTS {
+    for _ in 0..attempts {
         result = openat2(&folder, path, flags, Mode::empty(), resolve);
         if !matches!(result, Err(Errno::AGAIN | Errno::INTR)) {
             break;
