@@ -52,6 +52,11 @@ impl Seen {
     pub(crate) fn forget(&self, token: &str) {
         self.0.remove(token);
     }
+
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Weighter<Box<str>, Arc<Verified>> for ByBytes {

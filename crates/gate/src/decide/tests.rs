@@ -1,3 +1,5 @@
+mod memory;
+
 use std::sync::LazyLock;
 use std::time::Duration;
 
