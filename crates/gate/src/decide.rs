@@ -12,7 +12,9 @@ use vidpass_token::{
 };
 
 use crate::admission::CutOff;
+use crate::backlog::Backlog;
 use crate::catalogue::{Catalogue, LiveKey, Loss};
+use crate::deny::Failure;
 use crate::last_heard::LastHeard;
 use crate::metrics::Metrics;
 use crate::seen::{Seen, Verified};
@@ -28,16 +30,20 @@ pub struct GateConfig {
     pub lease: Option<Duration>,
     /// Which running transfers are cut off.
     pub cut_off: CutOff,
+    /// How much work may lie ready before requests are turned away, in processor time of one thread; `None` is any.
+    pub max_backlog: Option<Duration>,
 }
 
 impl Default for GateConfig {
-    /// The token crate's limits, 32 MiB (about 17,000 tokens), half a minute, and transfers of tokens that were taken back.
+    /// The token crate's limits, 32 MiB (about 17,000 tokens), half a minute, transfers of tokens that were taken back, and any
+    /// backlog.
     fn default() -> Self {
         Self {
             limits: Limits::default(),
             seen_tokens_bytes: 32 << 20,
             lease: Some(Duration::from_secs(30)),
             cut_off: CutOff::default(),
+            max_backlog: None,
         }
     }
 }
@@ -51,6 +57,7 @@ pub struct Gate {
     loaded: AtomicBool,
     seen: Seen,
     last_heard: LastHeard,
+    backlog: Arc<Backlog>,
     metrics: Metrics,
 }
 
@@ -103,6 +110,7 @@ impl Gate {
             loaded: AtomicBool::new(false),
             seen: Seen::new(config.seen_tokens_bytes),
             last_heard: LastHeard::new(),
+            backlog: Arc::new(Backlog::new()),
             metrics: Metrics::register(registry),
         }
     }
@@ -206,6 +214,19 @@ impl Gate {
     /// The sites on which a video may be embedded, and none listed means all; `None` where the video has gone.
     pub(crate) fn allowed_origins(&self, uid: &VideoId) -> Option<Vec<AllowedOrigin>> {
         self.catalogue.load().video(uid).map(|video| video.allowed_origins.clone())
+    }
+
+    /// Turns a request away that begins `now`, where more is asked than this process can answer.
+    ///
+    /// # Errors
+    /// [`Failure::GateBusy`], which is counted.
+    pub(crate) fn require_time(&self, now: Instant) -> Result<(), Failure> {
+        let max = self.config.load().max_backlog;
+        if max.is_none_or(|max| self.backlog.at(now) <= max) {
+            return Ok(());
+        }
+        self.metrics.count_failure(Failure::GateBusy);
+        Err(Failure::GateBusy)
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

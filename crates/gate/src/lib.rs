@@ -9,6 +9,7 @@
 //! Nothing here knows a private key, a database, or the configuration, and no decision is ever remembered.
 
 mod admission;
+mod backlog;
 mod body;
 mod catalogue;
 mod country;

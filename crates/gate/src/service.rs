@@ -61,7 +61,10 @@ impl GateService {
     /// Answers one request of `peer` that has no body, or whose body its connection sees to.
     pub async fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
         let started = Instant::now();
-        let response = self.parts.answer(request, peer.ip()).await;
+        let response = match self.parts.judge.gate.require_time(started) {
+            Ok(()) => self.parts.answer(request, peer.ip()).await,
+            Err(failure) => deny::failed(failure, request.method()),
+        };
         self.seconds.observe(started.elapsed().as_secs_f64());
         response
     }

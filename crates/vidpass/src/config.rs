@@ -70,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) forward_auth: Vec<ForwardAuthConfig>,
     /// What one client may take.
     pub(crate) limits: ConnectionLimits,
+    /// How much work may lie ready before viewers are turned away; `None` is any.
+    pub(crate) max_backlog: Option<Duration>,
     /// Where videos' files are, beside `media`.
     pub(crate) origins: BTreeMap<OriginName, OriginSettings>,
     /// What remote origins may take.
@@ -180,7 +182,13 @@ impl Config {
             max_token_lifetime: self.tokens.max_accepted_lifetime,
             allow_missing_origin: self.viewer.allow_missing_origin,
         };
-        GateConfig { limits, lease: self.tokens.lease, cut_off: self.tokens.cut_off, ..GateConfig::default() }
+        GateConfig {
+            limits,
+            lease: self.tokens.lease,
+            cut_off: self.tokens.cut_off,
+            max_backlog: self.max_backlog,
+            ..GateConfig::default()
+        }
     }
 
     /// `origin`, where the gate would find it.
@@ -295,6 +303,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     let viewer = raw.viewer.parse(p, folder);
     let forward_auth = forward_auth::parse_tables(&raw.forward_auth, p);
     let limits = raw.limits.parse(p);
+    let max_backlog = raw.limits.max_backlog(p);
     let origins = origins::parse_origins(&raw.origins, p, folder);
     let origin_limits = raw.origin_limits.parse(&raw.cache, p);
     let cache = raw.cache.parse(origin_limits.map(|limits| limits.max_object), p, folder);
@@ -315,6 +324,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
             viewer: viewer?,
             forward_auth: forward_auth?,
             limits: limits?,
+            max_backlog: max_backlog?,
             origins,
             origin_limits: origin_limits?,
             cache: cache?,

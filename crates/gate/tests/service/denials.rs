@@ -1,6 +1,9 @@
 //! Every refusal as the viewer sees it.
 
+use std::time::{Duration, Instant};
+
 use http::Method;
+use vidpass_gate::GateConfig;
 use vidpass_token::{AccessRule, UnixTime, json::Json, parse_rules};
 
 use crate::site::{NOW, PROXY, Site, forged, key_id, token};
@@ -32,6 +35,27 @@ async fn a_denial_with_all_its_headers() {
     assert_ne!(other, decision, "each decision has a name of its own");
     assert_eq!(head.summary(), "401 ");
     assert_eq!(head.all_headers().replace(&other, ""), answer.all_headers().replace(&decision, ""));
+}
+
+#[tokio::test]
+async fn who_comes_to_a_gate_that_is_behind_is_told_at_once() {
+    let max_backlog = Some(Duration::from_millis(5));
+    let site = Site::with_gate(GateConfig { max_backlog, ..GateConfig::default() });
+    let target = format!("/{}/hls/seg-1.m4s", token("private", |_| {}));
+    assert_eq!(site.get(&target).await.summary(), "200 0123456789");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let work = async {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(100) {}
+    };
+    let (asked, worked) = tokio::join!(site.get(&target), async { tokio::spawn(work).await });
+    worked.unwrap();
+    assert_eq!(asked.summary(), "200 0123456789", "it came before the work");
+    tokio::task::yield_now().await;
+    let busy = site.get(&target).await;
+    assert_eq!((&busy.summary()[..13], busy.header("retry-after")), ("503 gate_busy", "1"));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(site.get(&target).await.summary(), "200 0123456789", "it is behind no longer");
 }
 
 #[tokio::test]

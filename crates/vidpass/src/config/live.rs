@@ -22,6 +22,7 @@ impl Config {
             viewer,
             forward_auth: _,
             limits,
+            max_backlog: _,
             origins,
             origin_limits,
             cache,

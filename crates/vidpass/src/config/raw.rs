@@ -79,6 +79,7 @@ pub(super) struct RawLimits {
     write_timeout: Option<String>,
     max_connections: Option<usize>,
     shutdown_timeout: Option<String>,
+    max_backlog: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -205,6 +206,14 @@ impl RawLimits {
             max_connections,
             shutdown_timeout: shutdown_timeout?,
         })
+    }
+
+    /// How much work the gate lets lie ready; `None` within is any.
+    pub(super) fn max_backlog(&self, p: &mut Problems) -> Option<Option<Duration>> {
+        match self.max_backlog.as_deref().unwrap_or("15ms") {
+            "off" => Some(None),
+            text => p.duration("limits.max_backlog", text).map(Some),
+        }
     }
 }
 
