@@ -67,10 +67,30 @@ impl FromRequestParts<Api> for Caller {
 /// Asks the store who calls, but where too many from the same address failed.
 async fn authenticate(api: &Api, parts: &Parts, presented: &Presented<'_>) -> Result<vidpass_store::Caller, ApiError> {
     within_limits(api, parts, api.limits.too_many_failed_logins(address_or_none(parts)))?;
-    let caller = api.store.authenticate(presented, api.now()).await?;
-    let caller = caller.map_err(|refused| failed_login(api, parts, refused))?;
+    let caller = known_or_authenticated(api, presented).await?.map_err(|refused| failed_login(api, parts, refused))?;
     within_limits(api, parts, api.limits.request(&caller.credential_id))?;
     Ok(caller)
+}
+
+/// Who presents this, as the store said a moment ago or says now.
+async fn known_or_authenticated(
+    api: &Api,
+    presented: &Presented<'_>,
+) -> Result<Result<vidpass_store::Caller, Refused>, ApiError> {
+    let (now, mut refused) = (api.now(), Refused::Unknown);
+    let read = async || match api.store.authenticate(presented, now).await? {
+        Ok(caller) => Ok(Some(caller)),
+        Err(why) => {
+            refused = why;
+            Ok(None)
+        }
+    };
+    let caller = api.callers.get(&api.store, &presented.hash(), read).await?.ok_or(refused);
+    // It may have expired since it was read.
+    Ok(caller.and_then(|caller| match caller.expires.filter(|expires| *expires <= now) {
+        Some(expires) => Err(Refused::Expired(expires)),
+        None => Ok(caller),
+    }))
 }
 
 /// Counts a failed login, and says why it failed, or that there were too many from the same address.

@@ -19,6 +19,7 @@ mod ops;
 mod path;
 mod problem;
 mod rate_limit;
+mod recent;
 mod revocation_request;
 mod rotation;
 mod rotation_request;
@@ -55,6 +56,8 @@ impl Issuer {
     pub fn new(store: Store, clock: Clock, config: ApiConfig, registry: &mut Registry, ready: Readiness) -> Self {
         Self(state::Api {
             store,
+            callers: Arc::new(recent::Recent::new()),
+            videos: Arc::new(recent::Recent::new()),
             limits: Arc::new(rate_limit::CallerLimits::new(&config.rate_limits)),
             config: Arc::new(config),
             keys: Arc::new(managed_key::KeyRing::new()),

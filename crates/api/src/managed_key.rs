@@ -6,10 +6,11 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
-use vidpass_store::{MAX_SIGNING_KEYS, Store, StoreError};
+use vidpass_store::{ActiveKey, MAX_SIGNING_KEYS, Store, StoreError};
 use vidpass_token::{AccountId, Algorithm, KeyId, SigningKey, UnixTime};
 
 use crate::error::ApiError;
+use crate::recent::Recent;
 use crate::rotation::{NextKey, Rotation, add_next, algorithm_of_next};
 
 /// How many parsed keys are kept in memory.
@@ -23,6 +24,8 @@ const ATTEMPTS: usize = 4;
 /// A kept key is no permission to sign: that a key is alive is read from the store for every token.
 pub(crate) struct KeyRing {
     parsed: Cache<KeyId, SigningKey>,
+    /// Which key signs.
+    active: Recent<AccountId, ActiveKey>,
     /// Making a key takes up to 300 ms of a core, so one is made at a time; and of many first requests of one account,
     /// one makes the key and the others find it.
     making: Arc<Semaphore>,
@@ -30,7 +33,7 @@ pub(crate) struct KeyRing {
 
 impl KeyRing {
     pub(crate) fn new() -> Self {
-        Self { parsed: Cache::new(PARSED_KEYS), making: Arc::new(Semaphore::new(1)) }
+        Self { parsed: Cache::new(PARSED_KEYS), active: Recent::new(), making: Arc::new(Semaphore::new(1)) }
     }
 
     /// Makes a key of the account's own, and adds its public half to the store.
@@ -67,7 +70,8 @@ impl KeyRing {
         mut now: UnixTime,
     ) -> Result<SigningKey, ApiError> {
         for _ in 0..ATTEMPTS {
-            let Some(active) = store.managed_key(account, now).await? else {
+            let read = async || store.managed_key(account, now).await;
+            let Some(active) = self.active.get(store, account, read).await? else {
                 now = self.await_first(store, account, now).await?;
                 continue;
             };
@@ -76,6 +80,7 @@ impl KeyRing {
             if store.raise_latest_exp(account, &active.id, active.latest_exp, exp).await? {
                 return Ok(key);
             }
+            self.active.forget(account);
         }
         Err(ApiError::ManagedKeyContended)
     }

@@ -6,8 +6,8 @@ use axum::Json;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use vidpass_api_types::Envelope;
-use vidpass_store::Store;
-use vidpass_token::{Clock, UnixTime};
+use vidpass_store::{Caller, PresentedHash, Store};
+use vidpass_token::{AccountId, Clock, UnixTime, VideoId};
 
 use crate::config::{ApiConfig, Readiness};
 use crate::envelope;
@@ -17,11 +17,16 @@ use crate::metrics::Metrics;
 use crate::ops::keys::jwks::KeySets;
 use crate::problem::Note;
 use crate::rate_limit::CallerLimits;
+use crate::recent::Recent;
 
 /// What every handler has at hand. A clone is another handle on the same.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) store: Store,
+    /// By the hash of what they presented.
+    pub(crate) callers: Arc<Recent<PresentedHash, Caller>>,
+    /// Whether an account has a video.
+    pub(crate) videos: Arc<Recent<(AccountId, VideoId), ()>>,
     pub(crate) config: Arc<ApiConfig>,
     pub(crate) limits: Arc<CallerLimits>,
     pub(crate) keys: Arc<KeyRing>,

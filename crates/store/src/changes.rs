@@ -10,6 +10,7 @@ mod log;
 mod wakeups;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -334,6 +335,8 @@ pub(crate) struct Write<'s> {
     /// Whether a line of the audit log goes with it.
     pub(crate) recorded: bool,
     followers: &'s Followers,
+    /// Of this process, for those who keep what they read.
+    writes: &'s AtomicU64,
     pub(crate) tx: Tx,
     last: Option<ChangeSeq>,
 }
@@ -357,7 +360,7 @@ impl Store {
 
     pub(crate) async fn begin_write(&self) -> Result<Write<'_>, StoreError> {
         let (tx, followers) = (self.pool().begin_write().await?, &self.change_log().followers);
-        Ok(Write { actor: self.actor(), recorded: false, followers, tx, last: None })
+        Ok(Write { actor: self.actor(), recorded: false, followers, writes: self.count_of_writes(), tx, last: None })
     }
 }
 
@@ -408,7 +411,10 @@ impl Write<'_> {
     /// [`Self::commit`] of changes that are written down already, or of what changes nothing that an account has.
     pub(crate) async fn finish(self) -> Result<(), StoreError> {
         debug_assert!(self.recorded || self.last.is_none(), "a change is missing in the audit log");
-        self.tx.commit().await?;
+        let committed = self.tx.commit().await;
+        // Whether it worked or not: an error may come of an answer that was lost.
+        self.writes.fetch_add(1, Ordering::Release);
+        committed?;
         match self.last {
             Some(seq) => self.followers.announce(seq).await,
             None => Ok(()),

@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{Context, SHA256};
 use vidpass_token::{AccountId, UnixTime};
 
 use crate::audit::{Action, Event};
@@ -86,6 +87,10 @@ pub enum Presented<'a> {
         key: &'a str,
     },
 }
+
+/// A hash of what a caller presents: alike where that is alike.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PresentedHash([u8; 32]);
 
 /// A caller who is who they say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,6 +243,23 @@ impl Write<'_> {
             insert.execute(db).await.map(|_| ())
         })?;
         Ok(())
+    }
+}
+
+impl Presented<'_> {
+    /// Its hash. What has one hash is the same, to the letter.
+    #[must_use]
+    pub fn hash(&self) -> PresentedHash {
+        let mut hash = Context::new(&SHA256);
+        let (kind, email, secret) = match self {
+            Presented::ApiToken(text) => (CredentialKind::ApiToken, "", *text),
+            Presented::ApiKey { email, key } => (CredentialKind::ApiKey, *email, *key),
+        };
+        // No header has a NUL.
+        for part in [kind.as_str(), "\0", email, "\0", secret].map(str::as_bytes) {
+            hash.update(part);
+        }
+        PresentedHash(hash.finish().as_ref().try_into().expect("SHA-256 has 32 bytes"))
     }
 }
 

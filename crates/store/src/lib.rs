@@ -34,7 +34,7 @@ pub use changes::{
 };
 pub use credentials::{
     ApiSecret, ApiSecretError, Caller, Credential, CredentialId, CredentialIdError, CredentialKind, NewApiToken,
-    NewCredential, Presented, Refused, Rotated,
+    NewCredential, Presented, PresentedHash, Refused, Rotated,
 };
 pub use error::StoreError;
 pub use gate_credentials::GateCredential;

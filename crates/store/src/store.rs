@@ -1,5 +1,6 @@
 //! Making, opening and asking after the store as a whole.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ struct Inner {
     feed: ChangeLog,
     uses_under_way: UsesUnderWay,
     key_uses: KeyUses,
+    writes: AtomicU64,
 }
 
 /// Reads the master keys again from where they came from.
@@ -124,6 +126,7 @@ impl Store {
             feed,
             uses_under_way: UsesUnderWay::default(),
             key_uses: KeyUses::default(),
+            writes: AtomicU64::new(0),
         });
         Ok(Self { inner, actor: Arc::new(Actor::Server) })
     }
@@ -170,6 +173,16 @@ impl Store {
     #[must_use]
     pub fn change_log(&self) -> &ChangeLog {
         &self.inner.log
+    }
+
+    /// How often this process has written. What was read before another number was told may have changed since.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.count_of_writes().load(Ordering::Acquire)
+    }
+
+    pub(crate) fn count_of_writes(&self) -> &AtomicU64 {
+        &self.inner.writes
     }
 
     pub(crate) fn with_actor(&self, actor: Actor) -> Self {

@@ -12,6 +12,7 @@ use crate::config::{ApiConfig, RateLimits, Readiness};
 use crate::managed_key::KeyRing;
 use crate::metrics::Metrics;
 use crate::rate_limit::CallerLimits;
+use crate::recent::Recent;
 
 #[tokio::test]
 async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
@@ -20,6 +21,8 @@ async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
     let api = Api {
         store: Store::create_or_open(&url, &MasterKey::generate().unwrap()).await.unwrap(),
         config: Arc::new(ApiConfig::new("https://vidpass.test".parse().unwrap())),
+        callers: Arc::new(Recent::new()),
+        videos: Arc::new(Recent::new()),
         limits: Arc::new(CallerLimits::new(&RateLimits::default())),
         keys: Arc::new(KeyRing::new()),
         key_sets: Arc::new(crate::ops::keys::jwks::KeySets::new()),

@@ -119,9 +119,14 @@ impl SigningKey {
         Jwk::private(self.id(), self.public(), &self.0.pair).to_base64()
     }
 
-    /// Fails where the system gives no randomness or memory, or where the library finds its own result wrong.
+    /// Fails where the system gives no randomness or memory, or where the result is wrong.
+    ///
+    /// Of RSA the library checks each result (a wrong one gives the factors away), and of ECDSA no two share a nonce. But
+    /// Ed25519 signs one message in one way alone: a wrong signature beside the right one gives the key away.
     pub(crate) fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
-        self.0.pair.sign(message)
+        let signature = self.0.pair.sign(message)?;
+        let is_wrong = || !self.public().verifies(message, &signature);
+        if self.algorithm() == Algorithm::EdDsa && is_wrong() { Err(Unspecified) } else { Ok(signature) }
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) async fn issue_token(
     let config = api.config.clone();
     // Checking a private key of 8192 bits keeps a core busy for many milliseconds.
     let request = api.compute(move || TokenRequest::parse(body.as_deref(), &config, now)).await??;
-    let mut notes = notes(&caller, &video, &request).await?;
+    let mut notes = notes(&api, &caller, &video, &request).await?;
     let claims = request.claims(video.clone(), now);
     let (key, signed_with) = match &request.key {
         Some(key) => {
@@ -56,9 +56,10 @@ pub(crate) async fn issue_token(
     Ok(api.done_with(IssuedToken { token: token.as_str().to_owned() }, &notes))
 }
 
-async fn notes(caller: &Caller, video: &VideoId, request: &TokenRequest) -> Result<Vec<Note>, ApiError> {
+async fn notes(api: &Api, caller: &Caller, video: &VideoId, request: &TokenRequest) -> Result<Vec<Note>, ApiError> {
     let mut notes = Vec::new();
-    if caller.store.video(&caller.account, video).await?.is_none() {
+    let read = async || Ok(caller.store.video(&caller.account, video).await?.map(|_| ()));
+    if api.videos.get(&caller.store, &(caller.account.clone(), video.clone()), read).await?.is_none() {
         notes.push(Note::VideoNotRegistered { uid: video.clone() });
     }
     if restricts_nobody(&request.access_rules) {
