@@ -14,6 +14,7 @@ mod doctor;
 mod edge;
 mod explaining;
 mod layers;
+mod load;
 mod master_key;
 mod metrics;
 mod operations;

@@ -96,8 +96,9 @@ fn name(text: &str) -> Option<HeaderName> {
 
 /// A bare line feed ends a line for some servers and not for others (RFC 9112, section 2.2).
 fn lines_end_in_crlf(head: &[u8]) -> bool {
-    let mut before = 0;
-    head.iter().all(|&byte| std::mem::replace(&mut before, byte) == b'\r' || byte != b'\n')
+    // Without a branch for each byte, as in `is_segment` of the paths.
+    let bare = |all, (before, byte): (&u8, &u8)| all | (*byte == b'\n') & (*before != b'\r');
+    head.first() != Some(&b'\n') && !head.iter().zip(&head[1..]).fold(false, bare)
 }
 
 /// Whether the client wants to ask more; `None` where `Connection` says anything else.
