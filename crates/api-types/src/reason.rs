@@ -129,6 +129,8 @@ reasons! {
     OriginInvalid = "origin_invalid", 10005;
     /// There are more origins than a video may have.
     OriginsTooMany = "origins_too_many", 10005;
+    /// The server has more to sign and to check than it can do in time.
+    Overloaded = "overloaded", 10001;
     /// `pem` is not a key that can be used.
     PemInvalid = "pem_invalid", 10005;
     /// `id` came without `pem`.

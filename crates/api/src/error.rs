@@ -8,11 +8,12 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use vidpass_api_types::{Item, Reason};
 use vidpass_store::{MAX_MANAGED_KEYS, MAX_REVOCATIONS_OF_SUBJECT, MAX_SIGNING_KEYS, Refused, Scope, StoreError};
 use vidpass_token::json::JsonError;
-use vidpass_token::{KeyError, SignError, UnixTime};
+use vidpass_token::{KeyError, UnixTime};
 
 use crate::problem::{Problem, ProblemKind};
 use crate::rate_limit::{Limited, whole_seconds};
 use crate::rotation::RotationError;
+use crate::signer::SigningError;
 use crate::time::rfc3339;
 
 /// Tells the official SDKs whether to send a request again.
@@ -61,6 +62,8 @@ pub(crate) enum ApiError {
     MethodNotAllowed,
     #[error("{lack}")]
     NotReady { lack: &'static str },
+    #[error("more is to be signed and checked than can be done in time; try again in 1 s")]
+    Overloaded,
     #[error("a handler panicked")]
     Panicked,
     #[error("too many {}; try again in {} s", of(*limited), whole_seconds(*wait))]
@@ -72,7 +75,7 @@ pub(crate) enum ApiError {
     #[error("the operation does not say what it needs of its caller")]
     ScopeUndeclared,
     #[error("a token could not be signed")]
-    Sign(#[source] SignError),
+    Sign(#[source] SigningError),
     #[error("the store failed")]
     Store(#[source] StoreError),
     #[error("a task was stopped")]
@@ -111,6 +114,7 @@ impl ApiError {
             Self::RevocationUnknown => self.item(Reason::RevocationUnknown),
             Self::MethodNotAllowed => self.item(Reason::MethodNotAllowed),
             Self::NotReady { .. } => self.item(Reason::NotReady),
+            Self::Overloaded => self.item(Reason::Overloaded),
             Self::RateLimited { .. } => self.item(Reason::RateLimited),
             Self::RouteUnknown => self.item(Reason::RouteUnknown),
             Self::ScopeMissing { .. } => self.item(Reason::ScopeMissing),
@@ -159,7 +163,7 @@ impl ApiError {
             Self::BodyInterrupted | Self::BodyTooSlow { .. } | Self::BodyNotJson(_) | Self::Invalid(_) => {
                 StatusCode::BAD_REQUEST
             }
-            Self::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotReady { .. } | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
             Self::KeyGeneration(_)
             | Self::ManagedKeyContended
@@ -209,6 +213,15 @@ impl From<StoreError> for ApiError {
             }
             StoreError::VideoIdTaken { uid } => Self::invalid(Problem::elsewhere(ProblemKind::VideoUidTaken { uid })),
             other => Self::Store(other),
+        }
+    }
+}
+
+impl From<SigningError> for ApiError {
+    fn from(error: SigningError) -> Self {
+        match error {
+            SigningError::Overloaded => Self::Overloaded,
+            SigningError::Sign(_) | SigningError::Stopped => Self::Sign(error),
         }
     }
 }

@@ -10,6 +10,7 @@ mod envelope;
 mod error;
 mod gate_feed;
 mod inspect_request;
+mod issuing;
 mod key_request;
 mod managed_key;
 mod metrics;
@@ -24,13 +25,13 @@ mod revocation_request;
 mod rotation;
 mod rotation_request;
 mod routes;
+mod signer;
 mod state;
 mod time;
 mod token_request;
+mod turns;
 
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use axum::Router;
 use prometheus_client::registry::Registry;
@@ -44,6 +45,7 @@ pub use gate_feed::gate_line;
 pub use openapi::openapi_json;
 pub use rate_limit::{Rate, RateError};
 pub use rotation::{NextKey, Rotation, RotationError, rotate};
+pub use signer::{Signer, SigningError};
 
 /// How many gates get everything at once: all of it is in memory while it is sent.
 const SNAPSHOTS_AT_ONCE: usize = 2;
@@ -52,7 +54,7 @@ const SNAPSHOTS_AT_ONCE: usize = 2;
 pub struct Issuer(state::Api);
 
 impl Issuer {
-    /// Issues from `store`. Registers its metrics, `vidpass_api_*`.
+    /// Issues from `store`, and starts the threads that sign. Registers its metrics, `vidpass_api_*`.
     pub fn new(store: Store, clock: Clock, config: ApiConfig, registry: &mut Registry, ready: Readiness) -> Self {
         Self(state::Api {
             store,
@@ -66,7 +68,8 @@ impl Issuer {
             ready,
             clock,
             snapshots: Arc::new(Semaphore::new(SNAPSHOTS_AT_ONCE)),
-            turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
+            turns: turns::Turns::new(signer::cores()),
+            signer: Signer::start(registry),
         })
     }
 

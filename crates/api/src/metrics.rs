@@ -3,6 +3,7 @@
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::rate_limit::Limited;
@@ -39,6 +40,58 @@ pub(crate) enum SignedWith {
     Managed,
     /// A key that came with the request.
     Supplied,
+}
+
+/// What the threads that sign count.
+#[derive(Clone, Debug)]
+pub(crate) struct SignerMetrics {
+    pub(crate) waiting: Gauge,
+    pub(crate) refused: Counter,
+    signatures: Family<PathLabels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PathLabels {
+    /// `single` or `batched`.
+    path: &'static str,
+}
+
+/// How a signature was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SigningPath {
+    /// By itself.
+    Single,
+}
+
+impl SigningPath {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+        }
+    }
+}
+
+impl SignerMetrics {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self { waiting: Gauge::default(), refused: Counter::default(), signatures: Family::default() };
+        registry.register("vidpass_api_signing_waiting", "Tokens that wait to be signed", metrics.waiting.clone());
+        registry.register(
+            "vidpass_api_signing_refused",
+            "Requests for a token that were refused because too many waited",
+            metrics.refused.clone(),
+        );
+        registry.register("vidpass_api_signatures", "Signatures made, by how", metrics.signatures.clone());
+        metrics
+    }
+
+    #[cfg(test)]
+    pub(crate) fn signatures(&self, path: SigningPath) -> u64 {
+        self.signatures.get_or_create(&PathLabels { path: path.name() }).get()
+    }
+
+    pub(crate) fn count(&self, path: SigningPath, signatures: u64) {
+        self.signatures.get_or_create(&PathLabels { path: path.name() }).inc_by(signatures);
+    }
 }
 
 impl Metrics {

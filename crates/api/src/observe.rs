@@ -59,8 +59,10 @@ pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 
 fn log(operation: &str, response: &Response) {
     let Some(error) = envelope::refusal(response) else { return };
+    // Of these there are as many as a flood brings; a metric counts them.
+    let is_flood = matches!(*error, ApiError::Overloaded);
     let (status, error) = (response.status(), vidpass_token::Chain(&*error));
-    if status.is_server_error() {
+    if status.is_server_error() && !is_flood {
         tracing::error!(operation, status = status.as_u16(), %error, "a request failed");
     } else {
         tracing::debug!(operation, status = status.as_u16(), %error, "a request was refused");

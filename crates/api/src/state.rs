@@ -18,6 +18,8 @@ use crate::ops::keys::jwks::KeySets;
 use crate::problem::Note;
 use crate::rate_limit::CallerLimits;
 use crate::recent::Recent;
+use crate::signer::Signer;
+use crate::turns::{NoTurn, Turns};
 
 /// What every handler has at hand. A clone is another handle on the same.
 #[derive(Clone)]
@@ -37,16 +39,18 @@ pub(crate) struct Api {
     /// Turns for gates that take everything anew.
     pub(crate) snapshots: Arc<Semaphore>,
     /// A turn for each core: what callers can make expensive must not take the threads that the gate reads files with.
-    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) turns: Turns,
+    pub(crate) signer: Signer,
 }
 
 impl Api {
-    /// Does work that keeps a core busy, on a thread where that harms nobody, when it is its turn.
+    /// Does work that keeps a core busy, on a thread where that harms nobody, when it is its turn. What would have to wait for
+    /// too long is refused.
     pub(crate) async fn compute<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await.expect("the semaphore is never closed");
+        let turn = self.turns.take().await.map_err(|NoTurn| ApiError::Overloaded)?;
         let done = spawn_blocking(move || {
             let done = work();
             drop(turn);

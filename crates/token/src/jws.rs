@@ -32,6 +32,13 @@ pub struct TokenDigest([u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenFingerprint([u8; 4]);
 
+/// A token that lacks its signature, and the key that is to make it.
+pub struct UnsignedToken {
+    /// What is signed: header and payload.
+    text: String,
+    key: SigningKey,
+}
+
 /// A token whose signature nobody has checked. All that it tells is which key to check it with.
 pub struct UnverifiedToken<'a> {
     signing_input: &'a str,
@@ -176,14 +183,56 @@ impl SigningKey {
     /// # Errors
     /// [`SignError`]
     pub fn sign(&self, claims: &Claims) -> Result<Token, SignError> {
+        self.prepare(claims)?.sign()
+    }
+
+    /// Writes all of a token but its signature.
+    ///
+    /// # Errors
+    /// [`SignError::Time`] and [`SignError::TooLong`]
+    pub fn prepare(&self, claims: &Claims) -> Result<UnsignedToken, SignError> {
         claims.check_times()?;
         let header = serde_json::json!({ "alg": self.algorithm().name(), "kid": self.id().as_str() }).to_string();
         let payload = claims.to_payload(self.id()).expect("claims have only text keys");
-        let mut token = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload));
-        let signature = self.sign_message(token.as_bytes()).map_err(|_| SignError::Faulty)?;
+        let text = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload));
+        let length = text.len() + 1 + (self.signature_length() * 4).div_ceil(3);
+        if length > MAX_TOKEN_LENGTH {
+            return Err(SignError::TooLong { length });
+        }
+        Ok(UnsignedToken { text, key: self.clone() })
+    }
+}
+
+impl UnsignedToken {
+    /// What is to be signed.
+    #[must_use]
+    pub fn signing_input(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// The key that is to sign it.
+    #[must_use]
+    pub fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// Signs it. A signature that came out wrong is not given out.
+    ///
+    /// # Errors
+    /// [`SignError::Faulty`]
+    pub fn sign(self) -> Result<Token, SignError> {
+        let signature = self.key.sign_message(self.signing_input()).map_err(|_| SignError::Faulty)?;
+        Ok(self.with_checked_signature(&signature))
+    }
+
+    /// The token with a signature that was made elsewhere, and **checked** there with the public key: one that a fault spoilt
+    /// can give the private key away.
+    #[must_use]
+    pub fn with_checked_signature(self, signature: &[u8]) -> Token {
+        let mut token = self.text;
         token.push('.');
         BASE64URL.encode_string(signature, &mut token);
-        if token.len() > MAX_TOKEN_LENGTH { Err(SignError::TooLong { length: token.len() }) } else { Ok(Token(token)) }
+        Token(token)
     }
 }
 
@@ -313,6 +362,12 @@ impl Token {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Token({})", self.fingerprint())
+    }
+}
+
+impl fmt::Debug for UnsignedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnsignedToken({}, {:?})", TokenDigest::of(&self.text).fingerprint(), self.key)
     }
 }
 

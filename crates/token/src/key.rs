@@ -4,6 +4,7 @@ mod algorithm;
 mod error;
 mod format;
 mod jwk;
+mod parts;
 mod public;
 mod rsa;
 mod signing;
@@ -13,6 +14,7 @@ mod wycheproof;
 
 pub use self::algorithm::{Algorithm, AlgorithmError};
 pub use self::error::KeyError;
+pub use self::parts::RsaParts;
 pub use self::public::PublicKey;
 pub use self::signing::SigningKey;
 pub use self::weak::Weakness;

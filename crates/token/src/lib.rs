@@ -60,9 +60,10 @@ pub use denial::{Denial, HeaderProblem};
 pub use explain::{Explanation, Failure, Finding, Inspected, Inspection, KnownKey, MatchedRule, Outcome, Rehearsal};
 pub use id::{AccountId, IdError, KeyId, OriginName, RevocationId, TokenId, VideoId};
 pub use jws::{
-    MAX_TOKEN_LENGTH, MalformedToken, SignError, Token, TokenDigest, TokenFingerprint, UnverifiedToken, VerifyError,
+    MAX_TOKEN_LENGTH, MalformedToken, SignError, Token, TokenDigest, TokenFingerprint, UnsignedToken, UnverifiedToken,
+    VerifyError,
 };
-pub use key::{Algorithm, AlgorithmError, KeyError, PublicKey, SigningKey, Weakness};
+pub use key::{Algorithm, AlgorithmError, KeyError, PublicKey, RsaParts, SigningKey, Weakness};
 pub use origin::{AllowedOrigin, OriginError, RequestOrigin, RequestOriginError, host_and_port};
 pub use path::{Credential, FilePath, MAX_PATH_LENGTH, MAX_QUERY_LENGTH, MediaPath, PathError, is_segment};
 pub use policy::{AccountPolicy, Limits, Terms, VideoPolicy};

@@ -146,6 +146,9 @@ async fn requests_and_tokens_are_counted() {
     vidpass_api_requests_total{operation="issue_token",status="400"} 1
     vidpass_api_requests_total{operation="none",status="404"} 1
     vidpass_api_requests_total{operation="none",status="405"} 1
+    vidpass_api_signatures_total{path="single"} 1
+    vidpass_api_signing_refused_total 0
+    vidpass_api_signing_waiting 0
     vidpass_api_tokens_issued_total{key="Managed"} 1
     "#);
 }

@@ -1,7 +1,7 @@
 //! The pair that signs.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::encoding::{AsBigEndian as _, AsDer as _, Curve25519SeedBin, EcPrivateKeyBin, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::format::{self, PrivateDer};
 use super::jwk::Jwk;
-use super::{Algorithm, KeyError, PublicKey, rsa};
+use super::{Algorithm, KeyError, PublicKey, RsaParts, rsa};
 use crate::id::KeyId;
 
 /// A key pair that signs tokens.
@@ -25,6 +25,8 @@ struct Parsed {
     id: KeyId,
     pair: Pair,
     public: PublicKey,
+    /// Taken apart when somebody asks for them first.
+    parts: OnceLock<Option<RsaParts>>,
 }
 
 /// A key pair as the library has it.
@@ -71,7 +73,7 @@ impl SigningKey {
 
     fn new(id: KeyId, pair: Pair) -> Result<Self, KeyError> {
         let public = pair.public()?;
-        Ok(Self(Arc::new(Parsed { id, pair, public })))
+        Ok(Self(Arc::new(Parsed { id, pair, public, parts: OnceLock::new() })))
     }
 
     /// The key's id.
@@ -117,6 +119,25 @@ impl SigningKey {
     #[must_use]
     pub fn to_jwk_base64(&self) -> Zeroizing<String> {
         Jwk::private(self.id(), self.public(), &self.0.pair).to_base64()
+    }
+
+    /// The numbers of an RSA key; `None` of other keys, and of one whose primes are of unequal length.
+    #[must_use]
+    pub fn rsa_parts(&self) -> Option<&RsaParts> {
+        let parts = || match &self.0.pair {
+            Pair::Rsa(pair) => RsaParts::of(&pkcs1_of(pair)),
+            Pair::P256(_) | Pair::Ed25519(_) => None,
+        };
+        self.0.parts.get_or_init(parts).as_ref()
+    }
+
+    /// How many bytes its signatures have.
+    pub(crate) fn signature_length(&self) -> usize {
+        match &self.0.pair {
+            Pair::Rsa(pair) => pair.public_modulus_len(),
+            // Two numbers of 32 bytes each (RFC 7518, section 3.4; RFC 8032, section 5.1.6).
+            Pair::P256(_) | Pair::Ed25519(_) => 64,
+        }
     }
 
     /// Fails where the system gives no randomness or memory, or where the result is wrong.
