@@ -5,11 +5,12 @@ cd "${1:-$(dirname "$0")/..}"
 
 # crate: what must not be in its tree of normal dependencies
 rules='
-vidpass-token: tokio axum http hyper sqlx tracing vidpass-api-types vidpass-store vidpass-api vidpass-gate vidpass
-vidpass-api-types: axum sqlx tokio vidpass-store vidpass-api vidpass-gate vidpass
-vidpass-store: axum http hyper vidpass-api-types vidpass-api vidpass-gate vidpass
+vidpass-token: tokio axum http hyper sqlx tracing vidpass-rsa-batch vidpass-api-types vidpass-store vidpass-api vidpass-gate vidpass
+vidpass-rsa-batch: tokio axum http hyper sqlx tracing vidpass-api-types vidpass-store vidpass-api vidpass-gate vidpass
+vidpass-api-types: axum sqlx tokio vidpass-rsa-batch vidpass-store vidpass-api vidpass-gate vidpass
+vidpass-store: axum http hyper vidpass-rsa-batch vidpass-api-types vidpass-api vidpass-gate vidpass
 vidpass-api: vidpass-gate vidpass
-vidpass-gate: sqlx vidpass-store vidpass-api vidpass-api-types vidpass
+vidpass-gate: sqlx vidpass-rsa-batch vidpass-store vidpass-api vidpass-api-types vidpass
 '
 # crate: what it must not name as its own dependency, though it may come through a layer below
 direct='

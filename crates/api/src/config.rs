@@ -31,6 +31,18 @@ pub struct ApiConfig {
     pub countries: CountryLookup,
     /// How much one caller may ask for.
     pub rate_limits: RateLimits,
+    /// Whether tokens that wait are signed together. It is heeded when the threads start that sign.
+    pub batching: Batching,
+}
+
+/// Whether RSA signatures are made together, eight at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Batching {
+    /// Where the CPU and the library are there for it.
+    #[default]
+    Auto,
+    /// Never: the library is not even loaded.
+    Off,
 }
 
 /// How much one caller may ask for, of this process; `None` is any number.
@@ -68,6 +80,7 @@ impl ApiConfig {
             accepted: Limits::default(),
             countries: CountryLookup::new(|_| Country::Unavailable),
             rate_limits: RateLimits::default(),
+            batching: Batching::Auto,
         }
     }
 }

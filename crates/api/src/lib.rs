@@ -40,12 +40,12 @@ use vidpass_store::Store;
 use vidpass_token::Clock;
 
 pub use caller::CallerAddress;
-pub use config::{ApiConfig, CountryLookup, PublicUrl, PublicUrlError, RateLimits, Readiness};
+pub use config::{ApiConfig, Batching, CountryLookup, PublicUrl, PublicUrlError, RateLimits, Readiness};
 pub use gate_feed::gate_line;
 pub use openapi::openapi_json;
 pub use rate_limit::{Rate, RateError};
 pub use rotation::{NextKey, Rotation, RotationError, rotate};
-pub use signer::{Signer, SigningError};
+pub use signer::{Signer, SigningError, SigningPath, WhyAlone};
 
 /// How many gates get everything at once: all of it is in memory while it is sent.
 const SNAPSHOTS_AT_ONCE: usize = 2;
@@ -56,6 +56,7 @@ pub struct Issuer(state::Api);
 impl Issuer {
     /// Issues from `store`, and starts the threads that sign. Registers its metrics, `vidpass_api_*`.
     pub fn new(store: Store, clock: Clock, config: ApiConfig, registry: &mut Registry, ready: Readiness) -> Self {
+        let signer = Signer::start(config.batching, registry);
         Self(state::Api {
             store,
             callers: Arc::new(recent::Recent::new()),
@@ -69,7 +70,7 @@ impl Issuer {
             clock,
             snapshots: Arc::new(Semaphore::new(SNAPSHOTS_AT_ONCE)),
             turns: turns::Turns::new(signer::cores()),
-            signer: Signer::start(registry),
+            signer,
         })
     }
 

@@ -48,6 +48,10 @@ pub(crate) struct SignerMetrics {
     pub(crate) waiting: Gauge,
     pub(crate) refused: Counter,
     signatures: Family<PathLabels, Counter>,
+    /// Those that came out wrong where they were made together, and were made again.
+    pub(crate) repeated: Counter,
+    /// How many are signed together: 8, or 1.
+    pub(crate) lanes: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -58,22 +62,31 @@ struct PathLabels {
 
 /// How a signature was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SigningPath {
+pub(crate) enum Made {
     /// By itself.
     Single,
+    /// Together with others.
+    Batched,
 }
 
-impl SigningPath {
+impl Made {
     fn name(self) -> &'static str {
         match self {
             Self::Single => "single",
+            Self::Batched => "batched",
         }
     }
 }
 
 impl SignerMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self { waiting: Gauge::default(), refused: Counter::default(), signatures: Family::default() };
+        let metrics = Self {
+            waiting: Gauge::default(),
+            refused: Counter::default(),
+            signatures: Family::default(),
+            repeated: Counter::default(),
+            lanes: Gauge::default(),
+        };
         registry.register("vidpass_api_signing_waiting", "Tokens that wait to be signed", metrics.waiting.clone());
         registry.register(
             "vidpass_api_signing_refused",
@@ -81,16 +94,26 @@ impl SignerMetrics {
             metrics.refused.clone(),
         );
         registry.register("vidpass_api_signatures", "Signatures made, by how", metrics.signatures.clone());
+        registry.register(
+            "vidpass_api_signatures_repeated",
+            "Signatures that came out wrong where they were made together, and were made again one by one",
+            metrics.repeated.clone(),
+        );
+        registry.register(
+            "vidpass_api_signing_lanes",
+            "How many tokens that wait are signed together at most; 1 is one by one",
+            metrics.lanes.clone(),
+        );
         metrics
     }
 
     #[cfg(test)]
-    pub(crate) fn signatures(&self, path: SigningPath) -> u64 {
-        self.signatures.get_or_create(&PathLabels { path: path.name() }).get()
+    pub(crate) fn signatures(&self, made: Made) -> u64 {
+        self.signatures.get_or_create(&PathLabels { path: made.name() }).get()
     }
 
-    pub(crate) fn count(&self, path: SigningPath, signatures: u64) {
-        self.signatures.get_or_create(&PathLabels { path: path.name() }).inc_by(signatures);
+    pub(crate) fn count(&self, made: Made, signatures: u64) {
+        self.signatures.get_or_create(&PathLabels { path: made.name() }).inc_by(signatures);
     }
 }
 

@@ -4,7 +4,9 @@
 //! comes next, and on those that read files, the viewers. Its threads have a lower priority than either: where the machine has
 //! too much to do, tokens are what waits, and what would wait for too long is refused at once.
 
+mod path;
 mod queue;
+mod together;
 mod worker;
 
 use std::num::NonZero;
@@ -15,7 +17,9 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, oneshot};
 use vidpass_token::{SignError, Token, UnsignedToken};
 
+pub use self::path::{SigningPath, WhyAlone};
 use self::queue::{Job, Queue};
+use crate::config::Batching;
 use crate::metrics::SignerMetrics;
 
 /// How many tokens of those who ask for many wait at a time, for each thread: enough to keep it busy, and few enough that who
@@ -53,12 +57,16 @@ impl Signer {
     /// # Panics
     /// Where the system gives no thread: such a process could not serve anything.
     #[must_use]
-    pub fn start(registry: &mut Registry) -> Self {
+    pub fn start(batching: Batching, registry: &mut Registry) -> Self {
         let metrics = SignerMetrics::register(registry);
         let signer = Self::without_threads(cores(), &metrics);
+        let path = SigningPath::find(batching);
+        tracing::info!("{path}");
+        let together = Arc::new(path.into_together());
+        metrics.lanes.set(if together.is_some() { 8 } else { 1 });
         for number in 0..cores() {
-            let (queue, metrics) = (Arc::clone(&signer.0.queue), metrics.clone());
-            let sign = move || worker::run(&queue, &metrics);
+            let (queue, together, metrics) = (Arc::clone(&signer.0.queue), Arc::clone(&together), metrics.clone());
+            let sign = move || worker::run(&queue, together.as_ref().as_ref(), &metrics);
             thread::Builder::new().name(format!("sign-{number}")).spawn(sign).expect("the system gives a thread");
         }
         signer

@@ -33,6 +33,7 @@ pub struct TokenDigest([u8; 16]);
 pub struct TokenFingerprint([u8; 4]);
 
 /// A token that lacks its signature, and the key that is to make it.
+#[derive(Clone)]
 pub struct UnsignedToken {
     /// What is signed: header and payload.
     text: String,

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use secrecy::SecretString;
-use vidpass_api::{PublicUrl, RateLimits};
+use vidpass_api::{Batching, PublicUrl, RateLimits};
 use vidpass_gate::{
     AddressInLog, CacheConfig, CountrySource, CredentialPlace, CutOff, ForwardedHeader, GateConfig, MEDIA, OriginLimits,
 };
@@ -84,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) audit_keep: Duration,
     /// How much one caller of the API may ask for.
     pub(crate) rate_limits: RateLimits,
+    /// Whether RSA signatures are made together.
+    pub(crate) batching: Batching,
 }
 
 /// Where the master key comes from.
@@ -310,6 +312,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     let log = raw.log.parse(p, folder);
     let audit_keep = p.duration("audit.keep", raw.audit.keep.as_deref().unwrap_or("400d"));
     let rate_limits = raw.rate_limits.parse(p);
+    let batching = raw.signing.parse(p);
     problems.none_or(|| {
         Some(Config {
             roles: roles?,
@@ -331,6 +334,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
             log: log?,
             audit_keep: audit_keep?,
             rate_limits: rate_limits?,
+            batching: batching?,
         })
     })
 }
@@ -385,6 +389,8 @@ mod tests {
             keep = "1 year"
             [rate_limits]
             per_credential = "many"
+            [signing]
+            batch = "eight"
             [log]
             level = "loud"
             viewer_address = "half"
@@ -403,6 +409,7 @@ mod tests {
             "viewer.token_in = \"query\"",
             "audit.keep = \"1 year\"",
             "rate_limits.per_credential = \"many\"",
+            "signing.batch = \"eight\"",
             "log.level = \"loud\"",
             "log.viewer_address = \"half\"",
         ] {

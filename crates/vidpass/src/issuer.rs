@@ -77,6 +77,7 @@ fn api_config(config: &Config, own_url: &PublicUrl, countries: &Arc<CountrySourc
         learnt_after: tokens.learnt_after(),
         rate_limits: config.rate_limits.clone(),
         max_access_rules: tokens.max_access_rules,
+        batching: config.batching,
         ..ApiConfig::new(config.public_url.as_ref().unwrap_or(own_url).clone())
     }
 }

@@ -9,7 +9,7 @@ use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, NewApiToken, Store};
 use vidpass_token::{Algorithm, Claims, KeyId, SigningKey, UnixTime};
 
 use super::*;
-use crate::config::{ApiConfig, RateLimits, Readiness};
+use crate::config::{ApiConfig, Batching, RateLimits, Readiness};
 use crate::managed_key::KeyRing;
 use crate::metrics::{Metrics, SignerMetrics};
 use crate::rate_limit::CallerLimits;
@@ -18,7 +18,7 @@ use crate::signer::Signer;
 
 #[tokio::test]
 async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
-    let site = Site::new(Signer::start(&mut Registry::default())).await;
+    let site = Site::new(Signer::start(Batching::Auto, &mut Registry::default())).await;
     let panics = get(async || -> Response { panic!("s3cret") });
     let router = wrapped(Router::new().route("/", operation("get_panic", Needs::Nothing, panics)), site.api);
     let answer = router.oneshot(Request::builder().body(Body::empty()).unwrap()).await.unwrap();

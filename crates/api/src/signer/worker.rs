@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::SigningError;
 use super::queue::{Job, Queue};
-use crate::metrics::{SignerMetrics, SigningPath};
+use super::together::{self, Together};
+use crate::metrics::{Made, SignerMetrics};
 
 /// How much its threads give way to others that want the core (0 to 19).
 ///
@@ -14,27 +15,49 @@ use crate::metrics::{SignerMetrics, SigningPath};
 /// core can: so a flood of requests for tokens does not make viewers wait, nor one of viewers end the signing of tokens.
 const NICENESS: i32 = 10;
 
-/// Signs until the queue is closed.
-pub(super) fn run(queue: &Queue, metrics: &SignerMetrics) {
+/// Signs until the queue is closed: what waits together where that can be done, else one after the other.
+pub(super) fn run(queue: &Queue, together: Option<&Together>, metrics: &SignerMetrics) {
     give_way();
-    while let Some(jobs) = queue.take(|jobs| first(jobs)) {
+    let choose = |jobs: &mut VecDeque<Job>| match together {
+        Some(_) => together::choose(jobs),
+        None => jobs.pop_front().into_iter().collect(),
+    };
+    while let Some(jobs) = queue.take(choose) {
         let (count, began) = (jobs.len(), Instant::now());
         // A thread that ended would be missed for ever; the callers of what it had in hand are told.
-        let _ = catch_unwind(AssertUnwindSafe(|| sign(jobs, metrics)));
+        let _ = catch_unwind(AssertUnwindSafe(|| sign(jobs, together, metrics)));
         queue.learn(count, began.elapsed());
     }
 }
 
-fn first(jobs: &mut VecDeque<Job>) -> Vec<Job> {
-    jobs.pop_front().into_iter().collect()
+fn sign(jobs: Vec<Job>, together: Option<&Together>, metrics: &SignerMetrics) {
+    match together {
+        Some(together) if jobs.len() > 1 => sign_together(jobs, together, metrics),
+        Some(_) | None => jobs.into_iter().for_each(|job| sign_alone(job, metrics)),
+    }
 }
 
-fn sign(jobs: Vec<Job>, metrics: &SignerMetrics) {
-    for Job { token, reply } in jobs {
-        let signed = token.sign().map_err(SigningError::Sign);
-        metrics.count(SigningPath::Single, 1);
-        // Nobody may be waiting any more.
-        let _ = reply.send(signed);
+fn sign_alone(Job { token, reply }: Job, metrics: &SignerMetrics) {
+    let signed = token.sign().map_err(SigningError::Sign);
+    metrics.count(Made::Single, 1);
+    // Nobody may be waiting any more.
+    let _ = reply.send(signed);
+}
+
+fn sign_together(jobs: Vec<Job>, together: &Together, metrics: &SignerMetrics) {
+    let signatures = together.sign(&jobs.iter().map(|job| &job.token).collect::<Vec<_>>());
+    for (job, signature) in jobs.into_iter().zip(signatures) {
+        if let Some(signature) = signature {
+            metrics.count(Made::Batched, 1);
+            let _ = job.reply.send(Ok(job.token.with_checked_signature(&signature)));
+        } else {
+            // A key with primes of unequal length has no lane; of all others, the computation went wrong.
+            if let Some(_parts) = job.token.key().rsa_parts() {
+                metrics.repeated.inc();
+                tracing::warn!(key.id = %job.token.key().id(), "a signature came out wrong among eight, and is made again alone; is the CPU or its memory failing?");
+            }
+            sign_alone(job, metrics);
+        }
     }
 }
 

@@ -132,7 +132,8 @@ impl SigningKey {
     }
 
     /// How many bytes its signatures have.
-    pub(crate) fn signature_length(&self) -> usize {
+    #[must_use]
+    pub fn signature_length(&self) -> usize {
         match &self.0.pair {
             Pair::Rsa(pair) => pair.public_modulus_len(),
             // Two numbers of 32 bytes each (RFC 7518, section 3.4; RFC 8032, section 5.1.6).

@@ -29,6 +29,7 @@ impl Config {
             log,
             audit_keep: _,
             rate_limits: _,
+            batching,
         } = self;
         let ViewerConfig {
             trusted_proxies: _,
@@ -52,6 +53,7 @@ impl Config {
             ("origins", *origins == started.origins),
             ("origin_limits", *origin_limits == started.origin_limits),
             ("cache", *cache == started.cache),
+            ("signing.batch", *batching == started.batching),
             ("log.format", *format == started.log.format),
             ("log.file", *file == started.log.file),
         ];
@@ -116,6 +118,7 @@ mod tests {
         check("[origins.archive]\ntype = \"folder\"\nfolder = \"archive\"", &["origins"]);
         check("[origin_limits]\nmax_requests = 7", &["origin_limits"]);
         check("[cache]\nfolder = \"cache\"", &["cache"]);
+        check("[signing]\nbatch = \"off\"", &["signing.batch"]);
         check("[log]\nformat = \"json\"\nfile = \"log\"", &["log.format", "log.file"]);
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use vidpass_api::{Rate, RateLimits};
+use vidpass_api::{Batching, Rate, RateLimits};
 use vidpass_gate::{AddressInLog, CutOff, ForwardedHeader};
 
 use super::feed::RawFeed;
@@ -36,6 +36,13 @@ pub(super) struct RawConfig {
     pub(super) log: RawLog,
     pub(super) audit: RawAudit,
     pub(super) rate_limits: RawRateLimits,
+    pub(super) signing: RawSigning,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawSigning {
+    batch: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -228,6 +235,19 @@ impl RawRateLimits {
         let per_credential = rate("rate_limits.per_credential", &self.per_credential, default.per_credential);
         let failed = rate("rate_limits.failed_logins_per_address", logins, default.failed_logins_per_address);
         Some(RateLimits { per_credential: per_credential?, failed_logins_per_address: failed? })
+    }
+}
+
+impl RawSigning {
+    pub(super) fn parse(&self, p: &mut Problems) -> Option<Batching> {
+        match self.batch.as_deref().unwrap_or("auto") {
+            "auto" => Some(Batching::Auto),
+            "off" => Some(Batching::Off),
+            other => {
+                p.add("signing.batch", other, "use auto or off");
+                None
+            }
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use rustix::process::{Resource, getrlimit};
 
+use vidpass_api::SigningPath;
+
 use super::finding::Finding;
 use crate::config::{Config, KindSettings, Roles};
 use crate::listener;
@@ -16,6 +18,9 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings.push(countries(config));
     if config.roles != Roles::Issuer {
         findings.extend(folders(config));
+    }
+    if config.roles != Roles::Gate {
+        findings.push(Finding::good("signing", SigningPath::find(config.batching)));
     }
     findings.push(descriptors(config));
     findings
