@@ -24,5 +24,5 @@ pub use key::{CreateKey, CreatedKey, ListedKey, NewManagedKey, RotateKeys, Rotat
 pub use reason::{Reason, UnknownReason};
 pub use revocation::{Revocation, Revoke};
 pub use service::{Health, Readiness, VerifiedCredential};
-pub use token::{IssueToken, IssuedToken, Rule, TokenFlags};
+pub use token::{IssueToken, IssueTokenFor, IssueTokens, IssuedToken, Rule, TokenFlags};
 pub use video::{EditVideo, Playback, RegisterVideo, Video, VideoStatus};

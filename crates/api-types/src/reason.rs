@@ -189,6 +189,10 @@ reasons! {
     TokenInvalid = "token_invalid", 10005;
     /// The token would be longer than a gate reads.
     TokenTooLong = "token_too_long", 10005;
+    /// There are more requests for a token than are taken at once.
+    TokensTooMany = "tokens_too_many", 10005;
+    /// `uid` is not the id of a video.
+    UidInvalid = "uid_invalid", 10005;
     /// A number is too small or too large.
     ValueOutOfRange = "value_out_of_range", 10005;
     /// A note: no video is registered here under this id.

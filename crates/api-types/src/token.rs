@@ -49,6 +49,26 @@ pub struct IssueToken {
     pub viewer_version: Option<u32>,
 }
 
+/// Many tokens. An extension of vidpass.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IssueTokens {
+    /// One request for each token.
+    #[schema(max_items = 1000)]
+    pub tokens: Vec<IssueTokenFor>,
+}
+
+/// What one of many tokens is to say, and which video it opens.
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IssueTokenFor {
+    /// The video.
+    #[schema(max_length = 32, min_length = 1)]
+    pub uid: String,
+    /// All else, as in a request for one token.
+    #[serde(flatten)]
+    pub request: IssueToken,
+}
+
 /// One access rule. Of `ip` and `country` only the one that the type uses is read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -90,6 +110,12 @@ pub struct IssuedToken {
 impl fmt::Debug for IssueToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssueToken").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for IssueTokenFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssueTokenFor").field("uid", &self.uid).field("request", &self.request).finish()
     }
 }
 

@@ -20,6 +20,9 @@ use crate::problem::{Problem, ProblemKind, Problems};
 /// How many bytes a body may have: a token request with a key of 8,192 bits has about 10 KiB.
 const MAX_BODY: usize = 64 * 1024;
 
+/// How many a body with many requests may have: so much for a thousand tokens with rules, or some hundred with a key each.
+const MAX_LARGE_BODY: usize = 1024 * 1024;
+
 /// How long a body may take: a caller who sends a byte a minute must not hold a connection for an hour.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -28,6 +31,9 @@ const COMPARED_NAME: usize = 64;
 
 /// The JSON body of a request; `None` where it is absent or blank.
 pub(crate) struct JsonBody(pub(crate) Option<WipedJson>);
+
+/// The body of a request for much: parsing it takes milliseconds, so that is done elsewhere.
+pub(crate) struct LargeBody(Zeroizing<Vec<u8>>);
 
 /// JSON whose texts are overwritten when it is dropped: one may be a private key.
 ///
@@ -65,34 +71,48 @@ impl<S: Sync> FromRequest<S> for JsonBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let (head, body) = request.into_parts();
-        let bytes = read(body).await?;
-        // The Python SDK declares JSON and sends nothing.
-        if bytes.trim_ascii().is_empty() {
-            return Ok(Self(None));
-        }
-        if !may_be_json(&head.headers) {
-            return Err(ApiError::ContentTypeUnsupported);
-        }
-        Json::parse(&bytes).map(|json| Self(Some(WipedJson(json)))).map_err(ApiError::BodyNotJson)
+        LargeBody(read(request, MAX_BODY).await?).parse().map(Self)
     }
 }
 
-async fn read(body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
-    if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(ApiError::BodyTooLarge { max: MAX_BODY });
+impl<S: Sync> FromRequest<S> for LargeBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        read(request, MAX_LARGE_BODY).await.map(Self)
     }
-    let reading = timeout(BODY_TIMEOUT, collect(Limited::new(body, MAX_BODY)));
-    reading.await.unwrap_or(Err(ApiError::BodyTooSlow { seconds: BODY_TIMEOUT.as_secs() }))
 }
 
-async fn collect(mut body: Limited<Body>) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+impl LargeBody {
+    /// The JSON; `None` where the body is absent or blank.
+    pub(crate) fn parse(self) -> Result<Option<WipedJson>, ApiError> {
+        if self.0.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        Json::parse(&self.0).map(|json| Some(WipedJson(json))).map_err(ApiError::BodyNotJson)
+    }
+}
+
+/// The bytes of a body that may be JSON.
+async fn read(request: Request, max: usize) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    let (head, body) = request.into_parts();
+    if body.size_hint().lower() > max as u64 {
+        return Err(ApiError::BodyTooLarge { max });
+    }
+    let reading = timeout(BODY_TIMEOUT, collect(Limited::new(body, max), max));
+    let bytes = reading.await.unwrap_or(Err(ApiError::BodyTooSlow { seconds: BODY_TIMEOUT.as_secs() }))?;
+    // The Python SDK declares JSON and sends nothing.
+    let is_refused = !bytes.trim_ascii().is_empty() && !may_be_json(&head.headers);
+    if is_refused { Err(ApiError::ContentTypeUnsupported) } else { Ok(bytes) }
+}
+
+async fn collect(mut body: Limited<Body>, max: usize) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     // Room for all of it, because a vector that grows leaves copies behind.
-    let length = body.size_hint().upper().and_then(|length| usize::try_from(length).ok()).unwrap_or(MAX_BODY);
-    let mut whole = Zeroizing::new(Vec::with_capacity(length.min(MAX_BODY)));
+    let length = body.size_hint().upper().and_then(|length| usize::try_from(length).ok()).unwrap_or(max);
+    let mut whole = Zeroizing::new(Vec::with_capacity(length.min(max)));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
-            true => ApiError::BodyTooLarge { max: MAX_BODY },
+            true => ApiError::BodyTooLarge { max },
             false => ApiError::BodyInterrupted,
         })?;
         whole.extend_from_slice(frame.data_ref().map_or(&[], AsRef::as_ref));
@@ -302,7 +322,7 @@ mod tests {
     async fn a_body_in_pieces_is_put_together_without_growing() {
         let pieces = [vec![b'a'; 1000], vec![b'b'; 64_536]].map(Ok::<_, std::io::Error>);
         let body = Body::from_stream(futures_util::stream::iter(pieces));
-        let whole = read(body).await.unwrap();
+        let whole = read(Request::new(body), MAX_BODY).await.unwrap();
         assert_eq!((whole.len(), whole.capacity()), (MAX_BODY, MAX_BODY));
         assert!(whole[..1000].iter().all(|byte| *byte == b'a') && whole[1000..].iter().all(|byte| *byte == b'b'));
     }

@@ -1,6 +1,7 @@
 //! Who calls: authenticated, and for the account in the path.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
 
 use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
@@ -12,6 +13,7 @@ use vidpass_token::{AccountId, UnixTime};
 use crate::error::ApiError;
 use crate::observe::Exchange;
 use crate::path;
+use crate::problem::{Problem, ProblemKind};
 use crate::rate_limit::Allowance;
 use crate::state::Api;
 
@@ -109,12 +111,30 @@ fn address_or_none(parts: &Parts) -> IpAddr {
 /// Notes for the answer what is left, and refuses where nothing is.
 fn within_limits(api: &Api, parts: &Parts, allowance: Option<Allowance>) -> Result<(), ApiError> {
     let Some(allowance) = allowance else { return Ok(()) };
-    if let Some(exchange) = parts.extensions.get::<Exchange>() {
-        exchange.allowance.get_or_init(|| allowance);
+    heed(api, parts.extensions.get(), allowance)
+}
+
+fn heed(api: &Api, exchange: Option<&Exchange>, allowance: Allowance) -> Result<(), ApiError> {
+    if let Some(exchange) = exchange {
+        exchange.note(allowance);
     }
     let Some(wait) = allowance.refused_for else { return Ok(()) };
     api.metrics.count_rate_limited(allowance.limited());
     Err(ApiError::RateLimited { limited: allowance.limited(), wait })
+}
+
+/// Counts a request of a caller as if it were so many: it was counted as one when it came. All of them are allowed, or none is.
+pub(crate) fn count_as(api: &Api, caller: &Caller, exchange: &Exchange, requests: usize) -> Result<(), ApiError> {
+    let max = api.limits.requests_at_once();
+    if requests > max {
+        let kind = ProblemKind::TokensTooMany { count: requests, max };
+        return Err(ApiError::invalid(Problem::at("/tokens", kind)));
+    }
+    let more = u32::try_from(requests.saturating_sub(1)).ok().and_then(NonZeroU32::new);
+    match more.and_then(|more| api.limits.more_requests(&caller.credential, more)) {
+        Some(allowance) => heed(api, Some(exchange), allowance),
+        None => Ok(()),
+    }
 }
 
 fn address(parts: &Parts) -> Option<IpAddr> {

@@ -29,6 +29,25 @@ pub(crate) fn write_refusal(public_url: &PublicUrl, response: Response) -> Respo
     Response::from_parts(head, body.into_body())
 }
 
+/// One of many results that are answered together, as an envelope of its own: what is said of it lies below `pointer`.
+pub(crate) fn done_below<T>(public_url: &PublicUrl, pointer: &str, result: T, notes: &[Note]) -> Envelope<T> {
+    let messages = notes.iter().map(|note| documented(below(pointer, note.to_item()), public_url));
+    Envelope::done(result, messages.collect())
+}
+
+/// The same of one that was refused.
+pub(crate) fn refused_below(public_url: &PublicUrl, pointer: &str, error: &ApiError) -> Failure {
+    let errors = error.to_items().into_iter().map(|item| documented(below(pointer, item), public_url));
+    Failure::new(errors.collect())
+}
+
+fn below(pointer: &str, mut item: Item) -> Item {
+    if let Some(source) = &mut item.source {
+        source.pointer.insert_str(0, pointer);
+    }
+    item
+}
+
 /// The error behind an answer, where it is a refusal.
 pub(crate) fn refusal(response: &Response) -> Option<Arc<ApiError>> {
     response.extensions().get::<Arc<ApiError>>().cloned()

@@ -28,6 +28,7 @@ mod routes;
 mod signer;
 mod state;
 mod time;
+mod token_batch;
 mod token_request;
 mod turns;
 

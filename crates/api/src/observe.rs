@@ -1,6 +1,6 @@
 //! What happens to every request and answer: an id, a span for the log, a count, safe headers, the body of a refusal.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -27,14 +27,25 @@ pub(crate) struct Exchange {
     /// The id of both.
     pub(crate) id: TokenId,
     /// What is left to the caller, where that is limited.
-    pub(crate) allowance: Arc<OnceLock<Allowance>>,
+    allowance: Arc<Mutex<Option<Allowance>>>,
+}
+
+impl Exchange {
+    /// Notes what is left to the caller, for the answer's headers.
+    pub(crate) fn note(&self, allowance: Allowance) {
+        *self.allowance.lock().unwrap_or_else(PoisonError::into_inner) = Some(allowance);
+    }
+
+    fn noted(&self) -> Option<Allowance> {
+        *self.allowance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     // The server's own: an id that a caller brings could be used to fake lines of the log.
     let id = TokenId::random();
-    let allowance = Arc::new(OnceLock::new());
-    request.extensions_mut().insert(Exchange { id: id.clone(), allowance: Arc::clone(&allowance) });
+    let exchange = Exchange { id: id.clone(), allowance: Arc::default() };
+    request.extensions_mut().insert(exchange.clone());
     let span = tracing::info_span!("api", request.id = %id);
     let response = next.run(request).instrument(span.clone()).await;
     let operation = response.extensions().get().map_or("none", |Operation(name)| name);
@@ -42,7 +53,7 @@ pub(crate) async fn observe(State(api): State<Api>, mut request: Request, next: 
     api.metrics.count_request(operation, response.status().as_u16());
     let mut response = envelope::write_refusal(&api.config.public_url, response);
     protect(response.headers_mut());
-    if let Some(allowance) = allowance.get() {
+    if let Some(allowance) = exchange.noted() {
         allowance.write(response.headers_mut());
     }
     response

@@ -2,7 +2,7 @@
 
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, Required, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
 use utoipa::{Modify, OpenApi};
 use vidpass_api_types::Failure;
 
@@ -25,6 +25,7 @@ pub fn openapi_json() -> String {
     servers((url = "/")),
     paths(
         token::issue::issue_token,
+        token::batch::issue_tokens,
         token::inspect::inspect_token,
         keys::create::create_key,
         keys::list::list_keys,
@@ -55,7 +56,7 @@ pub fn openapi_json() -> String {
     ),
     components(schemas(Failure)),
     security(("api_token" = []), ("api_email" = [], "api_key" = [])),
-    modifiers(&Schemes, &Failures),
+    modifiers(&Schemes, &Failures, &Flattened),
 )]
 struct Api;
 
@@ -70,6 +71,25 @@ impl Modify for Schemes {
         components.add_security_scheme("api_token", SecurityScheme::Http(bearer));
         components.add_security_scheme("api_email", header("X-Auth-Email"));
         components.add_security_scheme("api_key", header("X-Auth-Key"));
+    }
+}
+
+/// Writes out what one of many tokens may have: as a closed object and another one, no value would be both.
+struct Flattened;
+
+impl Modify for Flattened {
+    fn modify(&self, document: &mut Document) {
+        let schemas = &mut document.components.get_or_insert_default().schemas;
+        let Some(RefOr::T(Schema::Object(mut one))) = schemas.get("IssueToken").cloned() else { return };
+        let Some(RefOr::T(Schema::AllOf(both))) = schemas.get("IssueTokenFor") else { return };
+        for part in &both.items {
+            if let RefOr::T(Schema::Object(beside)) = part {
+                one.properties.extend(beside.properties.clone());
+                one.required.extend(beside.required.clone());
+            }
+        }
+        one.description.clone_from(&both.description);
+        schemas.insert("IssueTokenFor".to_owned(), RefOr::T(Schema::Object(one)));
     }
 }
 

@@ -124,6 +124,10 @@ pub(crate) enum ProblemKind {
     TokenOver,
     #[error("must be from {min} to {max}")]
     ValueOutOfRange { min: u32, max: u32 },
+    #[error("there are {count} requests, more than the {max} that are taken at once")]
+    TokensTooMany { count: usize, max: usize },
+    #[error("not the id of a video: {0}")]
+    Uid(IdError),
     #[error(transparent)]
     Viewer(ViewerIdError),
     #[error("must be a whole number from 0 to 4294967295")]
@@ -184,6 +188,8 @@ impl ProblemKind {
             Self::TimeNotSeconds { .. } => Reason::TimeNotSeconds,
             Self::Token(_) | Self::TokenOver => Reason::TokenInvalid,
             Self::TokenTooLong { .. } => Reason::TokenTooLong,
+            Self::TokensTooMany { .. } => Reason::TokensTooMany,
+            Self::Uid(_) => Reason::UidInvalid,
             Self::ValueOutOfRange { .. } => Reason::ValueOutOfRange,
             Self::Viewer(_) => Reason::ViewerInvalid,
             Self::ViewerVersion => Reason::ViewerVersionInvalid,

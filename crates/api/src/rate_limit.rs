@@ -4,6 +4,7 @@ mod limiter;
 mod rate;
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::clock::MonotonicClock;
@@ -65,6 +66,17 @@ impl CallerLimits {
     pub(crate) fn request(&self, credential: &CredentialId) -> Option<Allowance> {
         let limiter = self.credential.as_ref()?;
         Some(limiter.take(credential).into_allowance(Limited::Credential, limiter.rate()))
+    }
+
+    /// Counts so many more requests, of which there are fewer than may come at once.
+    pub(crate) fn more_requests(&self, credential: &CredentialId, more: NonZeroU32) -> Option<Allowance> {
+        let limiter = self.credential.as_ref()?;
+        Some(limiter.take_many(credential, more)?.into_allowance(Limited::Credential, limiter.rate()))
+    }
+
+    /// How many requests of one credential may come at once.
+    pub(crate) fn requests_at_once(&self) -> usize {
+        self.credential.as_ref().map_or(usize::MAX, |limiter| limiter.rate().burst() as usize)
     }
 
     /// Counts a failed login.

@@ -72,6 +72,7 @@ fn operations() -> Router<Api> {
             operation("delete_downloads", Scope(VideosWrite), delete(downloads::delete::delete_downloads)),
         )
         .route("/stream/{identifier}/embed", operation("get_embed", Scope(VideosRead), get(videos::embed::get_embed)))
+        .route("/stream/tokens/batch", operation("issue_tokens", Scope(TokensIssue), post(token::batch::issue_tokens)))
         .route(
             "/stream/tokens/inspect",
             operation("inspect_token", Scope(TokensInspect), post(token::inspect::inspect_token)),

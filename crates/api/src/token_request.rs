@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use vidpass_token::json::Json;
 use vidpass_token::{
-    AccessRule, Claims, Flags, KeyId, SigningKey, TokenId, UnixTime, VideoId, ViewerId, ViewerVersion, parse_rules,
+    AccessRule, Claims, Flags, KeyError, KeyId, SigningKey, TokenId, UnixTime, VideoId, ViewerId, ViewerVersion,
+    parse_rules,
 };
+use zeroize::Zeroizing;
 
 use crate::body::{Members, boolean, text};
 use crate::config::ApiConfig;
@@ -42,14 +44,31 @@ impl TokenRequest {
         let empty = Json::Object(Vec::new());
         let mut problems = Problems::default();
         let request = Members::of(body.unwrap_or(&empty), "", &MEMBERS, &mut problems)
-            .map(|mut members| Self::read(&mut members, config, now));
+            .map(|mut members| Self::read(&mut members, &mut SuppliedKeys::default(), config, now));
         // Whatever could not be read left a problem, so no stand-in for it gets out.
         problems.unless_any(request).map(|request| request.expect("a body that is no object is a problem"))
     }
 
-    fn read(members: &mut Members<'_, '_>, config: &ApiConfig, now: UnixTime) -> Self {
+    /// Reads the request for one of many tokens, which names its video too.
+    pub(crate) fn parse_with_video(
+        request: &Json,
+        keys: &mut SuppliedKeys,
+        config: &ApiConfig,
+        now: UnixTime,
+    ) -> Result<(VideoId, Self), Vec<Problem>> {
+        let mut problems = Problems::default();
+        let known = [&["uid"], MEMBERS.as_slice()].concat();
+        let read = Members::of(request, "", &known, &mut problems).map(|mut members| {
+            let video = members.required("uid", |json| text(json)?.parse().map_err(ProblemKind::Uid));
+            (video, Self::read(&mut members, keys, config, now))
+        });
+        let (video, request) = problems.unless_any(read)?.expect("what is no object is a problem");
+        Ok((video.expect("a video that cannot be read is a problem"), request))
+    }
+
+    fn read(members: &mut Members<'_, '_>, keys: &mut SuppliedKeys, config: &ApiConfig, now: UnixTime) -> Self {
         Self {
-            key: supplied_key(members),
+            key: supplied_key(members, keys),
             times: times(members, config, now),
             downloadable: members.read("downloadable", boolean).unwrap_or_default(),
             access_rules: access_rules(members, config.max_access_rules).unwrap_or_default(),
@@ -82,7 +101,7 @@ fn viewer(members: &mut Members<'_, '_>) -> Option<ViewerId> {
     members.read("viewer", |json| text(json)?.parse().map_err(ProblemKind::Viewer))
 }
 
-fn supplied_key(members: &mut Members<'_, '_>) -> Option<SigningKey> {
+fn supplied_key(members: &mut Members<'_, '_>, keys: &mut SuppliedKeys) -> Option<SigningKey> {
     let id = members.read("id", |json| text(json)?.parse::<KeyId>().map_err(ProblemKind::KeyId));
     match (members.has("id"), members.has("pem")) {
         (true, false) => members.add("pem", ProblemKind::PemMissing),
@@ -91,7 +110,25 @@ fn supplied_key(members: &mut Members<'_, '_>) -> Option<SigningKey> {
     }
     // A PEM is checked also where the id is wrong, to tell both at once.
     let id = id.unwrap_or_else(KeyId::random);
-    members.read("pem", |json| SigningKey::from_pem(id, text(json)?).map_err(ProblemKind::Pem))
+    members.read("pem", |json| keys.read(id, text(json)?).map_err(ProblemKind::Pem))
+}
+
+/// The key that came last, for requests that come together: most of them bring the same one, and checking it takes a
+/// millisecond.
+#[derive(Default)]
+pub(crate) struct SuppliedKeys(Option<(Zeroizing<String>, SigningKey)>);
+
+impl SuppliedKeys {
+    fn read(&mut self, id: KeyId, pem: &str) -> Result<SigningKey, KeyError> {
+        match &self.0 {
+            Some((text, key)) if text.as_str() == pem && *key.id() == id => Ok(key.clone()),
+            Some(_) | None => {
+                let key = SigningKey::from_pem(id, pem)?;
+                self.0 = Some((Zeroizing::new(pem.to_owned()), key.clone()));
+                Ok(key)
+            }
+        }
+    }
 }
 
 fn times(members: &mut Members<'_, '_>, config: &ApiConfig, now: UnixTime) -> Times {

@@ -234,7 +234,7 @@ fn lanes_of(status: u32) -> [bool; LANES] {
     std::array::from_fn(|lane| status >> (lane * 4) & 0xf == 0)
 }
 
-fn pair<'a>(pairs: [[&'a [u64]; 2]; LANES]) -> ([&'a [u64]; LANES], [&'a [u64]; LANES]) {
+fn pair(pairs: [[&[u64]; 2]; LANES]) -> ([&[u64]; LANES], [&[u64]; LANES]) {
     (pairs.map(|[first, _]| first), pairs.map(|[_, second]| second))
 }
 

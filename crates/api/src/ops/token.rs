@@ -1,4 +1,5 @@
 //! Tokens.
 
+pub(crate) mod batch;
 pub(crate) mod inspect;
 pub(crate) mod issue;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::hash::Hash;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,12 +57,7 @@ impl<K: Clone + Eq + Hash, C: Clock + Clone> Limiter<K, C> {
 
     /// Takes one, where one is left.
     pub(super) fn take(&self, key: &K) -> Outcome {
-        let made = self.buckets.get_or_insert_with(key, || Ok::<_, Infallible>(Arc::new(self.bucket())));
-        let bucket = match made {
-            Ok(bucket) => bucket,
-            Err(impossible) => match impossible {},
-        };
-        let now = self.clock.now();
+        let (bucket, now) = (self.bucket_of(key), self.clock.now());
         match bucket.limiter.check() {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
@@ -77,12 +73,29 @@ impl<K: Clone + Eq + Hash, C: Clock + Clone> Limiter<K, C> {
         }
     }
 
+    /// Takes so many, or none where fewer are left. `None` where there are never so many.
+    pub(super) fn take_many(&self, key: &K, count: NonZeroU32) -> Option<Outcome> {
+        let (bucket, now) = (self.bucket_of(key), self.clock.now());
+        Some(match bucket.limiter.check_n(count).ok()? {
+            Ok(state) => Outcome::Taken { remaining: state.remaining_burst_capacity() },
+            Err(not_until) => Outcome::Refused { wait: not_until.wait_time_from(now) },
+        })
+    }
+
     /// Whether nothing is left, without taking one.
     pub(super) fn refused(&self, key: &K) -> Option<Outcome> {
         let bucket = self.buckets.get(key)?;
         let now = self.clock.now();
         let until = bucket.empty_until().filter(|until| *until > now)?;
         Some(Outcome::Refused { wait: until.duration_since(now).into() })
+    }
+
+    fn bucket_of(&self, key: &K) -> Arc<Bucket<C>> {
+        let made = self.buckets.get_or_insert_with(key, || Ok::<_, Infallible>(Arc::new(self.bucket())));
+        match made {
+            Ok(bucket) => bucket,
+            Err(impossible) => match impossible {},
+        }
     }
 
     fn bucket(&self) -> Bucket<C> {
@@ -129,6 +142,16 @@ mod tests {
         assert_eq!(limiter.refused(&"a"), Some(refused(6)));
         clock.advance(Duration::from_secs(3600));
         assert_eq!(limiter.take(&"a"), Outcome::Taken { remaining: 2 });
+    }
+
+    #[test]
+    fn many_are_taken_all_or_none() {
+        let limiter = Limiter::new("10/m burst 5".parse().unwrap(), 10, FakeRelativeClock::default());
+        let many = |count| limiter.take_many(&"a", NonZeroU32::new(count).unwrap());
+        assert_eq!(many(6), None);
+        assert_eq!(many(3), Some(Outcome::Taken { remaining: 2 }));
+        assert_eq!(many(4), Some(Outcome::Refused { wait: Duration::from_secs(12) }));
+        assert_eq!(many(2), Some(Outcome::Taken { remaining: 0 }));
     }
 
     #[test]

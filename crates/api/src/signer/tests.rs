@@ -6,6 +6,7 @@ use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 use vidpass_token::{Algorithm, Claims, KeyId, SigningKey, UnixTime, UnverifiedToken};
 
+use super::together::Together;
 use super::*;
 use crate::metrics::Made;
 

@@ -92,7 +92,7 @@ async fn no_operation_is_open_to_another_account() {
         let uri = path.replace("{account_id}", ACCOUNT).replace("{identifier}", VIDEO);
         assert_eq!(send(&site, &method, &uri, &[]).await.reasons(), ["credentials_missing"], "{method} {uri}");
     }
-    assert_eq!(tried, 20 * 6);
+    assert_eq!(tried, 21 * 6);
     assert_eq!(site.get("/stream").await.result().as_array().unwrap().len(), 1, "nothing was deleted");
 }
 

@@ -14,5 +14,6 @@ mod scopes;
 mod sdk;
 mod service;
 mod site;
+mod token_batch;
 mod tokens;
 mod videos;

@@ -34,6 +34,7 @@ async fn an_operation_is_for_callers_of_its_scope_alone() {
         ("DELETE", "/stream/{identifier}/downloads", Some(Scope::VideosWrite)),
         ("GET", "/stream/{identifier}/embed", Some(Scope::VideosRead)),
         ("POST", "/stream/{identifier}/token", Some(Scope::TokensIssue)),
+        ("POST", "/stream/tokens/batch", Some(Scope::TokensIssue)),
         ("POST", "/stream/tokens/inspect", Some(Scope::TokensInspect)),
     ];
     let mut callers = Vec::new();
