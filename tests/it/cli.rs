@@ -96,6 +96,46 @@ fn a_token_is_signed_inspected_and_rehearsed_offline() {
     check(at, None, token, "192.0.2.7 --country SE", "key_unknown");
 }
 
+#[test]
+fn a_file_of_requests_becomes_a_file_of_tokens() {
+    let installed = Installed::new("cli-batch");
+    let at = installed.folder();
+    ok(site(at).args(["account", "create", "--name", "A"]));
+    let made = json(site(at).args(["key", "create", "--json", "--out"]).arg(at.join("key.pem")));
+    let (kid, pem) = (made["id"].as_str().unwrap(), at.join("key.pem"));
+    ok(site(at).args(["video", "create", "--uid", "v7"]));
+    let rules = r#"[{"type":"ip.src","action":"allow","ip":["192.0.2.0/24"]},{"type":"any","action":"block"}]"#;
+    let request = |number: usize| format!("{{\"uid\":\"v{number}\",\"accessRules\":{rules}}}\n");
+    let mut requests: Vec<String> = (1..=100).map(request).collect();
+    requests[4] = "{\"uid\":\"v5\",\"exp\":1,\"acessRules\":[]}\n".to_owned();
+    requests[5] = "\n".to_owned();
+    std::fs::write(at.join("requests.jsonl"), requests.concat()).unwrap();
+
+    let sign = ["token", "sign", "--kid", kid, "--key"];
+    let output = vidpass().args(sign).arg(&pem).arg("--batch").arg(at.join("requests.jsonl")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "one has no token: {}", text(&output));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "vidpass: lines without a token: 1; their `errors` say why\n"
+    );
+    let lines: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let numbers: Vec<u64> = lines.iter().map(|line| line["line"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=100).filter(|number| *number != 6).collect::<Vec<_>>(), "a blank line is none");
+    let reasons: Vec<&str> =
+        lines[4]["errors"].as_array().unwrap().iter().map(|error| error["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["member_unknown", "exp_in_past"]);
+    assert_eq!(lines[5]["uid"], "v7");
+    let token = lines[5]["token"].as_str().unwrap();
+    check(at, Some(&pem), token, "192.0.2.7 --country none", "admitted");
+    check(at, Some(&pem), token, "198.51.100.7 --country none", "rule_blocked 1");
+
+    let both = failed(vidpass().args(sign).arg(&pem).args(["--batch", "x", "--video", "v1"]));
+    assert!(both.contains("cannot be used with"), "{both}");
+    let none = failed(vidpass().args(sign).arg(&pem).args(["--batch", "nothing.jsonl"]));
+    assert!(none.contains("nothing.jsonl cannot be read"), "{none}");
+}
+
 /// The private half is made elsewhere and stays there.
 #[test]
 fn a_key_of_ones_own_is_imported_and_its_tokens_are_good() {

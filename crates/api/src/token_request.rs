@@ -56,8 +56,28 @@ impl TokenRequest {
         config: &ApiConfig,
         now: UnixTime,
     ) -> Result<(VideoId, Self), Vec<Problem>> {
+        Self::parse_with(&MEMBERS, request, keys, config, now)
+    }
+
+    /// The same without a key: whoever reads it has one.
+    pub(crate) fn parse_offline(
+        request: &Json,
+        config: &ApiConfig,
+        now: UnixTime,
+    ) -> Result<(VideoId, Self), Vec<Problem>> {
+        let [_id, _pem, others @ ..] = &MEMBERS;
+        Self::parse_with(others, request, &mut SuppliedKeys::default(), config, now)
+    }
+
+    fn parse_with(
+        beside_video: &[&'static str],
+        request: &Json,
+        keys: &mut SuppliedKeys,
+        config: &ApiConfig,
+        now: UnixTime,
+    ) -> Result<(VideoId, Self), Vec<Problem>> {
         let mut problems = Problems::default();
-        let known = [&["uid"], MEMBERS.as_slice()].concat();
+        let known = [&["uid"], beside_video].concat();
         let read = Members::of(request, "", &known, &mut problems).map(|mut members| {
             let video = members.required("uid", |json| text(json)?.parse().map_err(ProblemKind::Uid));
             (video, Self::read(&mut members, keys, config, now))

@@ -3,6 +3,7 @@
 mod check;
 mod inspect;
 mod sign;
+mod sign_batch;
 
 use std::io::Read as _;
 
@@ -25,7 +26,7 @@ pub(crate) enum Token {
 impl Token {
     pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
         match self {
-            Self::Sign(sign) => sign.run(),
+            Self::Sign(sign) => sign.run().await,
             Self::Inspect(inspect) => inspect.run(),
             Self::Check(check) => check.run().await,
         }

@@ -1,8 +1,9 @@
 //! `vidpass token sign`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use vidpass_token::json::Json;
@@ -12,6 +13,7 @@ use vidpass_token::{
 
 use super::super::Outcome;
 use super::super::key_file;
+use super::sign_batch;
 use crate::clock;
 use crate::output::line;
 use crate::span::{self, Moment};
@@ -26,6 +28,7 @@ Examples:
   vidpass token sign --key key.pem --kid K --video V --exp 2h
   vidpass token sign --key key.jwk --video V --exp 2030-01-31T12:00:00Z --downloadable
   vidpass token sign --key key.jwk --video V --rule 'allow country SE,NO' --rule 'allow ip 192.0.2.0/24' --rule 'block any'
+  vidpass token sign --key key.jwk --batch requests.jsonl --exp 2h >tokens.jsonl
 
 Rules are tried in the order given and the first that matches decides. Where none matches the viewer is let in, so a
 list of what is allowed ends with `block any`.")]
@@ -37,8 +40,12 @@ pub(crate) struct Sign {
     #[arg(long)]
     kid: Option<KeyId>,
     /// The video that the token opens
-    #[arg(long, value_name = "UID")]
-    video: VideoId,
+    #[arg(long, value_name = "UID", required_unless_present = "batch")]
+    video: Option<VideoId>,
+    /// Sign a token for each line of a file (- is standard input): JSON such as {"uid": "V", "exp": 1900000000}, with the members
+    /// of a request for a token to the API; prints a line of JSON for each, in the same order
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["video", "nbf", "viewer", "viewer_version", "downloadable", "rules", "access_rules", "json"])]
+    batch: Option<PathBuf>,
     /// When it is over: a time from now (2h), a date (RFC 3339), or Unix seconds
     #[arg(long, value_name = "TIME", default_value = "1h", allow_hyphen_values = true)]
     exp: Moment,
@@ -66,9 +73,18 @@ pub(crate) struct Sign {
 }
 
 impl Sign {
-    pub(super) fn run(self) -> anyhow::Result<Outcome> {
+    pub(super) async fn run(self) -> anyhow::Result<Outcome> {
         let now = clock::now();
         let key = key_file::signing_key(&self.key, self.kid.clone())?;
+        let video = match (&self.batch, &self.video) {
+            (Some(file), _) => {
+                let lifetime = u64::try_from(now.seconds_until(self.exp.resolve(now))).unwrap_or_default();
+                ensure!(lifetime > 0, "--exp must be later than now");
+                return sign_batch::run(file, key, Duration::from_secs(lifetime), MAX_RULES).await;
+            }
+            (None, Some(video)) => video.clone(),
+            (None, None) => bail!("--video or --batch must be given"),
+        };
         let (expires, not_before) = (self.exp.resolve(now), self.nbf.resolve(now));
         ensure!(
             expires > not_before,
@@ -92,7 +108,7 @@ impl Sign {
             viewer_version: self.viewer_version.map(ViewerVersion),
             downloadable: self.downloadable,
             access_rules,
-            ..Claims::new(self.video, expires)
+            ..Claims::new(video, expires)
         };
         let token = key.sign(&claims)?;
         if self.json {
