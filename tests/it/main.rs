@@ -19,6 +19,7 @@ mod master_key;
 mod metrics;
 mod operations;
 mod origins;
+mod overload;
 mod playing;
 mod postgres;
 #[path = "../../crates/store/tests/suite/postgres_server.rs"]

@@ -4,7 +4,7 @@
 //! loaded when the program runs, where it and the CPU are there. What it computed is checked before it leaves; a lane that is wrong
 //! is left to the caller, who signs that one alone.
 //!
-//! This is the only crate with `unsafe`, and [`library`] the only module.
+//! This is the only crate with `unsafe`, and `library` the only module.
 
 mod emsa;
 mod lanes;

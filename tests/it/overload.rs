@@ -1,0 +1,140 @@
+//! Viewers while more tokens are asked for than can be signed: large, in a release build, as it is about time.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::support::Installed;
+
+/// For how long each thing is measured.
+const MEASURED: Duration = Duration::from_secs(8);
+
+/// What a viewer never notices. The client of this test wants the same cores as the server.
+const UNNOTICED: Duration = Duration::from_millis(10);
+
+struct Load {
+    url: String,
+    api_token: String,
+    client: Client,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "make cluster-test"]
+async fn large_viewers_do_not_wait_for_tokens_that_are_signed() {
+    let installed = Installed::new("overload-large");
+    installed.json(&["account", "create", "--name", "A", "--id", "a1"]);
+    installed.json(&["video", "create", "--uid", "v1"]);
+    installed.set("[rate_limits]\nper_credential = \"off\"");
+    let manifest = installed.media().join("a1/v1/manifest");
+    std::fs::create_dir_all(&manifest).unwrap();
+    std::fs::write(manifest.join("video.m3u8"), "#EXTM3U\n").unwrap();
+    let api_token = installed.json(&["api-token", "create", "--name", "T"])["token"].as_str().unwrap().to_owned();
+    let (_server, url) = installed.serve();
+    let load = Arc::new(Load { url, api_token, client: Client::new() });
+    let viewers_url = format!("{}/{}/manifest/video.m3u8", load.url, load.token("{}").await.1);
+
+    let alone = viewers(&load, &viewers_url).await;
+    let issuing = Issuing::start(&load, 64, Arc::new("{}".to_owned()));
+    let while_issuing = viewers(&load, &viewers_url).await;
+    let answers = issuing.end().await;
+    println!(
+        "cluster: {} tokens a second were issued meanwhile",
+        answers[&200] / usize::try_from(MEASURED.as_secs()).unwrap()
+    );
+    assert_eq!(answers.keys().collect::<Vec<_>>(), [&200]);
+    assert!(while_issuing <= UNNOTICED.max(alone * 2), "{alone:?} alone, {while_issuing:?} while tokens were issued");
+
+    // Keys of 4096 bits take the server more time than the client.
+    let key = installed.folder().join("private.pem");
+    let options = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096", "-out"];
+    assert!(Command::new("openssl").arg("genpkey").args(options).arg(&key).output().unwrap().status.success());
+    let body = json!({ "id": "k", "pem": std::fs::read_to_string(key).unwrap() });
+    let issuing = Issuing::start(&load, 1000, Arc::new(body.to_string()));
+    let overloaded = viewers(&load, &viewers_url).await;
+    let answers = issuing.end().await;
+    println!("cluster: answers to twice what can be signed: {answers:?}");
+    assert_eq!(answers.keys().collect::<Vec<_>>(), [&200, &503]);
+    assert!(overloaded <= Duration::from_millis(50), "{overloaded:?}");
+    sleep(Duration::from_secs(2)).await;
+    let began = Instant::now();
+    assert_eq!(load.token("{}").await.0, 200);
+    assert!(began.elapsed() < Duration::from_millis(100), "all is as before: {:?}", began.elapsed());
+}
+
+/// Asks as viewers do, 100 times a second, and gives the time within which 99 of 100 were answered.
+async fn viewers(load: &Load, url: &str) -> Duration {
+    let (began, mut times) = (Instant::now(), Vec::new());
+    while began.elapsed() < MEASURED {
+        let asked = Instant::now();
+        assert_eq!(load.client.get(url).send().await.unwrap().status(), 200);
+        times.push(asked.elapsed());
+        sleep(Duration::from_millis(10)).await;
+    }
+    times.sort_unstable();
+    let [half, most] = [50, 99].map(|percent| times[times.len() * percent / 100]);
+    println!("cluster: viewers were answered within {half:?} (median), {most:?} (99 %)");
+    most
+}
+
+/// Those who ask for tokens without a pause.
+struct Issuing {
+    ends: Arc<AtomicBool>,
+    callers: JoinSet<BTreeMap<u16, usize>>,
+}
+
+impl Issuing {
+    fn start(load: &Arc<Load>, callers: usize, body: Arc<String>) -> Self {
+        let ends = Arc::new(AtomicBool::new(false));
+        let caller = || {
+            let (ends, load, body) = (Arc::clone(&ends), Arc::clone(load), Arc::clone(&body));
+            async move {
+                let mut answers = BTreeMap::new();
+                while !ends.load(Ordering::Relaxed) {
+                    let (status, _) = load.token(&body).await;
+                    *answers.entry(status).or_default() += 1;
+                    // Whoever is told to wait does, though not for as long as they are told.
+                    if status == 503 {
+                        sleep(Duration::from_millis(300)).await;
+                    }
+                }
+                answers
+            }
+        };
+        let callers = (0..callers).map(|_| caller()).collect();
+        Self { ends, callers }
+    }
+
+    /// How often each status was answered.
+    async fn end(self) -> BTreeMap<u16, usize> {
+        self.ends.store(true, Ordering::Relaxed);
+        let mut all = BTreeMap::new();
+        for answers in self.callers.join_all().await {
+            for (status, count) in answers {
+                *all.entry(status).or_default() += count;
+            }
+        }
+        all
+    }
+}
+
+impl Load {
+    /// Asks for a token, and gives the status and the token.
+    async fn token(&self, body: &str) -> (u16, String) {
+        let url = format!("{}/client/v4/accounts/a1/stream/v1/token", self.url);
+        let request = self.client.post(url).bearer_auth(&self.api_token).header("content-type", "application/json");
+        let answer = request.body(body.to_owned()).send().await.unwrap();
+        let status = answer.status().as_u16();
+        if status == 503 {
+            assert_eq!(answer.headers()["retry-after"], "1");
+        }
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        (status, answer["result"]["token"].as_str().unwrap_or_default().to_owned())
+    }
+}
