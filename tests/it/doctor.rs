@@ -30,6 +30,7 @@ fn a_new_server_is_well() {
             "lease",
             "country database",
             "folder",
+            "signing",
             "file descriptors",
             "database",
             "master key",
