@@ -130,11 +130,14 @@ impl GateBody {
         if let Some(error) = self.cut_off() {
             return Poll::Ready(Some(Err(error)));
         }
-        let part = match &self.kind {
-            Kind::File(file) if file.is_in_memory() => Some(Ok(Part::OfFile)),
-            Kind::Bytes(_) | Kind::File(_) | Kind::Remote(_) => {
-                ready!(self.poll_piece(context)).map(|piece| piece.map(Part::Bytes))
-            }
+        let is_in_memory = match &mut self.kind {
+            Kind::File(file) => file.is_in_memory(),
+            Kind::Bytes(_) | Kind::Remote(_) => false,
+        };
+        let part = if is_in_memory {
+            Some(Ok(Part::OfFile))
+        } else {
+            ready!(self.poll_piece(context)).map(|piece| piece.map(Part::Bytes))
         };
         self.begun = true;
         Poll::Ready(part)

@@ -37,13 +37,15 @@ pub(crate) struct FileBody {
     position: u64,
     end: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
+    /// Up to here it was found in the page cache.
+    in_memory: u64,
     sent: Counter,
 }
 
 impl FileBody {
     /// The bytes of `range`; `sent` counts them.
     pub(crate) fn new(name: Arc<str>, file: Arc<File>, range: Range<u64>, sent: Counter) -> Self {
-        Self { name, file, position: range.start, end: range.end, reading: None, sent }
+        Self { name, file, position: range.start, end: range.end, reading: None, in_memory: 0, sent }
     }
 
     /// How many bytes are still to come.
@@ -53,16 +55,23 @@ impl FileBody {
 
     /// Whether the next part is in the page cache, as far as three of its pages tell: then the kernel sends it without waiting
     /// for a disk.
-    pub(super) fn is_in_memory(&self) -> bool {
+    pub(super) fn is_in_memory(&mut self) -> bool {
+        if self.reading.is_none() && self.position < self.in_memory {
+            return true;
+        }
         let part = self.next_part();
         let is_there = |at| {
             let mut byte = [0];
             let mut bytes = [IoSliceMut::new(&mut byte)];
             rustix::io::preadv2(&self.file, &mut bytes, at, ReadWriteFlags::NOWAIT).is_ok()
         };
-        self.reading.is_none()
+        let is_in_memory = self.reading.is_none()
             && !part.is_empty()
-            && [part.start, part.start.midpoint(part.end), part.end - 1].into_iter().all(is_there)
+            && [part.start, part.start.midpoint(part.end), part.end - 1].into_iter().all(is_there);
+        if is_in_memory {
+            self.in_memory = part.end;
+        }
+        is_in_memory
     }
 
     /// Has the kernel send some of the next part (`sendfile(2)`).
@@ -86,8 +95,10 @@ impl FileBody {
         Err(io::Error::other(error))
     }
 
+    /// What was found in memory and is not sent yet, or what is to be looked for.
     fn next_part(&self) -> Range<u64> {
-        self.position..self.end.min(self.position + PART)
+        let end = if self.position < self.in_memory { self.in_memory } else { self.position + PART };
+        self.position..self.end.min(end)
     }
 
     pub(super) fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {

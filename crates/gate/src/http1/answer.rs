@@ -9,8 +9,7 @@ use bytes::{Buf as _, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::Body as _;
-use rustix::net::SendFlags;
-use tokio::io::Interest;
+use rustix::net::sockopt::set_tcp_cork;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use vidpass_token::{Clock, UnixTime};
@@ -84,16 +83,25 @@ impl Writer {
     async fn send_all(&self, stream: &TcpStream, head: Vec<u8>, mut body: GateBody, to_head: bool) -> io::Result<()> {
         // It waits until there is something of the body to go with it, or nothing.
         let mut head = Bytes::from(head);
+        let mut is_corked = false;
         while !to_head && let Some(part) = poll_fn(|context| body.poll_part(context)).await {
             match part.map_err(io::Error::other)? {
                 Part::Bytes(bytes) => self.write(stream, mem::take(&mut head), bytes).await?,
                 Part::OfFile => {
-                    self.write_more(stream, mem::take(&mut head)).await?;
+                    if !is_corked {
+                        set_tcp_cork(stream, true)?;
+                        is_corked = true;
+                    }
+                    self.write(stream, mem::take(&mut head), Bytes::new()).await?;
                     self.in_time(stream, || body.send_part(stream)).await?;
                 }
             }
         }
-        self.write(stream, head, Bytes::new()).await
+        self.write(stream, head, Bytes::new()).await?;
+        if is_corked {
+            set_tcp_cork(stream, false)?;
+        }
+        Ok(())
     }
 
     /// Writes both, in one packet where they fit.
@@ -104,16 +112,6 @@ impl Writer {
             let of_head = written.min(head.len());
             head.advance(of_head);
             bytes.advance(written - of_head);
-        }
-        Ok(())
-    }
-
-    /// Writes what more follows on at once: it goes in the same packet (`send(2)`, `MSG_MORE`).
-    async fn write_more(&self, stream: &TcpStream, mut head: Bytes) -> io::Result<()> {
-        while !head.is_empty() {
-            let send = || Ok(rustix::net::send(stream, &head, SendFlags::MORE | SendFlags::NOSIGNAL)?);
-            let written = self.in_time(stream, || stream.try_io(Interest::WRITABLE, send)).await?;
-            head.advance(written);
         }
         Ok(())
     }
