@@ -1,6 +1,6 @@
 # The whole vocabulary. Each target works on a fresh Debian machine with Rust, Node.js, Go and Python, as root.
 
-.PHONY: run test cluster-test check layers
+.PHONY: run test cluster-test bench check layers
 
 # Tries everything: a server with an account, an API token and a sample video.
 run: native-tools
@@ -15,6 +15,15 @@ test:
 cluster-test:
 	tests/setup
 	scripts/cluster-test.sh
+
+# Measures vidpass against its peers, side by side, in at most 20 minutes after the builds, and writes bench/RESULTS.md:
+# make bench, or make bench BARS="verify_hot serve_1m"; bench/run --list names the bars. The two builds are apart, because
+# features unify within one, and users run the first alone.
+bench: native-tools
+	bench/setup
+	cargo build --release --locked -p vidpass
+	cargo build --release --locked -p vidpass-bench
+	timeout 1300 bench/run --within 1100 $(BARS)
 
 # Format, lints, documentation, layers, generated files. Nothing is run.
 check: native-tools layers

@@ -1,0 +1,136 @@
+//! Files that the gate sends itself.
+
+use crate::Bench;
+use crate::bar::Outcome;
+use crate::bars::CONNECTIONS;
+use crate::bars::verify::with_tokens;
+use crate::contest::{Better, Candidate, compete};
+use crate::http_text;
+use crate::load::Exchange;
+use crate::nginx::{self, Site};
+use crate::tokens::{self, VIEWERS, viewer};
+use crate::vidpass::Vidpass;
+
+const SEGMENT: &str = "seg/1080p-00001.m4s";
+
+/// As many connections as the larger answers come over.
+const FEW: usize = 8;
+
+pub(crate) fn one_mebibyte(bench: &Bench) -> anyhow::Result<Outcome> {
+    segment(bench, 1 << 20)
+}
+
+pub(crate) fn six_mebibytes(bench: &Bench) -> anyhow::Result<Outcome> {
+    segment(bench, 6 << 20)
+}
+
+fn segment(bench: &Bench, length: usize) -> anyhow::Result<Outcome> {
+    let vidpass = Vidpass::new(bench)?;
+    vidpass.put(SEGMENT, &pattern(length))?;
+    let requests = with_tokens(&tokens::sign(&vidpass.key, VIEWERS)?, SEGMENT);
+    let plain = http_text::get(&format!("/{SEGMENT}"), &[]);
+    against_nginx(bench, &vidpass, &requests, &[plain], 200)
+}
+
+pub(crate) fn ranges(bench: &Bench) -> anyhow::Result<Outcome> {
+    const FILM_LENGTH: usize = 100_000_000;
+    const PART: usize = 64 << 10;
+    // Not below `downloads`: that is for keeping, and these viewers watch.
+    const WATCHED: &str = "film/1080p.mp4";
+    let vidpass = Vidpass::new(bench)?;
+    vidpass.put(WATCHED, &pattern(FILM_LENGTH))?;
+    let tokens = tokens::sign(&vidpass.key, VIEWERS)?;
+    // A player goes on from part to part; each begins at another place.
+    let range = |number: usize| {
+        let start = number * 7_919 % (FILM_LENGTH / PART) * PART;
+        format!("bytes={start}-{}", start + PART - 1)
+    };
+    let ours: Vec<Vec<u8>> = (0..1024)
+        .map(|number| {
+            let (token, address) = (&tokens[number % VIEWERS], viewer(number % VIEWERS));
+            let headers = [("X-Forwarded-For", address.as_str()), ("Range", &range(number))];
+            http_text::get(&format!("/{token}/{WATCHED}"), &headers)
+        })
+        .collect();
+    let theirs: Vec<Vec<u8>> =
+        (0..1024).map(|number| http_text::get(&format!("/{WATCHED}"), &[("Range", &range(number))])).collect();
+    against_nginx(bench, &vidpass, &ours, &theirs, 206)
+}
+
+/// The gate against nginx with the same files and no token, `tcp_nopush` on and off.
+fn against_nginx(
+    bench: &Bench,
+    vidpass: &Vidpass<'_>,
+    ours: &[Vec<u8>],
+    theirs: &[Vec<u8>],
+    status: u16,
+) -> anyhow::Result<Outcome> {
+    let gate = vidpass.serve()?;
+    let media = vidpass.media();
+    let site = |tcp_nopush| Site { template: "nginx-files.conf", root: &media, asked: 0, tcp_nopush };
+    let (corked, flowing) = (nginx::start(bench, &site(true))?, nginx::start(bench, &site(false))?);
+    let by_us = alike(gate.listen, ours, status)?;
+    let by_nginx = alike(corked.address, theirs, status)?;
+    anyhow::ensure!(by_us[0].body == by_nginx[0].body, "the two send different files");
+
+    let nginx = |peer: &crate::peer::Peer| bench.rate(peer.address, FEW, &by_nginx, &[&peer.process]);
+    let figures = compete(
+        bench.rounds,
+        Better::More,
+        Candidate::new("vidpass", || bench.rate(gate.listen, FEW, &by_us, &[&gate.process])),
+        vec![
+            Candidate::new("nginx, tcp_nopush on", || nginx(&corked)),
+            Candidate::new("nginx, tcp_nopush off", || nginx(&flowing)),
+        ],
+    )?;
+    let length = by_us[0].body;
+    Ok(Outcome::Measured(figures.remark(format!("Bodies of {length} bytes, {FEW} connections, page cache hot."))))
+}
+
+pub(crate) fn playlist(bench: &Bench) -> anyhow::Result<Outcome> {
+    const PLAYLIST: &str = "manifest/1080p.m3u8";
+    let vidpass = Vidpass::new(bench)?;
+    vidpass.put(PLAYLIST, media_playlist().as_bytes())?;
+    let gate = vidpass.serve()?;
+    let media = vidpass.media();
+    let site = Site { template: "nginx-secure-files.conf", root: &media, asked: 0, tcp_nopush: false };
+    let nginx = nginx::start(bench, &site)?;
+    let ours = alike(gate.listen, &with_tokens(&tokens::sign(&vidpass.key, VIEWERS)?, PLAYLIST), 200)?;
+    let link = nginx::secure_link(&format!("/{PLAYLIST}"));
+    let theirs = alike(nginx.address, &[http_text::get(&link, &[])], 200)?;
+
+    let figures = compete(
+        bench.rounds,
+        Better::More,
+        Candidate::new("vidpass", || bench.rate(gate.listen, CONNECTIONS, &ours, &[&gate.process])),
+        vec![Candidate::new("nginx secure_link", || {
+            bench.rate(nginx.address, CONNECTIONS, &theirs, &[&nginx.process])
+        })],
+    )?;
+    let length = theirs[0].body;
+    Ok(Outcome::Measured(figures.remark(format!("A playlist of {length} bytes, {CONNECTIONS} connections."))))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every bar may fail")]
+pub(crate) fn tls(_: &Bench) -> anyhow::Result<Outcome> {
+    Ok(Outcome::unavailable("vidpass has no TLS of its own"))
+}
+
+/// Requests that are answered as the first of them is now.
+fn alike(address: std::net::SocketAddr, requests: &[Vec<u8>], status: u16) -> anyhow::Result<Vec<Exchange>> {
+    let one = http_text::exchange(address, requests[0].clone(), status)?;
+    Ok(requests.iter().map(|request| Exchange { request: request.clone(), ..one.clone() }).collect())
+}
+
+/// Bytes that are not all the same.
+fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|place| u8::try_from(place * 31 % 251).unwrap_or_default()).collect()
+}
+
+/// A VOD media playlist of about 4 KB.
+fn media_playlist() -> String {
+    let head =
+        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:6\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI=\"init.mp4\"\n";
+    let segments: String = (0..110).map(|number| format!("#EXTINF:6.000,\n../seg/1080p-{number:05}.m4s\n")).collect();
+    format!("{head}{segments}#EXT-X-ENDLIST\n")
+}
