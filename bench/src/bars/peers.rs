@@ -1,10 +1,14 @@
 //! Others who check or sign such tokens.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 use vidpass_token::SigningKey;
 
@@ -28,23 +32,31 @@ pub(crate) fn verify(bench: &Bench) -> anyhow::Result<Outcome> {
     let ours = vidpass.serve()?;
     let tokens = tokens::sign(&vidpass.key, VIEWERS)?;
     let questions = ours.questions(&tokens)?;
-    let asked = |peer: Peer| {
-        let requests: Vec<Vec<u8>> = tokens.iter().map(|token| bearing(token)).collect();
-        // A peer that let everybody in would be fast.
-        let forged = http_text::ask(peer.address, &bearing(&forged(&tokens[0])))?;
-        ensure!([401, 403].contains(&forged.status), "a forged token gets {}", forged.status);
-        let one = http_text::exchange(peer.address, requests[0].clone(), 204)?;
-        let exchanges = requests.into_iter().map(|request| Exchange { request, ..one.clone() });
-        Ok((peer, exchanges.collect::<Vec<_>>()))
-    };
+    let as_bearer = |peer| asked(peer, &tokens, |token| bearing(token), 204);
     let peers: [Started; 4] = [
-        ("Envoy jwt_authn", envoy(bench, &vidpass.key).and_then(asked)),
-        ("HAProxy jwt_verify", haproxy(bench, &vidpass.key).and_then(asked)),
-        ("njs", njs(bench, &vidpass.key).and_then(asked)),
-        ("ATS uri_signing", Err(anyhow::anyhow!("no configuration of it is written yet"))),
+        ("Envoy jwt_authn", envoy(bench, &vidpass.key).and_then(as_bearer)),
+        ("HAProxy jwt_verify", haproxy(bench, &vidpass.key).and_then(as_bearer)),
+        ("njs", njs(bench, &vidpass.key).and_then(as_bearer)),
+        ("ATS uri_signing", ats(bench, &vidpass.key)),
     ];
     let ours = Candidate::new("vidpass", || bench.rate(ours.proxies, CONNECTIONS, &questions, &[&ours.process]));
     against_peers(bench, ours, CONNECTIONS, &peers)
+}
+
+/// What a peer is asked with each of the tokens, once it is sure that it refuses a forged one: a peer that let everybody in
+/// would be fast.
+fn asked(
+    peer: Peer,
+    tokens: &[String],
+    request: impl Fn(&String) -> Vec<u8>,
+    status: u16,
+) -> anyhow::Result<(Peer, Vec<Exchange>)> {
+    let first = tokens.first().context("no tokens")?;
+    let forged = http_text::ask(peer.address, &request(&forged(first)))?;
+    ensure!([401, 403].contains(&forged.status), "a forged token gets {}", forged.status);
+    let one = http_text::exchange(peer.address, request(first), status)?;
+    let exchanges = tokens.iter().map(|token| Exchange { request: request(token), ..one.clone() }).collect();
+    Ok((peer, exchanges))
 }
 
 pub(crate) fn issue(bench: &Bench) -> anyhow::Result<Outcome> {
@@ -114,6 +126,43 @@ fn njs(bench: &Bench, key: &SigningKey) -> anyhow::Result<Peer> {
     let mut command = server_command(installed("nginx")?);
     command.arg("-p").arg(setup.folder()).arg("-e").arg("stderr").arg("-c").arg(config);
     setup.start("njs", &mut command)
+}
+
+/// Apache Traffic Server, which wants claims of RFC 9246 and so gets tokens of its own, by the same key and as many.
+fn ats(bench: &Bench, key: &SigningKey) -> anyhow::Result<(Peer, Vec<Exchange>)> {
+    let setup = Setup::new(bench)?;
+    // It drops root's rights and reads its configuration after that.
+    std::fs::set_permissions(setup.folder(), Permissions::from_mode(0o777))?;
+    for file in ["runroot.yaml", "records.config", "remap.config", "ip_allow.yaml"] {
+        setup.fill(&format!("ats/{file}"), &[])?;
+    }
+    for empty in ["plugin.config", "storage.config", "volume.config", "hosting.config", "cache.config", "parent.config"]
+    {
+        setup.write(empty, "")?;
+    }
+    setup.write("answer.txt", "yes\n")?;
+    let keys = json!({ "bench": { "renewal_kid": KEY, "keys": [key.public().to_jwk(key.id())] } });
+    setup.write("uri_signing.json", &keys.to_string())?;
+    let mut command = server_command(installed("traffic_server")?);
+    command.arg(format!("--run-root={}", setup.folder().join("runroot.yaml").display()));
+    let peer = setup.start("ats", &mut command)?;
+    let tokens: anyhow::Result<Vec<String>> = (0..VIEWERS).map(|number| uri_token(key, number)).collect();
+    let request = |token: &String| http_text::get(&format!("/seg/1080p-00001.m4s?URISigningPackage={token}"), &[]);
+    asked(peer, &tokens?, request, 200)
+}
+
+/// A token as `uri_signing` reads it.
+fn uri_token(key: &SigningKey, number: usize) -> anyhow::Result<String> {
+    let header = json!({ "alg": "RS256", "kid": KEY });
+    let expires = tokens::now().0 + 6 * 3600;
+    let everything = "regex:http://video.example.com/.*";
+    let claims = json!({ "iss": "bench", "cdniuc": everything, "jti": format!("viewer-{number}"), "exp": expires });
+    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    let signed = format!("{header}.{claims}");
+    let private = RsaKeyPair::from_pkcs8(&key.to_pkcs8())?;
+    let mut signature = vec![0; private.public_modulus_len()];
+    private.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)?;
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
 fn node(bench: &Bench, key: &SigningKey) -> anyhow::Result<Peer> {
