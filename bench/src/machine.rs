@@ -48,6 +48,12 @@ pub(crate) fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
+/// How many threads ran or waited for a core, on average of the last minute.
+pub(crate) fn load() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(f64::NAN)
+}
+
 /// What the results say of the machine.
 pub(crate) fn description() -> Vec<(String, String)> {
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
@@ -66,7 +72,7 @@ pub(crate) fn description() -> Vec<(String, String)> {
         ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
         ("system", system.trim_matches('"').to_owned()),
         ("congestion control", read("/proc/sys/net/ipv4/tcp_congestion_control").trim().to_owned()),
-        ("load in the minute before", read("/proc/loadavg").split(' ').next().unwrap_or("?").to_owned()),
+        ("load in the minute before", load().to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()

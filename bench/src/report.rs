@@ -11,6 +11,9 @@ use crate::contest::{Figures, extremes, median};
 use crate::vidpass::installed;
 use crate::{Bench, machine, plot};
 
+/// Up to this load, builds that have just ended or daemons that do little, the machine counts as quiet.
+const QUIET: f64 = 2.5;
+
 /// A bar that was run.
 pub(crate) struct Measured {
     pub(crate) bar: &'static Bar,
@@ -24,6 +27,8 @@ pub(crate) struct Report {
     versions: Vec<(String, String)>,
     rounds: usize,
     window: Duration,
+    /// The load of the minute before, where it was too high to measure beside it.
+    busy: Option<f64>,
 }
 
 impl Measured {
@@ -71,7 +76,7 @@ impl Measured {
             let figures = [row.median(), low, high].map(absolute);
             text.push_str(&format!("| {} | {} |\n", row.name, figures.join(" | ")));
         }
-        let remarks = figures.remarks.join(" ");
+        let remarks = one_line(&figures.remarks.join(" "));
         if remarks.is_empty() { text } else { format!("{text}\n{remarks}\n") }
     }
 
@@ -91,6 +96,7 @@ impl Report {
             versions: versions(bench),
             rounds: bench.rounds,
             window: bench.window,
+            busy: Some(machine::load()).filter(|load| *load > QUIET),
         }
     }
 
@@ -119,6 +125,12 @@ impl Report {
             machine::LOAD_CORE,
             "RESULTS.svg",
         )?;
+        if let Some(load) = self.busy {
+            writeln!(
+                text,
+                "**The machine was busy** (load {load}): rates are too low, and ratios rough. Run it anew when it is quiet.\n"
+            )?;
+        }
         text.push_str("| bar | what | against | want | median | min – max |\n|---|---|---|---|---|---|\n");
         self.measured.iter().for_each(|measured| text.push_str(&measured.row()));
         text.push_str("\n## Machine\n\n| | |\n|---|---|\n");
