@@ -24,6 +24,7 @@ bench: native-tools
 	cargo build --release --locked -p vidpass
 	cargo build --release --locked -p vidpass-bench
 	timeout 1300 bench/run --within 1100 $(BARS)
+	bench/run --count
 
 # Format, lints, documentation, layers, generated files. Nothing is run.
 check: native-tools layers

@@ -3,6 +3,7 @@
 //! This program runs itself twice, with work repeated `FEW` and `MANY` times: what the difference took is the work's alone.
 
 use std::hint::black_box;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
@@ -60,6 +61,33 @@ pub(crate) fn repeat(name: &str, times: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Prints what each takes, and fails where it is more than the file says.
+pub(crate) fn guard(known: &Path) -> anyhow::Result<()> {
+    let known = std::fs::read_to_string(known).with_context(|| format!("{} cannot be read", known.display()))?;
+    println!("{:10} {:>14} {:>12}", "", "instructions", "allocations");
+    let mut worse = Vec::new();
+    for name in HOT {
+        let count = count(name)?;
+        println!("{name:10} {:14.0} {:12.1}", count.instructions, count.allocations);
+        if !count.is_within(name, &known)? {
+            worse.push(name);
+        }
+    }
+    ensure!(worse.is_empty(), "more than instructions.txt says: {}", worse.join(", "));
+    Ok(())
+}
+
+impl Count {
+    /// Whether it is at most a tenth above what is known, with no allocation more.
+    fn is_within(&self, name: &str, known: &str) -> anyhow::Result<bool> {
+        let line = known.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let (instructions, allocations) =
+            line.and_then(|line| line.split_once(' ')).with_context(|| format!("no {name}"))?;
+        let (instructions, allocations): (f64, f64) = (instructions.parse()?, allocations.parse()?);
+        Ok(self.instructions <= instructions * 1.1 && self.allocations < allocations + 0.5)
+    }
+}
+
 /// Counts what one `name` takes.
 pub(crate) fn count(name: &str) -> anyhow::Result<Count> {
     let ((few, few_blocks), (many, many_blocks)) = (run(name, FEW)?, run(name, MANY)?);
@@ -88,4 +116,22 @@ fn valgrind(tool: &[&str], name: &str, times: u32) -> anyhow::Result<String> {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.success(), "valgrind fails: {}", text.lines().last().unwrap_or_default());
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenth_is_within() {
+        let known = "# text\npath 100 0\nanswer 1000 6\n";
+        let check = |name, instructions, allocations, expected| {
+            assert_eq!(Count { instructions, allocations }.is_within(name, known).unwrap(), expected, "{name}");
+        };
+        check("path", 109.0, 0.0, true);
+        check("path", 111.0, 0.0, false);
+        check("path", 50.0, 1.0, false);
+        check("answer", 1000.0, 6.1, true);
+        assert!(Count { instructions: 1.0, allocations: 0.0 }.is_within("token", known).is_err());
+    }
 }

@@ -104,7 +104,7 @@ fn run(options: Options) -> anyhow::Result<()> {
         return hot::repeat(name, options.times);
     }
     if options.count {
-        return count();
+        return hot::guard(&options.folder.join("instructions.txt"));
     }
     let chosen = chosen(&options.bars)?;
     let bench = Bench::new(&options)?;
@@ -125,15 +125,6 @@ fn run(options: Options) -> anyhow::Result<()> {
     }
     let results = options.results.unwrap_or(options.folder);
     report.write(&results, started.elapsed())
-}
-
-fn count() -> anyhow::Result<()> {
-    println!("{:10} {:>14} {:>12}", "", "instructions", "allocations");
-    for name in hot::HOT {
-        let count = hot::count(name)?;
-        println!("{name:10} {:14.0} {:12.1}", count.instructions, count.allocations);
-    }
-    Ok(())
 }
 
 fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Bar>> {

@@ -117,13 +117,12 @@ impl Report {
             text,
             "{} rounds, {} ms a candidate in each, in turn; {} s in all. The servers have core {}, the load core {}.\n\
              A ratio is ours over the reference of the same round; the median of them is the result. Rates are answers per \
-             second of CPU of all the server's processes.\n\n![Ratios]({})\n",
+             second of CPU of all the server's processes.\n\n![Ratios](RESULTS.svg)\n",
             self.rounds,
             self.window.as_millis(),
             took.as_secs(),
             machine::SERVER_CORE,
             machine::LOAD_CORE,
-            "RESULTS.svg",
         )?;
         if let Some(load) = self.busy {
             writeln!(

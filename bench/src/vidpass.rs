@@ -179,7 +179,7 @@ fn wait_until_ready(listen: SocketAddr) -> anyhow::Result<()> {
 impl Running {
     /// What nginx asks for a viewer with each of these tokens.
     pub(crate) fn questions(&self, tokens: &[String]) -> anyhow::Result<Vec<Exchange>> {
-        let question = |number: usize, token: &str| question(&format!("/{token}/seg/1080p-{:05}.m4s", number), number);
+        let question = |number: usize, token: &str| question(&format!("/{token}/seg/1080p-{number:05}.m4s"), number);
         let first = tokens.first().context("no tokens")?;
         // All are of one video, and are answered alike.
         let one = http_text::exchange(self.proxies, question(0, first), 200)?;

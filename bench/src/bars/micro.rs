@@ -128,7 +128,7 @@ pub(crate) fn rules(bench: &Bench) -> anyhow::Result<Outcome> {
     let figures =
         figures.remark("Slices of 20 ms: the country of the address, then every check of the claims, to a permit.");
     let figures = match hot::count("decision") {
-        Ok(Count { instructions, allocations }) if allocations == 0.0 => {
+        Ok(Count { instructions, allocations: 0.0 }) => {
             figures.remark(format!("{instructions:.0} instructions and no allocation."))
         }
         Ok(Count { instructions, allocations }) => figures
