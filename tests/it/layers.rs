@@ -8,7 +8,16 @@ use crate::support::{copy_all, repository};
 #[test]
 fn the_layers_hold_and_a_broken_one_is_noticed() {
     let copy = tempfile::tempdir().unwrap();
-    for part in ["Cargo.toml", "Cargo.lock", "crates", "tests/Cargo.toml", "tests/it/main.rs", "scripts"] {
+    for part in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "crates",
+        "bench/Cargo.toml",
+        "bench/src",
+        "tests/Cargo.toml",
+        "tests/it/main.rs",
+        "scripts",
+    ] {
         copy_all(&repository().join(part), &copy.path().join(part));
     }
     let (ok, output) = check_layers(copy.path());
