@@ -60,7 +60,8 @@ impl Front {
             Self::Both(_, service) | Self::Gate(service, _) if !is_the_issuers(request.uri().path()) => service.clone(),
             Self::Both(..) | Self::Gate(..) | Self::Issuer(_) => return None,
         };
-        Some(async move { service.answer(&request, peer).await })
+        // Apart: a connection that waits holds no memory for it.
+        Some(Box::pin(async move { service.answer(&request, peer).await }))
     }
 }
 

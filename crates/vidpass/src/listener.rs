@@ -109,8 +109,9 @@ pub(crate) async fn serve<H, F, B, P, G>(
                 let rest = serve_plain(stream, peer, &plain_limits, &clock, stopping, plain).await;
                 if let Some(stream) = rest.map(resumed) {
                     let stream = timed(stream, protocol, limits);
-                    // A connection that a client breaks off is the client's affair.
-                    drop(watcher.watch(http1(limits).serve_connection(stream, service)).await);
+                    // Apart, since most connections never come here, and each would hold memory for it. One that a client breaks
+                    // off is the client's affair.
+                    drop(Box::pin(watcher.watch(http1(limits).serve_connection(stream, service))).await);
                 }
             }),
             Protocol::Http2 => run(place, async move {
