@@ -161,7 +161,7 @@ async fn a_preflight_tells_nothing() {
     }
 }
 
-fn rules(json: &str) -> Vec<AccessRule> {
+pub(crate) fn rules(json: &str) -> Vec<AccessRule> {
     parse_rules(&Json::parse(json.as_bytes()).unwrap(), 5).unwrap()
 }
 

@@ -15,10 +15,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use vidpass_gate::{GateService, Handover, PlainLimits, serve_plain};
-use vidpass_token::{RevokedSubject, UnixTime};
+use vidpass_token::{RevokedSubject, UnixTime, VideoPolicy};
 
 use crate::cut_off::revoke;
-use crate::site::{NOW, Site, token};
+use crate::denials::rules;
+use crate::site::{ACCOUNT, NOW, PROXY, Site, key_id, token};
 
 /// Longer than all buffers between server and client.
 const LONG: usize = 48 << 20;
@@ -33,6 +34,8 @@ struct Listening {
 enum Server {
     /// The loop, and what it hands over.
     Plain,
+    /// The same, for viewers behind a proxy that is trusted.
+    BehindProxy,
     /// The complete server for everything.
     Complete,
 }
@@ -75,8 +78,9 @@ async fn connection(
     stop: watch::Receiver<bool>,
 ) {
     let limits = PlainLimits { header_timeout: patience, write_timeout: patience };
+    let peer = if server == Server::BehindProxy { PROXY.parse().unwrap() } else { peer };
     let rest = match server {
-        Server::Plain => {
+        Server::Plain | Server::BehindProxy => {
             let answers = gate.clone();
             let answer = move |request, peer| {
                 let gate = answers.clone();
@@ -181,6 +185,40 @@ async fn what_is_sent_at_once_is_answered_in_order_and_the_rest_handed_over() {
     assert_eq!(statuses, ["200", "200", "206", "204", "405"], "{answer}");
     assert_eq!(answer.matches("0123456789").count(), 1);
     assert!(answer.contains("\r\n\r\n34HTTP/1.1 204 "), "{answer}");
+}
+
+#[tokio::test]
+async fn every_change_holds_from_the_next_request_of_a_kept_connection_on() {
+    const HOME: &str = "192.0.2.7";
+    let site = Site::start();
+    let gate = Listening::start(&site, Server::BehindProxy, Duration::from_secs(60)).await;
+    let office = r#"[{"type":"ip.src","action":"allow","ip":["192.0.2.0/24"]},{"type":"any","action":"block"}]"#;
+    let token = token("private", |claims| claims.access_rules = rules(office));
+    let mut connection = gate.connect().await;
+    let mut status = async |viewer: &str| {
+        let request = format!("GET /{token}/hls/seg-1.m4s HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: {viewer}\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 4096];
+        let read = connection.read(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer[9..read.min(12)]).into_owned()
+    };
+    assert_eq!(status(HOME).await, "200");
+    assert_eq!(status(HOME).await, "200", "its signature was seen");
+    assert_eq!(status("203.0.113.9").await, "403", "another address");
+    let policy = VideoPolicy::private(ACCOUNT.parse().unwrap());
+    let elsewhere = VideoPolicy { allowed_origins: vec!["example.com".parse().unwrap()], ..policy.clone() };
+    for (policy, expected) in [(elsewhere, "403"), (policy, "200")] {
+        site.gate.update(|catalogue| catalogue.insert_video("private".parse().unwrap(), policy));
+        assert_eq!(status(HOME).await, expected, "another rule for the video");
+    }
+    let video = RevokedSubject::Video("private".parse().unwrap());
+    revoke(&site, &video);
+    assert_eq!(status(HOME).await, "401", "taken back");
+    let mark = video.mark(&ACCOUNT.parse().unwrap());
+    site.gate.update(|catalogue| catalogue.set_revocations(mark, Box::default()));
+    assert_eq!(status(HOME).await, "200");
+    site.gate.update(|catalogue| catalogue.remove_key(&key_id()));
+    assert_eq!(status(HOME).await, "401", "the key was deleted");
 }
 
 #[tokio::test]
