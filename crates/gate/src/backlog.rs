@@ -1,6 +1,6 @@
 //! Whether more is asked than this process can answer, so that some are told at once and nobody waits for long.
 //!
-//! What is measured is the work that is ready to be done: a task that gives way comes back after all others that were ready
+//! What is measured is the work that is ready to be done: a task at the end of the line runs after all others that were ready
 //! have had their turn. It is counted in the processor's time, so that a machine that is busy with something else does not
 //! look like too many viewers.
 
@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Handle;
-use tokio::task::yield_now;
 
 /// How long to wait between two measurements.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -62,11 +61,14 @@ impl Backlog {
 
     async fn measure(self: Arc<Self>) {
         let (thread, begun) = (thread::current().id(), processor_time());
-        yield_now().await;
-        // Another thread has another queue, and another clock.
-        if thread::current().id() == thread {
-            let work = processor_time().saturating_sub(begun);
-            self.work.store(microseconds(work), Ordering::Relaxed);
+        let last = tokio::spawn(async { (thread::current().id(), processor_time()) });
+        // A worker runs next what was spawned last, and puts what that takes the place of at the end of the line.
+        tokio::spawn(async {});
+        // Another thread has another line, and another clock.
+        if let Ok((its_thread, reached)) = last.await
+            && its_thread == thread
+        {
+            self.work.store(microseconds(reached.saturating_sub(begun)), Ordering::Relaxed);
         }
         self.due.store(microseconds(self.start.elapsed() + PAUSE), Ordering::Relaxed);
         self.is_measured.store(false, Ordering::Relaxed);
@@ -84,6 +86,8 @@ fn processor_time() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::yield_now;
+
     use super::*;
 
     #[tokio::test]
