@@ -38,12 +38,12 @@ pub(crate) struct LargeBody(Zeroizing<Vec<u8>>);
 /// JSON whose texts are overwritten when it is dropped: one may be a private key.
 ///
 /// What the connection and the parser held of them in between is out of reach.
-pub(crate) struct WipedJson(Json);
+pub(crate) struct WipedJson(Json<'static>);
 
 impl Deref for WipedJson {
-    type Target = Json;
+    type Target = Json<'static>;
 
-    fn deref(&self) -> &Json {
+    fn deref(&self) -> &Json<'static> {
         &self.0
     }
 }
@@ -54,13 +54,13 @@ impl Drop for WipedJson {
     }
 }
 
-fn wipe(json: &mut Json) {
+fn wipe(json: &mut Json<'_>) {
     match json {
-        Json::Text(text) => text.zeroize(),
+        Json::Text(text) => text.to_mut().zeroize(),
         Json::Array(entries) => entries.iter_mut().for_each(wipe),
         // A name too: a body that is the wrong way round has the key there.
         Json::Object(members) => members.iter_mut().for_each(|(name, value)| {
-            name.zeroize();
+            name.to_mut().zeroize();
             wipe(value);
         }),
         Json::Null | Json::Bool(_) | Json::Number(_) => {}
@@ -89,7 +89,7 @@ impl LargeBody {
         if self.0.trim_ascii().is_empty() {
             return Ok(None);
         }
-        Json::parse(&self.0).map(|json| Some(WipedJson(json))).map_err(ApiError::BodyNotJson)
+        Json::parse(&self.0).map(|json| Some(WipedJson(json.into_owned()))).map_err(ApiError::BodyNotJson)
     }
 }
 
@@ -137,7 +137,7 @@ fn is_json(declared: &HeaderValue) -> bool {
 
 /// Reads the members of one object, and collects what is wrong with them.
 pub(crate) struct Members<'j, 'p> {
-    object: &'j Json,
+    object: &'j Json<'j>,
     at: &'static str,
     problems: &'p mut Problems,
 }
@@ -145,7 +145,7 @@ pub(crate) struct Members<'j, 'p> {
 impl<'j, 'p> Members<'j, 'p> {
     /// The object at the pointer `at`, of which only `known` members may be there. `None` where it is no object.
     pub(crate) fn of(
-        json: &'j Json,
+        json: &'j Json<'j>,
         at: &'static str,
         known: &[&'static str],
         problems: &'p mut Problems,
@@ -154,7 +154,7 @@ impl<'j, 'p> Members<'j, 'p> {
             problems.add(Problem::at(at, wrong_type("an object", json)));
             return None;
         };
-        for (name, _) in members.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
+        for (name, _) in members.iter().filter(|(name, _)| !known.contains(&&**name)) {
             let suggestion = closest(name, known);
             problems.add(Problem::at(pointer(at, name), ProblemKind::MemberUnknown { suggestion }));
         }
@@ -169,7 +169,7 @@ impl<'j, 'p> Members<'j, 'p> {
     pub(crate) fn read<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&'j Json) -> Result<T, ProblemKind>,
+        read: impl FnOnce(&'j Json<'j>) -> Result<T, ProblemKind>,
     ) -> Option<T> {
         let value = self.object.get(name)?;
         read(value).map_err(|kind| self.add(name, kind)).ok()
@@ -179,7 +179,7 @@ impl<'j, 'p> Members<'j, 'p> {
     pub(crate) fn required<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&'j Json) -> Result<T, ProblemKind>,
+        read: impl FnOnce(&'j Json<'j>) -> Result<T, ProblemKind>,
     ) -> Option<T> {
         if !self.has(name) {
             self.add(name, ProblemKind::MemberMissing);
@@ -191,7 +191,7 @@ impl<'j, 'p> Members<'j, 'p> {
     pub(crate) fn read_all<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&'j Json, &str, &mut Problems) -> Option<T>,
+        read: impl FnOnce(&'j Json<'j>, &str, &mut Problems) -> Option<T>,
     ) -> Option<T> {
         let value = self.object.get(name)?;
         read(value, &pointer(self.at, name), self.problems)
@@ -215,7 +215,7 @@ pub(crate) fn boolean(json: &Json) -> Result<bool, ProblemKind> {
     }
 }
 
-pub(crate) fn text(json: &Json) -> Result<&str, ProblemKind> {
+pub(crate) fn text<'j>(json: &'j Json<'_>) -> Result<&'j str, ProblemKind> {
     json.as_text().ok_or_else(|| wrong_type("a string", json))
 }
 
@@ -231,8 +231,8 @@ pub(crate) fn map(json: &Json) -> Result<Map<String, Value>, ProblemKind> {
 
 /// Reads `null` as `None`, and anything else as `read` does.
 pub(crate) fn or_null<'j, T>(
-    read: impl FnOnce(&'j Json) -> Result<T, ProblemKind>,
-) -> impl FnOnce(&'j Json) -> Result<Option<T>, ProblemKind> {
+    read: impl FnOnce(&'j Json<'j>) -> Result<T, ProblemKind>,
+) -> impl FnOnce(&'j Json<'j>) -> Result<Option<T>, ProblemKind> {
     |json| if *json == Json::Null { Ok(None) } else { read(json).map(Some) }
 }
 
@@ -245,9 +245,11 @@ fn plain(json: &Json) -> Value {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Bool(*value),
         Json::Number(number) => Value::Number(number.clone()),
-        Json::Text(text) => Value::String(text.clone()),
+        Json::Text(text) => Value::String(text.clone().into_owned()),
         Json::Array(entries) => entries.iter().map(plain).collect(),
-        Json::Object(members) => members.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+        Json::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone().into_owned(), plain(value))).collect()
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn parse(body: Option<&Json>, config: &ApiConfig, now: UnixTime) -> R
     Ok(requests.iter().map(|request| TokenRequest::parse_with_video(request, &mut keys, config, now)).collect())
 }
 
-fn list(json: &Json) -> Result<&[Json], ProblemKind> {
+fn list<'j>(json: &'j Json<'j>) -> Result<&'j [Json<'j>], ProblemKind> {
     match json {
         Json::Array(requests) if requests.len() > MAX_TOKENS => {
             Err(ProblemKind::TokensTooMany { count: requests.len(), max: MAX_TOKENS })

@@ -196,7 +196,7 @@ impl SignedClaims {
 
 /// Reads a payload. Lenient where signers in the wild differ, strict everywhere else: a claim that cannot be read is
 /// malformed, never absent.
-pub(crate) fn read(payload: &Json) -> Result<Claims, MalformedToken> {
+pub(crate) fn read(payload: &Json<'_>) -> Result<Claims, MalformedToken> {
     let wrong = |claim: &'static str, rule: &'static str| MalformedToken::Claim { claim, rule };
     if misspells_access_rules(payload) {
         return Err(wrong("accessRules", "must be spelt so"));
@@ -256,11 +256,11 @@ const VERSION_RULE: &str = "must be a whole number from 0 to 4294967295";
 
 /// Whether a claim looks like `accessRules` and is not. Unknown claims are ignored, but a signer who wrote
 /// `access_rules` meant to keep viewers out.
-fn misspells_access_rules(payload: &Json) -> bool {
+fn misspells_access_rules(payload: &Json<'_>) -> bool {
     let Json::Object(members) = payload else { return false };
     members.iter().any(|(name, _)| {
-        let letters: String = name.chars().filter(|c| !matches!(c, '_' | '-')).collect();
-        name != "accessRules" && ["accessrules", "accessrule"].contains(&letters.to_ascii_lowercase().as_str())
+        let letters = || name.bytes().filter(|c| !matches!(c, b'_' | b'-')).map(|c| c.to_ascii_lowercase());
+        name != "accessRules" && ["accessrules", "accessrule"].iter().any(|meant| letters().eq(meant.bytes()))
     })
 }
 
@@ -279,7 +279,7 @@ const TIME_RULE: &str = "must be Unix seconds: a number from 1 to 999999999999";
 
 /// An integer, a fraction, or a canonical string of digits: Cloudflare's own samples use strings, and signers that
 /// divide milliseconds use fractions (RFC 7519, section 2, allows those).
-fn time(payload: &Json, claim: &'static str, round: Round) -> Result<Option<UnixTime>, MalformedToken> {
+fn time(payload: &Json<'_>, claim: &'static str, round: Round) -> Result<Option<UnixTime>, MalformedToken> {
     let Some(value) = payload.get(claim) else { return Ok(None) };
     let seconds = match value {
         Json::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(|number| whole(number, round))),
@@ -384,8 +384,11 @@ mod tests {
 
     #[track_caller]
     fn check_time(text: &str, expected: Option<(i64, i64)>) {
-        let payload = Json::parse(format!(r#"{{"sub":"v","exp":{text},"nbf":{text}}}"#).as_bytes());
-        let got = payload.ok().and_then(|payload| read(&payload).ok()).map(|c| (c.expires.0, c.not_before.unwrap().0));
+        let payload = format!(r#"{{"sub":"v","exp":{text},"nbf":{text}}}"#);
+        let got = Json::parse(payload.as_bytes())
+            .ok()
+            .and_then(|payload| read(&payload).ok())
+            .map(|c| (c.expires.0, c.not_before.unwrap().0));
         assert_eq!(got, expected, "{text}");
     }
 }

@@ -3,6 +3,8 @@
 //! `serde_json::Value` keeps the last of two members with one name, and another reader of the same token
 //! may keep the first; a text with two meanings is refused here (RFC 8725, section 2.10).
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -10,12 +12,15 @@ use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Seq
 /// How many arrays and objects may lie inside one another.
 pub const MAX_DEPTH: usize = 8;
 
+/// Up to how many members it is faster to look at each of them than to keep a table of their names.
+const FEW_MEMBERS: usize = 16;
+
 /// How much of a member's name is repeated where it is pointed at, in characters.
 const MAX_NAME_SHOWN: usize = 64;
 
-/// A JSON value whose objects have no two members of one name.
+/// A JSON value whose objects have no two members of one name. Texts without escapes are where they were read.
 #[derive(Clone, PartialEq)]
-pub enum Json {
+pub enum Json<'t> {
     /// `null`.
     Null,
     /// `true` or `false`.
@@ -23,11 +28,11 @@ pub enum Json {
     /// A number: an integer of 64 bits where it is written as one, else the nearest double.
     Number(serde_json::Number),
     /// A text.
-    Text(String),
+    Text(Cow<'t, str>),
     /// A list of values.
-    Array(Vec<Json>),
+    Array(Vec<Json<'t>>),
     /// Members in the order in which they were written.
-    Object(Vec<(String, Json)>),
+    Object(Vec<(Cow<'t, str>, Json<'t>)>),
 }
 
 /// Why a text is not JSON that we read. It never repeats what it read, which may be a secret.
@@ -51,13 +56,29 @@ impl From<serde_json::Error> for JsonError {
     }
 }
 
-impl Json {
+impl<'t> Json<'t> {
     /// Reads one JSON value and nothing after it.
     ///
     /// # Errors
     /// [`JsonError`] where the text is not JSON (RFC 8259), has two members of one name, or is too deep.
-    pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
+    pub fn parse(text: &'t [u8]) -> Result<Self, JsonError> {
         Ok(serde_json::from_slice(text)?)
+    }
+
+    /// The same, with texts of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Json<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Json::Null => Json::Null,
+            Json::Bool(value) => Json::Bool(value),
+            Json::Number(number) => Json::Number(number),
+            Json::Text(text) => Json::Text(owned(text)),
+            Json::Array(elements) => Json::Array(elements.into_iter().map(Json::into_owned).collect()),
+            Json::Object(members) => {
+                Json::Object(members.into_iter().map(|(name, value)| (owned(name), value.into_owned())).collect())
+            }
+        }
     }
 
     /// What kind of value this is, for an error message.
@@ -75,7 +96,7 @@ impl Json {
 
     /// The member called `name`, where this is an object that has one.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Json> {
+    pub fn get(&self, name: &str) -> Option<&Self> {
         match self {
             Json::Object(members) => members.iter().find(|(key, _)| key == name).map(|(_, value)| value),
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::Array(_) => None,
@@ -105,14 +126,14 @@ pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(MAX_NAME_SHOWN).collect()
 }
 
-impl fmt::Debug for Json {
+impl fmt::Debug for Json<'_> {
     // A body may hold a private key, so only the shape is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Json({})", self.kind())
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
+impl<'de> Deserialize<'de> for Json<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Value { depth: 0 }.deserialize(deserializer)
     }
@@ -134,49 +155,53 @@ impl Value {
 }
 
 impl<'de> DeserializeSeed<'de> for Value {
-    type Value = Json;
+    type Value = Json<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Value {
-    type Value = Json;
+    type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
         Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
         Ok(Json::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
         Ok(Json::Number(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
         Ok(Json::Number(value.into()))
     }
 
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Json, E> {
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Json<'de>, E> {
         serde_json::Number::from_f64(value).map(Json::Number).ok_or_else(|| E::custom("a number that is not finite"))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
-        Ok(Json::Text(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Owned(value.to_owned())))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Json, E> {
-        Ok(Json::Text(value))
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Borrowed(value)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Json, A::Error> {
+    fn visit_string<E>(self, value: String) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Owned(value)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Json<'de>, A::Error> {
         let inside = self.inside()?;
         let mut array = Vec::new();
         while let Some(element) = elements.next_element_seed(inside)? {
@@ -185,17 +210,51 @@ impl<'de> Visitor<'de> for Value {
         Ok(Json::Array(array))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json<'de>, A::Error> {
         let inside = self.inside()?;
-        let mut members: Vec<(String, Json)> = Vec::new();
-        let mut names = std::collections::HashSet::new();
-        while let Some(name) = entries.next_key::<String>()? {
-            if !names.insert(name.clone()) {
+        let mut members: Vec<(Cow<'de, str>, Json<'de>)> = Vec::new();
+        let mut names = HashSet::new();
+        while let Some(name) = entries.next_key_seed(Name)? {
+            if members.len() == FEW_MEMBERS {
+                names.extend(members.iter().map(|(name, _)| name.clone()));
+            }
+            let is_new = match members.len() {
+                ..FEW_MEMBERS => members.iter().all(|(other, _)| *other != name),
+                FEW_MEMBERS.. => names.insert(name.clone()),
+            };
+            if !is_new {
                 return Err(de::Error::custom("an object has two members of one name"));
             }
             members.push((name, entries.next_value_seed(inside)?));
         }
         Ok(Json::Object(members))
+    }
+}
+
+/// Reads a member's name.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(name))
     }
 }
 
@@ -209,6 +268,13 @@ mod tests {
         refused(r#"{"exp":1,"\u0065xp":2}"#, "line 1, column 19: an object has two members of one name");
         refused(r#"[{"x":[{"y":1,"y":2}]}]"#, "line 1, column 17: an object has two members of one name");
         assert!(Json::parse(br#"{"a":{"x":1},"b":{"x":1}}"#).is_ok());
+        let many: Vec<String> = (0..3 * FEW_MEMBERS).map(|number| format!(r#""{number}":0"#)).collect();
+        assert!(Json::parse(format!("{{{}}}", many.join(",")).as_bytes()).is_ok());
+        for again in 0..many.len() {
+            let text = format!("{{{},{}}}", many.join(","), many[again]);
+            let problem = Json::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(problem.reason, "an object has two members of one name", "{again}");
+        }
     }
 
     #[test]

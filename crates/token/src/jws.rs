@@ -11,7 +11,7 @@ use crate::access::RuleProblem;
 use crate::claims::{self, Claims, SignedClaims};
 use crate::id::KeyId;
 use crate::json::{Json, JsonError};
-use crate::key::{PublicKey, SigningKey};
+use crate::key::{Algorithm, PublicKey, SigningKey};
 use crate::time::UnixTime;
 
 /// The longest token that is read, in bytes.
@@ -43,8 +43,10 @@ pub struct UnsignedToken {
 /// A token whose signature nobody has checked. All that it tells is which key to check it with.
 pub struct UnverifiedToken<'a> {
     signing_input: &'a str,
+    digest: TokenDigest,
     signature: Vec<u8>,
-    algorithm: String,
+    /// `None` where it is none of ours.
+    algorithm: Option<Algorithm>,
     kid: KeyIds,
     claims: Claims,
 }
@@ -246,17 +248,22 @@ impl<'a> UnverifiedToken<'a> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(MalformedToken::TooLong { length: token.len() }.into());
         }
-        let parts: Vec<&str> = token.split('.').collect();
-        let [header, payload, signature] = parts[..] else {
-            return Err(MalformedToken::Segments { count: parts.len() }.into());
+        let mut parts = token.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(MalformedToken::Segments { count: token.split('.').count() }.into());
         };
         let signing_input = &token[..header.len() + 1 + payload.len()];
-        let header = object("header", header)?;
+        let header = decode("header", header)?;
+        let header = object("header", &header)?;
         let algorithm = read_header(&header)?;
-        let payload = object("payload", payload)?;
+        let payload = decode("payload", payload)?;
+        let payload = object("payload", &payload)?;
         let kid = KeyIds::read(&header, &payload)?;
         let claims = claims::read(&payload)?;
-        Ok(Self { signing_input, signature: decode("signature", signature)?, algorithm, kid, claims })
+        let (digest, signature) = (TokenDigest::of(signing_input), decode("signature", signature)?);
+        Ok(Self { signing_input, digest, signature, algorithm, kid, claims })
     }
 
     /// The key that the token says it was signed with.
@@ -268,7 +275,7 @@ impl<'a> UnverifiedToken<'a> {
     /// A name for the token that may stand in a log.
     #[must_use]
     pub fn fingerprint(&self) -> TokenFingerprint {
-        TokenDigest::of(self.signing_input).fingerprint()
+        self.digest.fingerprint()
     }
 
     /// Gives out the claims if `key` signed them.
@@ -279,14 +286,14 @@ impl<'a> UnverifiedToken<'a> {
     /// [`VerifyError::SignatureInvalid`] or [`VerifyError::KidMismatch`].
     pub fn verify(self, key: &PublicKey) -> Result<SignedClaims, VerifyError> {
         let signed = || key.verifies(self.signing_input.as_bytes(), &self.signature);
-        if self.algorithm != key.algorithm().name() || !signed() {
+        if self.algorithm != Some(key.algorithm()) || !signed() {
             return Err(VerifyError::SignatureInvalid { key: self.kid.any });
         }
         match self.kid {
             KeyIds { header: Some(header), payload: Some(payload), .. } if header != payload => {
                 Err(VerifyError::KidMismatch { header: header.into(), payload: payload.into() })
             }
-            KeyIds { any, .. } => Ok(SignedClaims::new(any, TokenDigest::of(self.signing_input), self.claims)),
+            KeyIds { any, .. } => Ok(SignedClaims::new(any, self.digest, self.claims)),
         }
     }
 }
@@ -295,8 +302,8 @@ fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, MalformedToken> {
     BASE64URL.decode(text).map_err(|_| MalformedToken::Base64 { part })
 }
 
-fn object(part: &'static str, text: &str) -> Result<Json, MalformedToken> {
-    let json = Json::parse(&decode(part, text)?).map_err(|problem| MalformedToken::Json { part, problem })?;
+fn object<'t>(part: &'static str, text: &'t [u8]) -> Result<Json<'t>, MalformedToken> {
+    let json = Json::parse(text).map_err(|problem| MalformedToken::Json { part, problem })?;
     match json {
         Json::Object(_) => Ok(json),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::Array(_) => {
@@ -306,7 +313,7 @@ fn object(part: &'static str, text: &str) -> Result<Json, MalformedToken> {
 }
 
 /// Checks the header and returns its `alg`, which is only ever compared with the key's.
-fn read_header(header: &Json) -> Result<String, MalformedToken> {
+fn read_header(header: &Json<'_>) -> Result<Option<Algorithm>, MalformedToken> {
     let refused = |member: &str, rule| MalformedToken::Header { member: member.chars().take(64).collect(), rule };
     let Json::Object(members) = header else { return Err(MalformedToken::NotAnObject { part: "header" }) };
     if members.len() > MAX_HEADER_MEMBERS {
@@ -315,8 +322,7 @@ fn read_header(header: &Json) -> Result<String, MalformedToken> {
     for (name, _) in members {
         // These ask a reader to fetch a key, to unpack, or to apply rules that it may not know (RFC 7515, section
         // 4.1; RFC 7516, section 4.1; RFC 7797). Whoever ignores one reads another token than its signer wrote.
-        let asks =
-            ["crit", "b64", "zip", "enc", "jku", "jwk", "cty"].contains(&name.as_str()) || name.starts_with("x5");
+        let asks = ["crit", "b64", "zip", "enc", "jku", "jwk", "cty"].contains(&&**name) || name.starts_with("x5");
         if asks {
             return Err(refused(name, "is not accepted"));
         }
@@ -326,13 +332,13 @@ fn read_header(header: &Json) -> Result<String, MalformedToken> {
         Some(Json::Text(typ)) if typ.eq_ignore_ascii_case("JWT") => {}
         Some(_) => return Err(refused("typ", "must be `JWT` where it is given")),
     }
-    let algorithm = header.get("alg").and_then(Json::as_text);
-    Ok(algorithm.ok_or_else(|| refused("alg", "must be a string"))?.to_owned())
+    let algorithm = header.get("alg").and_then(Json::as_text).ok_or_else(|| refused("alg", "must be a string"))?;
+    Ok(algorithm.parse().ok())
 }
 
 impl KeyIds {
-    fn read(header: &Json, payload: &Json) -> Result<Self, MalformedToken> {
-        let kid = |part: &Json| match part.get("kid") {
+    fn read(header: &Json<'_>, payload: &Json<'_>) -> Result<Self, MalformedToken> {
+        let kid = |part: &Json<'_>| match part.get("kid") {
             None => Ok(None),
             Some(kid) => kid
                 .as_text()

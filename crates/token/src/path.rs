@@ -95,7 +95,7 @@ impl<'a> MediaPath<'a> {
     /// # Errors
     /// [`PathError`]
     pub fn parse(target: &'a str) -> Result<Self, PathError> {
-        let (path, query) = match target.split_once('?') {
+        let (path, query) = match split_at_first(b'?', target) {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
@@ -106,10 +106,11 @@ impl<'a> MediaPath<'a> {
         if let Some(query) = query.filter(|query| query.len() > MAX_QUERY_LENGTH) {
             return Err(PathError::QueryTooLong { length: query.len() });
         }
-        if let Some(index) = segments.split('/').position(|segment| !is_segment(segment)) {
-            return Err(PathError::Segment { index });
+        if !are_segments(path) {
+            let wrong = segments.split('/').position(|segment| !is_segment(segment));
+            return Err(wrong.map_or(PathError::NoFile, |index| PathError::Segment { index }));
         }
-        let (credential, file) = segments.split_once('/').ok_or(PathError::NoFile)?;
+        let (credential, file) = split_at_first(b'/', segments).ok_or(PathError::NoFile)?;
         Ok(Self { credential: Credential::read(credential)?, file: FilePath(file), query })
     }
 
@@ -226,6 +227,23 @@ impl From<PathError> for Denial {
     fn from(_: PathError) -> Self {
         Self::PathRefused
     }
+}
+
+/// What is before and after the first `byte`, which is one of ASCII.
+fn split_at_first(byte: u8, text: &str) -> Option<(&str, &str)> {
+    let at = memchr::memchr(byte, text.as_bytes())?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// Whether each `/` of `path`, which begins with one, is followed by a segment of the grammar: the same as [`is_segment`] of
+/// each, and faster than to find them.
+fn are_segments(path: &str) -> bool {
+    let path = path.as_bytes();
+    // Without a branch for each byte, which a compiler turns into a few instructions for sixteen of them.
+    let foreign = path.iter().fold(false, |foreign, &c| foreign | (!is_of_segment(c) & (c != b'/')));
+    let begins_wrong = |(&before, &c): (&u8, &u8)| (before == b'/') & ((c == b'/') | (c == b'.'));
+    let wrong = path.iter().zip(&path[1..]).fold(false, |wrong, pair| wrong | begins_wrong(pair));
+    !foreign && !wrong && path.last() != Some(&b'/')
 }
 
 /// Whether `segment` is one of the grammar: not empty, no leading dot, nothing outside `A-Z a-z 0-9 . _ ~ -`.
@@ -386,6 +404,11 @@ mod tests {
             prop_assert!(*path.credential() == Credential::Uid(uid.parse().unwrap()));
             prop_assert_eq!(path.file().as_str(), &file);
             prop_assert_eq!(path.file().segments().collect::<Vec<_>>(), segments);
+        }
+
+        #[test]
+        fn a_look_at_all_segments_is_a_look_at_each(path in "/[/.a-c~é%-]{0,12}") {
+            prop_assert_eq!(are_segments(&path), path[1..].split('/').all(is_segment), "{}", path);
         }
 
         #[test]

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use arrayvec::ArrayVec;
+use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::claims::SignedClaims;
 use crate::id::{AccountId, KeyId, TokenId, VideoId};
@@ -83,9 +84,12 @@ pub enum Standing {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RevocationMark([u8; 16]);
 
+/// How long what is hashed may be, in bytes: an account, a kind and the longest of subjects, and what is between them.
+const LONGEST_MARKED: usize = AccountId::MAX + ViewerId::MAX + 16;
+
 /// The marks of all subjects of one token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenMarks(Box<[(RevocationKind, RevocationMark)]>);
+pub struct TokenMarks(ArrayVec<(RevocationKind, RevocationMark), { RevocationKind::ALL.len() }>);
 
 impl RevokedSubject {
     /// Its kind.
@@ -110,12 +114,12 @@ impl RevokedSubject {
             Self::Video(id) => id.as_str().as_bytes(),
             Self::Key(id) => id.as_str().as_bytes(),
         };
-        let mut hash = Context::new(&SHA256);
+        let mut text = ArrayVec::<u8, LONGEST_MARKED>::new();
         // No id has a NUL, and what may have one comes last, so no two of them are hashed alike.
         for part in [account.as_str().as_bytes(), b"\0", self.kind().name().as_bytes(), b"\0", value] {
-            hash.update(part);
+            text.try_extend_from_slice(part).expect("each part has a bound");
         }
-        RevocationMark(hash.finish().as_ref()[..16].try_into().expect("SHA-256 has 32 bytes"))
+        RevocationMark(digest(&SHA256, &text).as_ref()[..16].try_into().expect("SHA-256 has 32 bytes"))
     }
 }
 

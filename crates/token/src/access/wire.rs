@@ -91,7 +91,7 @@ impl fmt::Display for RuleProblem {
 ///
 /// # Errors
 /// Every problem that there is, in the order of the text.
-pub fn parse_rules(json: &Json, max: usize) -> Result<Vec<AccessRule>, Vec<RuleProblem>> {
+pub fn parse_rules(json: &Json<'_>, max: usize) -> Result<Vec<AccessRule>, Vec<RuleProblem>> {
     let mut problems = Problems(Vec::new());
     let rules = match json {
         Json::Array(entries) => {
@@ -101,7 +101,7 @@ pub fn parse_rules(json: &Json, max: usize) -> Result<Vec<AccessRule>, Vec<RuleP
             entries
                 .iter()
                 .enumerate()
-                .filter_map(|(index, entry)| rule(entry, &format!("/{index}"), &mut problems))
+                .filter_map(|(index, entry)| rule(entry, format_args!("/{index}"), &mut problems))
                 .collect()
         }
         other => {
@@ -120,17 +120,17 @@ impl Problems {
     }
 }
 
-fn wrong_type(expected: &'static str, got: &Json) -> RuleProblemKind {
+fn wrong_type(expected: &'static str, got: &Json<'_>) -> RuleProblemKind {
     RuleProblemKind::WrongType { expected, got: got.kind() }
 }
 
-fn rule(json: &Json, at: &str, problems: &mut Problems) -> Option<AccessRule> {
+fn rule(json: &Json<'_>, at: fmt::Arguments<'_>, problems: &mut Problems) -> Option<AccessRule> {
     let Json::Object(members) = json else {
-        problems.add(at.to_owned(), wrong_type("an object", json));
+        problems.add(at.to_string(), wrong_type("an object", json));
         return None;
     };
     for (name, _) in members {
-        if !["type", "action", "ip", "country"].contains(&name.as_str()) {
+        if !["type", "action", "ip", "country"].contains(&&**name) {
             problems.add(format!("{at}/{}", pointer_token(name)), RuleProblemKind::UnknownMember(shortened(name)));
         }
     }
@@ -146,7 +146,7 @@ fn rule(json: &Json, at: &str, problems: &mut Problems) -> Option<AccessRule> {
     Some(AccessRule { action: action?, matcher: matcher? })
 }
 
-fn matcher(json: &Json, at: &str, problems: &mut Problems) -> Option<Matcher> {
+fn matcher(json: &Json<'_>, at: fmt::Arguments<'_>, problems: &mut Problems) -> Option<Matcher> {
     match text(json, "type", at, problems)? {
         "any" => Some(Matcher::Any),
         "ip.src" => list::<Network>(json, "ip", "address or network", at, problems).map(Matcher::Ip),
@@ -158,7 +158,7 @@ fn matcher(json: &Json, at: &str, problems: &mut Problems) -> Option<Matcher> {
     }
 }
 
-fn text<'a>(rule: &'a Json, name: &'static str, at: &str, problems: &mut Problems) -> Option<&'a str> {
+fn text<'a>(rule: &'a Json, name: &'static str, at: fmt::Arguments<'_>, problems: &mut Problems) -> Option<&'a str> {
     match rule.get(name) {
         None => problems.add(format!("{at}/{name}"), RuleProblemKind::Missing(name)),
         Some(Json::Text(text)) => return Some(text),
@@ -167,37 +167,43 @@ fn text<'a>(rule: &'a Json, name: &'static str, at: &str, problems: &mut Problem
     None
 }
 
-fn list<T>(rule: &Json, name: &'static str, entry: &'static str, at: &str, problems: &mut Problems) -> Option<Vec<T>>
+fn list<T>(
+    rule: &Json<'_>,
+    name: &'static str,
+    entry: &'static str,
+    at: fmt::Arguments<'_>,
+    problems: &mut Problems,
+) -> Option<Vec<T>>
 where
     T: std::str::FromStr<Err: Into<RuleProblemKind>>,
 {
-    let at = format!("{at}/{name}");
+    let mut add = |kind| problems.add(format!("{at}/{name}"), kind);
     let entries = match rule.get(name) {
         None => {
-            problems.add(at, RuleProblemKind::Missing(name));
+            add(RuleProblemKind::Missing(name));
             return None;
         }
         Some(Json::Array(entries)) if entries.is_empty() => {
-            problems.add(at, RuleProblemKind::EmptyList(entry));
+            add(RuleProblemKind::EmptyList(entry));
             return None;
         }
         Some(Json::Array(entries)) => entries,
         Some(other) => {
-            problems.add(at, wrong_type("an array of strings", other));
+            add(wrong_type("an array of strings", other));
             return None;
         }
     };
-    let parsed: Vec<T> = entries
-        .iter()
-        .enumerate()
-        .filter_map(|(index, entry)| {
-            let parsed = match entry {
-                Json::Text(text) => text.parse().map_err(Into::into),
-                other => Err(wrong_type("a string", other)),
-            };
-            parsed.map_err(|kind| problems.add(format!("{at}/{index}"), kind)).ok()
-        })
-        .collect();
+    let mut parsed = Vec::with_capacity(entries.len());
+    for (index, entry) in entries.iter().enumerate() {
+        let read = match entry {
+            Json::Text(text) => text.parse().map_err(Into::into),
+            other => Err(wrong_type("a string", other)),
+        };
+        match read {
+            Ok(entry) => parsed.push(entry),
+            Err(kind) => problems.add(format!("{at}/{name}/{index}"), kind),
+        }
+    }
     (parsed.len() == entries.len()).then_some(parsed)
 }
 

@@ -1,5 +1,7 @@
 //! Keys as JSON Web Keys (RFC 7517; RFC 7518, section 6; RFC 8037, section 2).
 
+use std::borrow::Cow;
+
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -87,7 +89,7 @@ impl Bytes {
 }
 
 /// The members of a JWK that is read.
-struct Members<'a>(&'a Json);
+struct Members<'a>(&'a Json<'a>);
 
 impl Jwk {
     fn new(kid: &KeyId, algorithm: Algorithm, material: Material) -> Self {
@@ -120,7 +122,7 @@ impl Jwk {
         jwk
     }
 
-    fn from_json(json: &Json) -> Result<Self, KeyError> {
+    fn from_json(json: &Json<'_>) -> Result<Self, KeyError> {
         let members = Members(json);
         let (algorithm, kty, material) = match members.text("kty") {
             Some("RSA") => (Algorithm::Rs256, "RSA", members.rsa()?),
@@ -307,10 +309,11 @@ fn point(x: &Bytes, y: &Bytes) -> Vec<u8> {
     [&[4], &x.0[..], &y.0[..]].concat()
 }
 
-fn wipe(json: &mut Json) {
+/// What is not where it was read.
+fn wipe(json: &mut Json<'_>) {
     if let Json::Object(members) = json {
         for (_, value) in members {
-            if let Json::Text(text) = value {
+            if let Json::Text(Cow::Owned(text)) = value {
                 text.zeroize();
             }
         }
