@@ -1,9 +1,9 @@
 //! Where the token stands in a request: in one place alone, whatever stands in others.
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE, HeaderName};
 use vidpass_token::{Credential, Denial, MalformedToken, MediaPath};
 
+use crate::asked::{RequestHeaders, visible};
 use crate::manifest::TokenParameter;
 
 /// The one place that tokens are read from.
@@ -63,12 +63,16 @@ impl CredentialPlace {
     /// # Errors
     /// [`Denial::TokenMalformed`] where the place holds several, [`Denial::PathRefused`] where tokens are read from
     /// another place than the path and one is in it.
-    pub(crate) fn read<'a>(&self, path: MediaPath<'a>, headers: &'a HeaderMap) -> Result<MediaPath<'a>, Denial> {
+    pub(crate) fn read<'a>(
+        &'a self,
+        path: MediaPath<'a>,
+        headers: RequestHeaders<'a>,
+    ) -> Result<MediaPath<'a>, Denial> {
         let token = match self {
             Self::Path => return Ok(path),
             Self::Query(name) => only(named(path.query().unwrap_or_default().split('&'), name))?,
             Self::Cookie(name) => only(named(cookies(headers), name))?,
-            Self::Header(name) => only(headers.get_all(name).iter().map(|value| bearer(name, value.to_str().ok())))?,
+            Self::Header(name) => only(headers.all(name).map(|value| bearer(name, visible(value))))?,
         };
         Ok(path.with_token_beside(token)?)
     }
@@ -111,8 +115,8 @@ fn named<'a>(pairs: impl Iterator<Item = &'a str>, name: &ParameterName) -> impl
 }
 
 /// The pairs of all `Cookie` lines (RFC 6265, section 4.2.1).
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+fn cookies<'a>(headers: RequestHeaders<'a>) -> impl Iterator<Item = &'a str> {
+    let lines = headers.all(&COOKIE).filter_map(visible);
     lines.flat_map(|line| line.split(';')).map(|pair| pair.trim_matches([' ', '\t']))
 }
 
@@ -162,7 +166,7 @@ mod tests {
 
     #[track_caller]
     fn check(place: &str, target: &str, expected: &str) {
-        let mut headers = HeaderMap::new();
+        let mut headers = http::HeaderMap::new();
         for (name, value) in [
             ("cookie", "a=b; vp=C; twice=1"),
             ("cookie", "twice=2"),
@@ -174,7 +178,7 @@ mod tests {
             headers.append(name, value.parse().unwrap());
         }
         let path = MediaPath::parse(target).unwrap();
-        let got = match place.parse::<CredentialPlace>().unwrap().read(path, &headers) {
+        let got = match place.parse::<CredentialPlace>().unwrap().read(path, (&headers).into()) {
             Ok(path) => match path.credential() {
                 Credential::Token(token) | Credential::Beside { token, .. } => token,
                 Credential::Uid(_) => "-",

@@ -1,4 +1,4 @@
-//! What answers, and the reading of headers, have in common.
+//! What answers have in common.
 
 use bytes::Bytes;
 use http::header::{
@@ -8,7 +8,6 @@ use http::header::{
 };
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
-use vidpass_token::HeaderProblem;
 
 use crate::body::GateBody;
 use crate::decision_id::DecisionId;
@@ -23,16 +22,6 @@ pub(crate) const X_VIDPASS_DENIAL: HeaderName = HeaderName::from_static("x-vidpa
 pub(crate) const X_VIDPASS_DECISION: HeaderName = HeaderName::from_static("x-vidpass-decision");
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-
-/// The value of a header that is there exactly once and is visible ASCII. Of two, each reader may take another one.
-pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, HeaderProblem> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next().ok_or(HeaderProblem::Missing)?;
-    if values.next().is_some() {
-        return Err(HeaderProblem::Repeated);
-    }
-    value.to_str().map_err(|_| HeaderProblem::NotText)
-}
 
 /// An answer that is in memory as a whole, with what every answer has.
 pub(crate) fn in_whole(content: Bytes, media_type: HeaderValue, method: &Method) -> Response<GateBody> {

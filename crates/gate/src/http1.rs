@@ -2,26 +2,27 @@
 //!
 //! This loop answers only what cannot be read in two ways ([`head`]). At the first request that is anything else it stops, and
 //! the connection goes on with a complete server, from that request's first byte: what is refused, and how, is decided there
-//! alone. What is answered is what [`GateService::handle`](crate::GateService::handle) answers, whoever sends it.
+//! alone. What is answered is what [`GateService::handle`](crate::GateService::handle) and
+//! [`ForwardAuth::handle`](crate::ForwardAuth::handle) answer, whoever sends it.
 
 mod answer;
 mod head;
 mod incoming;
+mod plain;
 
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use vidpass_token::Clock;
 
 use self::answer::Writer;
-use self::head::Head;
-use self::incoming::{Incoming, Stop};
-use crate::body::GateBody;
+use self::incoming::{Incoming, Next, Stop};
+use self::plain::Answer;
+pub use self::plain::{PlainAnswer, PlainRequest};
 
 /// What one connection may take.
 #[derive(Clone, Debug)]
@@ -43,41 +44,39 @@ pub struct Handover {
 
 /// Answers requests with what `answer` gives for them, one after the other, until the connection ends or `stop` says so.
 ///
-/// Where `answer` gives nothing, and where a request is not plain, the connection is handed over.
-pub async fn serve_plain<A, F>(
+/// Where `answer` says so, and where a request is not plain, the connection is handed over.
+pub async fn serve_plain(
     stream: TcpStream,
     peer: SocketAddr,
     limits: &PlainLimits,
     clock: &Clock,
     mut stop: watch::Receiver<bool>,
-    answer: A,
-) -> Option<Handover>
-where
-    A: Fn(Request<()>, SocketAddr) -> Option<F>,
-    F: Future<Output = Response<GateBody>>,
-{
+    answer: impl Fn(&PlainRequest<'_>) -> PlainAnswer,
+) -> Option<Handover> {
     let mut writer = Writer::new(clock.clone(), limits.write_timeout);
-    let mut incoming = Incoming::new(stream, limits.header_timeout);
+    let mut incoming = Incoming::new(stream, peer, limits.header_timeout);
     let is_stopping = stop.clone();
     // One for the whole connection: to begin to wait costs more than to go on.
     let mut stopped = pin!(stop.wait_for(|stop| *stop));
     loop {
         let next = tokio::select! {
             biased;
-            next = incoming.next() => next,
+            next = incoming.next(&answer) => next,
             _ = &mut stopped => return None,
         };
-        let Head { request, length, keep_alive } = match next {
-            Ok(head) => head,
+        let Next { answer, is_head, keep_alive } = match next {
+            Ok(next) => next,
             Err(Stop::HandOver) => return Some(incoming.hand_over()),
             Err(Stop::Close) => return None,
         };
-        let is_head = request.method() == http::Method::HEAD;
-        let Some(answered) = answer(request, peer) else { return Some(incoming.hand_over()) };
-        let response = answered.await;
         let keep_alive = keep_alive && !*is_stopping.borrow();
-        incoming.consume(length);
-        if !writer.send(incoming.stream(), response, is_head, keep_alive).await {
+        let stream = incoming.stream();
+        let goes_on = match answer {
+            Answer::Written(head) => writer.send_head(stream, head, is_head, keep_alive).await,
+            Answer::Response(response) => writer.send(stream, *response, is_head, keep_alive).await,
+            Answer::Later(response) => writer.send(stream, response.await, is_head, keep_alive).await,
+        };
+        if !goes_on {
             return None;
         }
     }

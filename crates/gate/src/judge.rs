@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::Method;
 use vidpass_token::{Clock, Denial, MediaPath, Permit, UnixTime, Viewer};
 
 use crate::admission::Admission;
+use crate::asked::RequestHeaders;
 use crate::country::CountrySource;
 use crate::credential_place::CredentialPlace;
 use crate::decide::{Gate, MediaAsk};
@@ -36,7 +37,7 @@ pub(crate) struct ViewerRequest<'a> {
     pub(crate) target: Result<&'a str, Denial>,
     pub(crate) host: Option<&'a str>,
     /// What the viewer sent: the place of the token, the origin.
-    pub(crate) headers: &'a HeaderMap,
+    pub(crate) headers: RequestHeaders<'a>,
     /// The viewer's address, or why it cannot be told.
     pub(crate) address: Result<IpAddr, Denial>,
     /// Whoever is connected.
@@ -103,7 +104,7 @@ impl Judge {
     }
 
     fn decide<'a>(
-        &self,
+        &'a self,
         request: &ViewerRequest<'a>,
         now: UnixTime,
         line: &mut Line<'a>,

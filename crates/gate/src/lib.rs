@@ -9,6 +9,7 @@
 //! Nothing here knows a private key, a database, or the configuration, and no decision is ever remembered.
 
 mod admission;
+mod asked;
 mod backlog;
 mod body;
 mod catalogue;
@@ -39,7 +40,7 @@ pub use country::{CountryFileError, CountrySource, Reload};
 pub use credential_place::{CredentialPlace, CredentialPlaceError, ParameterName};
 pub use decide::{Gate, GateConfig};
 pub use deny::Failure;
-pub use http1::{Handover, PlainLimits, serve_plain};
+pub use http1::{Handover, PlainAnswer, PlainLimits, PlainRequest, serve_plain};
 pub use judge::Judge;
 pub use log::AddressInLog;
 pub use origin::{

@@ -14,6 +14,7 @@ use crate::body::GateBody;
 use crate::decide::Carried;
 use crate::deny::{self, Failure};
 use crate::headers;
+use crate::http1::{PlainAnswer, PlainRequest};
 use crate::judge::{Judge, Judged, Permitted, ViewerRequest};
 use crate::origin::Origins;
 use crate::request_target;
@@ -58,8 +59,15 @@ impl GateService {
         response
     }
 
-    /// Answers one request of `peer` that has no body, or whose body its connection sees to.
-    pub async fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
+    /// Answers one plain request.
+    #[must_use]
+    pub fn answer_plain(&self, request: &PlainRequest<'_>) -> PlainAnswer {
+        let Some(whole) = request.to_request() else { return PlainAnswer::HAND_OVER };
+        let (service, peer) = (self.clone(), request.peer());
+        PlainAnswer::later(async move { service.answer(&whole, peer).await })
+    }
+
+    async fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
         let started = Instant::now();
         let response = match self.parts.judge.gate.require_time(started) {
             Ok(()) => self.parts.answer(request, peer.ip()).await,
@@ -97,7 +105,7 @@ impl GateParts {
             method: request.method(),
             target: target.map_err(Denial::from),
             host: request.headers().get(HOST).and_then(|host| host.to_str().ok()),
-            headers: request.headers(),
+            headers: request.headers().into(),
             address: self.viewers.address(peer, request.headers()),
             peer,
             via: GATE,

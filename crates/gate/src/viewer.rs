@@ -10,13 +10,13 @@ use http::header::{FORWARDED, HeaderMap, HeaderName, ORIGIN, REFERER};
 use vidpass_token::{Denial, Embedding, Network};
 
 use self::forwarded::Entry;
-use crate::headers;
+use crate::asked::RequestHeaders;
 
 /// `X-Forwarded-For`, which no standard describes and every proxy writes.
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Whose page makes a request, by the browser's own word.
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Finds the viewer behind the proxies that are trusted.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl ViewerResolver {
     /// addresses alone, or something that is not an address (`unknown`, `_hidden`, an empty entry, a zone) before it.
     pub fn address(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Denial> {
         let peer = peer.to_canonical();
-        if self.trusts(peer) { self.address_told(headers) } else { Ok(peer) }
+        if self.trusts(peer) { self.address_told(headers.into()) } else { Ok(peer) }
     }
 
     /// The address that a peer tells who is trusted for another reason than its address being in the list: it may
@@ -61,13 +61,13 @@ impl ViewerResolver {
     ///
     /// # Errors
     /// As [`Self::address`]
-    pub(crate) fn address_told(&self, headers: &HeaderMap) -> Result<IpAddr, Denial> {
+    pub(crate) fn address_told(&self, headers: RequestHeaders<'_>) -> Result<IpAddr, Denial> {
         let name = match self.header {
-            ForwardedHeader::XForwardedFor => X_FORWARDED_FOR,
-            ForwardedHeader::Forwarded => FORWARDED,
+            ForwardedHeader::XForwardedFor => &X_FORWARDED_FOR,
+            ForwardedHeader::Forwarded => &FORWARDED,
         };
-        for line in headers.get_all(name).iter().rev() {
-            for entry in forwarded::from_the_right(line.as_bytes(), self.header) {
+        for line in headers.all(name).rev() {
+            for entry in forwarded::from_the_right(line, self.header) {
                 match entry {
                     Entry::Address(address) if self.trusts(address) => {}
                     Entry::Address(address) => return Ok(address),
@@ -100,17 +100,17 @@ pub(crate) fn is_in(networks: &[Network], address: IpAddr) -> bool {
 /// An `Origin` of `null`, or one that cannot be read, does not fall back to `Referer`. Where both are absent, the browser
 /// may still say whether a page asks, and whether it is one of this server (Fetch Metadata, section 2.3); no script can
 /// say it in its stead. This server's pages send no `Referer`, since their address has a token in it.
-pub(crate) fn embedding(headers: &HeaderMap) -> Embedding {
-    for name in [ORIGIN, REFERER] {
-        if headers.contains_key(&name) {
-            let site = headers::only(headers, &name).ok().and_then(|site| site.parse().ok());
+pub(crate) fn embedding(headers: RequestHeaders<'_>) -> Embedding {
+    for name in [&ORIGIN, &REFERER] {
+        if headers.contains(name) {
+            let site = headers.only(name).ok().and_then(|site| site.parse().ok());
             return site.map_or(Embedding::Hidden, Embedding::Site);
         }
     }
-    if !headers.contains_key(SEC_FETCH_SITE) {
+    if !headers.contains(&SEC_FETCH_SITE) {
         return Embedding::Nowhere;
     }
-    match headers::only(headers, &SEC_FETCH_SITE) {
+    match headers.only(&SEC_FETCH_SITE) {
         Ok("none") => Embedding::Nowhere,
         Ok("same-origin") => Embedding::OwnPage,
         Ok(_) | Err(_) => Embedding::Hidden,

@@ -1,6 +1,5 @@
 //! The listeners that proxies ask, and what they are answered.
 
-use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tracing::info;
-use vidpass_gate::{EnvoyGrpc, ForwardAuth, GateBody, Judge, ProxyJudge, ViewerResolver};
+use vidpass_gate::{EnvoyGrpc, ForwardAuth, Judge, PlainAnswer, PlainRequest, ProxyJudge, ViewerResolver};
 use vidpass_token::Clock;
 
 use crate::config::{ConnectionLimits, ForwardAuthConfig, ProxyKind};
@@ -65,8 +64,7 @@ impl ForwardAuthListener {
             let answers = asked.load().forward_auth[place].clone();
             async move { answers.answer(question, peer).await }
         };
-        let plain =
-            move |question: Request<()>, peer| current.load().forward_auth[place].plain(&question, peer).map(ready);
+        let plain = move |question: &PlainRequest<'_>| current.load().forward_auth[place].plain(question);
         listener::serve((self.listener, self.protocol), limits, clock, Handlers { all, plain }, stop).await;
     }
 }
@@ -82,10 +80,10 @@ impl ProxyAnswers {
     }
 
     /// The answer to a question over HTTP/1 that carries nothing.
-    fn plain(&self, question: &Request<()>, peer: SocketAddr) -> Option<Response<GateBody>> {
+    fn plain(&self, question: &PlainRequest<'_>) -> PlainAnswer {
         match self {
-            Self::Http(answers) => Some(answers.answer(question, peer)),
-            Self::EnvoyGrpc(_) => None,
+            Self::Http(answers) => answers.answer_plain(question),
+            Self::EnvoyGrpc(_) => PlainAnswer::HAND_OVER,
         }
     }
 

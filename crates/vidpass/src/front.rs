@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use tower::ServiceExt as _;
 use vidpass_api::CallerAddress;
 use vidpass_api_types::{Envelope, Failure, Health, Item, Readiness, Reason};
-use vidpass_gate::{Gate, GateBody, GateService, ViewerResolver};
+use vidpass_gate::{Gate, GateService, PlainAnswer, PlainRequest, ViewerResolver};
 
 use crate::{framing, viewers};
 
@@ -51,17 +51,13 @@ impl Front {
     }
 
     /// Answers a request that carries nothing, where it is the gate's.
-    pub(crate) fn plain(
-        &self,
-        request: Request<()>,
-        peer: SocketAddr,
-    ) -> Option<impl Future<Output = Response<GateBody>> + Send + use<>> {
-        let service = match self {
-            Self::Both(_, service) | Self::Gate(service, _) if !is_the_issuers(request.uri().path()) => service.clone(),
-            Self::Both(..) | Self::Gate(..) | Self::Issuer(_) => return None,
-        };
-        // Apart: a connection that waits holds no memory for it.
-        Some(Box::pin(async move { service.answer(&request, peer).await }))
+    pub(crate) fn plain(&self, request: &PlainRequest<'_>) -> PlainAnswer {
+        match self {
+            Self::Both(_, service) | Self::Gate(service, _) if !is_the_issuers(request.path()) => {
+                service.answer_plain(request)
+            }
+            Self::Both(..) | Self::Gate(..) | Self::Issuer(_) => PlainAnswer::HAND_OVER,
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tracing::warn;
-use vidpass_gate::{GateBody, Handover, PlainLimits, serve_plain};
+use vidpass_gate::{Handover, PlainAnswer, PlainLimits, PlainRequest, serve_plain};
 use vidpass_token::Clock;
 
 use crate::config::ConnectionLimits;
@@ -63,7 +63,7 @@ pub(crate) struct Handlers<H, P> {
 
 /// Serves on `listener` until `stop` resolves, then lets running requests finish, for as long as
 /// `limits.shutdown_timeout` at most.
-pub(crate) async fn serve<H, F, B, P, G>(
+pub(crate) async fn serve<H, F, B, P>(
     (listener, protocol): (TcpListener, Protocol),
     limits: ConnectionLimits,
     clock: Clock,
@@ -73,8 +73,7 @@ pub(crate) async fn serve<H, F, B, P, G>(
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-    P: Fn(Request<()>, SocketAddr) -> Option<G> + Clone + Send + Sync + 'static,
-    G: Future<Output = Response<GateBody>> + Send + 'static,
+    P: Fn(&PlainRequest<'_>) -> PlainAnswer + Clone + Send + Sync + 'static,
 {
     let (stopped, stopping) = watch::channel(false);
     let places = Arc::new(Semaphore::new(limits.max_connections.min(connections_that_fit())));

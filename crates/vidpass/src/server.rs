@@ -1,6 +1,6 @@
 //! Issuer, gate and store, wired together on their listeners.
 
-use std::future::{Ready, ready};
+use std::future::ready;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use vidpass_api::{PublicUrl, Readiness};
-use vidpass_gate::{CountrySource, Gate, Reload};
+use vidpass_gate::{CountrySource, Gate, PlainAnswer, PlainRequest, Reload};
 use vidpass_store::{DatabaseUrl, Store};
 use vidpass_token::{Chain, Clock};
 
@@ -174,7 +174,7 @@ impl Server {
         let serving_admin = async move {
             if let Some(admin) = admin {
                 let all = move |request, _| ready(admin_answer(&metrics, &request));
-                let plain = |_, _| None::<Ready<_>>;
+                let plain = |_: &PlainRequest<'_>| PlainAnswer::HAND_OVER;
                 let listener = (admin, Protocol::Http1);
                 listener::serve(listener, limits, admin_clock, Handlers { all, plain }, admin_stopping).await;
             }
@@ -182,7 +182,7 @@ impl Server {
         let current = self.running.answers();
         let answering = Arc::clone(&current);
         let all = move |request, peer| answering.load().front.clone().answer(request, peer);
-        let plain = move |request, peer| current.load().front.plain(request, peer);
+        let plain = move |request: &PlainRequest<'_>| current.load().front.plain(request);
         let listener = (self.listener, Protocol::Http1);
         let serving = listener::serve(listener, limits, clock(), Handlers { all, plain }, stopping());
         let answering = join_all(

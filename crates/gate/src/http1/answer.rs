@@ -6,7 +6,7 @@ use std::mem;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::Body as _;
 use rustix::net::sockopt::set_tcp_cork;
@@ -14,11 +14,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use vidpass_token::{Clock, UnixTime};
 
+use super::plain::TYPICAL_HEAD;
 use crate::body::{GateBody, Part};
 use crate::serve::conditional::http_date;
-
-/// The longest head of an answer that is expected, in bytes. A longer one costs another allocation.
-const TYPICAL_HEAD: usize = 1024;
 
 /// Writes the answers of one connection.
 pub(super) struct Writer {
@@ -48,6 +46,36 @@ impl Writer {
         keep_alive && sent.is_ok()
     }
 
+    /// Sends an answer without content that is written as far as this connection does not matter. Whether another one may follow.
+    pub(super) async fn send_head(
+        &mut self,
+        stream: &TcpStream,
+        mut head: Vec<u8>,
+        to_head: bool,
+        keep_alive: bool,
+    ) -> bool {
+        if !to_head {
+            head.extend_from_slice(b"content-length: 0\r\n");
+        }
+        if !keep_alive {
+            head.extend_from_slice(b"connection: close\r\n");
+        }
+        self.end(&mut head);
+        let sent = match stream.try_write(&head) {
+            Ok(sent) if sent == head.len() => Ok(()),
+            Ok(sent) => self.write(stream, Bytes::from(head).slice(sent..), Bytes::new()).await,
+            Err(_) => self.write(stream, head.into(), Bytes::new()).await,
+        };
+        keep_alive && sent.is_ok()
+    }
+
+    /// Dates a head, and ends it.
+    fn end(&mut self, head: &mut Vec<u8>) {
+        head.extend_from_slice(b"date: ");
+        head.extend_from_slice(date(&mut self.date, (self.clock)()).as_bytes());
+        head.extend_from_slice(b"\r\n\r\n");
+    }
+
     /// RFC 9112, section 4, and the fields that a server adds (RFC 9110, sections 6.6.1 and 8.6).
     fn head(&mut self, response: &Response<GateBody>, to_head: bool, keep_alive: bool) -> Vec<u8> {
         let (status, headers) = (response.status(), response.headers());
@@ -73,10 +101,7 @@ impl Writer {
         if !keep_alive && !headers.contains_key(CONNECTION) {
             field(CONNECTION.as_str(), b"close");
         }
-        if !headers.contains_key(DATE) {
-            field(DATE.as_str(), date(&mut self.date, (self.clock)()).as_bytes());
-        }
-        head.extend_from_slice(b"\r\n");
+        self.end(&mut head);
         head
     }
 

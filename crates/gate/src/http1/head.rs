@@ -1,17 +1,20 @@
 //! Which requests the loop answers. All others are for a complete server.
 
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+
+use http::Method;
+
+use super::plain::PlainRequest;
 
 /// How many headers a request may have.
 const MAX_HEADERS: usize = 64;
 
-/// A request that can be read in one way only: `GET` or `HEAD`, HTTP/1.1, with one plain `Host`, and nothing that announces a
-/// body or another protocol.
-#[derive(Debug)]
-pub(super) struct Head {
-    pub(super) request: Request<()>,
+/// A plain request that stood at the beginning of what a client sent, and was looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head<T> {
+    /// What was found.
+    pub(super) found: T,
     /// How many bytes it takes.
     pub(super) length: usize,
     /// Whether the client wants to ask more.
@@ -27,107 +30,105 @@ pub(super) enum NotPlain {
     Other,
 }
 
-/// Reads a head.
+/// Reads a head of `peer`, and has `look` look at it where it is a [`PlainRequest`].
 ///
 /// # Errors
 /// [`NotPlain`]
-pub(super) fn read(received: &Bytes) -> Result<Head, NotPlain> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut parsed = httparse::Request::new(&mut headers);
-    match parsed.parse(received) {
+pub(super) fn read<T>(
+    received: &[u8],
+    peer: SocketAddr,
+    look: impl FnOnce(&PlainRequest<'_>) -> T,
+) -> Result<Head<T>, NotPlain> {
+    let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(received, &mut lines) {
         Ok(httparse::Status::Partial) => Err(NotPlain::Unfinished),
-        Ok(httparse::Status::Complete(length)) => plain(received, &parsed, length).ok_or(NotPlain::Other),
+        Ok(httparse::Status::Complete(length)) => {
+            let (request, keep_alive) = plain(received, &parsed, length, peer).ok_or(NotPlain::Other)?;
+            Ok(Head { found: look(&request), length, keep_alive })
+        }
         Err(_) => Err(NotPlain::Other),
     }
 }
 
-fn plain(received: &Bytes, parsed: &httparse::Request<'_, '_>, length: usize) -> Option<Head> {
+/// The request, and whether the client wants to ask more.
+fn plain<'a>(
+    received: &'a [u8],
+    parsed: &'a httparse::Request<'a, 'a>,
+    length: usize,
+    peer: SocketAddr,
+) -> Option<(PlainRequest<'a>, bool)> {
     let method = match parsed.method? {
         "GET" => Method::GET,
         "HEAD" => Method::HEAD,
         _ => return None,
     };
-    let target = parsed.path.filter(|target| target.starts_with('/'))?;
+    let target = parsed.path.filter(|target| is_plain_target(target))?;
     if parsed.version != Some(1) || !lines_end_in_crlf(&received[..length]) {
         return None;
     }
-    let uri = Uri::from_maybe_shared(received.slice_ref(target.as_bytes())).ok()?;
-    let headers = headers(received, parsed.headers)?;
-    let keep_alive = keep_alive(&headers)?;
-    let announced = [CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT, UPGRADE].iter().any(|name| headers.contains_key(name));
-    if announced || !has_plain_host(&headers) {
-        return None;
-    }
-    let mut request = Request::new(());
-    (*request.method_mut(), *request.uri_mut(), *request.version_mut()) = (method, uri, Version::HTTP_11);
-    *request.headers_mut() = headers;
-    Some(Head { request, length, keep_alive })
+    let keep_alive = goes_on(parsed.headers)?;
+    Some((PlainRequest { method, target, lines: parsed.headers, received, peer }, keep_alive))
 }
 
-/// The values share the memory of what was received.
-fn headers(received: &Bytes, parsed: &[httparse::Header<'_>]) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(parsed.len());
-    for header in parsed {
-        let name = name(header.name)?;
-        // An empty value may point anywhere.
-        let value = if header.value.is_empty() { Bytes::new() } else { received.slice_ref(header.value) };
-        headers.append(name, HeaderValue::from_maybe_shared(value).ok()?);
-    }
-    Some(headers)
-}
-
-/// Names that proxies and browsers send and no standard list has: as constants they need no memory of their own.
-static FREQUENT: [HeaderName; 9] = [
-    HeaderName::from_static("sec-fetch-dest"),
-    HeaderName::from_static("sec-fetch-mode"),
-    HeaderName::from_static("sec-fetch-site"),
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-original-host"),
-    HeaderName::from_static("x-original-method"),
-    HeaderName::from_static("x-original-uri"),
-];
-
-fn name(text: &str) -> Option<HeaderName> {
-    let frequent = FREQUENT.iter().find(|frequent| frequent.as_str().eq_ignore_ascii_case(text));
-    frequent.cloned().or_else(|| HeaderName::from_bytes(text.as_bytes()).ok())
+/// Whether it begins with `/` and has nothing but what a path and a query may have (RFC 3986, sections 3.3 and 3.4).
+fn is_plain_target(target: &str) -> bool {
+    // Without a branch for each byte, which a compiler turns into a few instructions for sixteen of them.
+    let is_plain = |c: u8| {
+        let is_letter = (c | 0x20).wrapping_sub(b'a') < 26;
+        // From `$` to `;` are the digits, most marks that separate, `%` and `/`.
+        is_letter
+            | (c.wrapping_sub(b'$') <= b';' - b'$')
+            | (c == b'!')
+            | (c == b'=')
+            | (c == b'?')
+            | (c == b'@')
+            | (c == b'_')
+            | (c == b'~')
+    };
+    target.starts_with('/') && target.bytes().fold(true, |all, c| all & is_plain(c))
 }
 
 /// A bare line feed ends a line for some servers and not for others (RFC 9112, section 2.2).
 fn lines_end_in_crlf(head: &[u8]) -> bool {
-    // Without a branch for each byte, as in `is_segment` of the paths.
-    let bare = |all, (before, byte): (&u8, &u8)| all | (*byte == b'\n') & (*before != b'\r');
-    head.first() != Some(&b'\n') && !head.iter().zip(&head[1..]).fold(false, bare)
+    memchr::memchr_iter(b'\n', head).all(|at| at > 0 && head[at - 1] == b'\r')
 }
 
-/// Whether the client wants to ask more; `None` where `Connection` says anything else.
-fn keep_alive(headers: &HeaderMap) -> Option<bool> {
-    let mut values = headers.get_all(CONNECTION).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Some(true),
-        (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"keep-alive") => Some(true),
-        (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"close") => Some(false),
-        (Some(_), _) => None,
-    }
-}
-
-/// Whether there is one `Host`: a name or an address, and perhaps a port.
-fn has_plain_host(headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(HOST).iter();
-    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_');
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) => {
-            let host = host.as_bytes();
-            let (name, port) = match host.iter().position(|&c| c == b':') {
-                Some(colon) => (&host[..colon], &host[colon + 1..]),
-                None => (host, &b"80"[..]),
-            };
-            let is_port = (1..=5).contains(&port.len()) && port.iter().all(u8::is_ascii_digit);
-            !name.is_empty() && name.iter().all(|&c| plain(c)) && is_port
+/// Whether the client wants to ask more; `None` where there is not one plain `Host`, where `Connection` says anything else, and
+/// where a body or another protocol is announced.
+fn goes_on(lines: &[httparse::Header<'_>]) -> Option<bool> {
+    let (mut host, mut connection) = (None, None);
+    for line in lines {
+        let is = |name: &str| line.name.eq_ignore_ascii_case(name);
+        let is_new = if is("host") {
+            host.replace(line.value).is_none()
+        } else if is("connection") {
+            connection.replace(line.value).is_none()
+        } else {
+            !["content-length", "transfer-encoding", "expect", "upgrade"].into_iter().any(is)
+        };
+        if !is_new {
+            return None;
         }
-        (None | Some(_), _) => false,
     }
+    match connection {
+        _ if !host.is_some_and(is_plain_host) => None,
+        None => Some(true),
+        Some(value) if value.eq_ignore_ascii_case(b"keep-alive") => Some(true),
+        Some(value) if value.eq_ignore_ascii_case(b"close") => Some(false),
+        Some(_) => None,
+    }
+}
+
+/// Whether it is a name or an address, and perhaps a port.
+fn is_plain_host(host: &[u8]) -> bool {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_');
+    let (name, port) = match host.iter().position(|&c| c == b':') {
+        Some(colon) => (&host[..colon], &host[colon + 1..]),
+        None => (host, &b"80"[..]),
+    };
+    let is_port = (1..=5).contains(&port.len()) && port.iter().all(u8::is_ascii_digit);
+    !name.is_empty() && name.iter().all(|&c| plain(c)) && is_port
 }
 
 #[cfg(test)]
@@ -185,19 +186,28 @@ mod tests {
 
     #[test]
     fn what_follows_is_the_next_request() {
-        let two = Bytes::from("GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n");
-        let head = read(&two).unwrap();
-        assert_eq!((head.request.uri().path(), head.length), ("/a", two.len() / 2));
+        let two = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n";
+        let head = look(two).unwrap();
+        assert_eq!((&*head.found, head.length), ("/a", two.len() / 2));
     }
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        let got = match read(&Bytes::copy_from_slice(text.as_bytes())) {
+        let got = match look(text.as_bytes()) {
             Err(NotPlain::Unfinished) => "more",
             Err(NotPlain::Other) => "other",
             Ok(Head { keep_alive: true, .. }) => "plain",
             Ok(Head { keep_alive: false, .. }) => "plain, the last one",
         };
         assert_eq!(got, expected, "{text:?}");
+    }
+
+    fn look(received: &[u8]) -> Result<Head<String>, NotPlain> {
+        read(received, SocketAddr::from(([192, 0, 2, 7], 1)), |request| {
+            let whole = request.to_request().unwrap();
+            assert_eq!(whole.uri().path_and_query().unwrap().as_str(), request.target, "both read the same");
+            assert_eq!(whole.headers().len(), request.lines.len());
+            request.path().to_owned()
+        })
     }
 }

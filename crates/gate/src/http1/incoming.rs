@@ -2,18 +2,21 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
+use std::mem;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::Bytes;
+use http::Method;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Handover;
 use super::head::{self, Head, NotPlain};
+use super::plain::{Answer, PlainAnswer, PlainRequest};
 
 /// How much is read at once, in bytes. A head that is longer is for a complete server, and so is its refusal.
 const BUFFER: usize = 32 * 1024;
@@ -32,8 +35,17 @@ pub(super) enum Stop {
     HandOver,
 }
 
+/// A request that has its answer.
+pub(super) struct Next {
+    pub(super) answer: Answer,
+    pub(super) is_head: bool,
+    /// Whether the client wants to ask more.
+    pub(super) keep_alive: bool,
+}
+
 pub(super) struct Incoming {
     stream: TcpStream,
+    peer: SocketAddr,
     received: Bytes,
     patience: Duration,
     /// Wakes up too early rather than too late: moving it for every request would cost more than that.
@@ -41,69 +53,78 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, received: Bytes::new(), patience, alarm: None }
+    pub(super) fn new(stream: TcpStream, peer: SocketAddr, patience: Duration) -> Self {
+        Self { stream, peer, received: Bytes::new(), patience, alarm: None }
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// The next request. May be dropped and called again.
+    /// The next request, with what `answer` answers. May be dropped and called again.
     ///
     /// # Errors
-    /// [`Stop`] where no plain one comes.
-    pub(super) async fn next(&mut self) -> Result<Head, Stop> {
+    /// [`Stop`] where no plain one comes, or `answer` hands it over.
+    pub(super) async fn next(&mut self, answer: impl Fn(&PlainRequest<'_>) -> PlainAnswer) -> Result<Next, Stop> {
         let deadline = Instant::now() + self.patience;
-        loop {
-            if !self.received.is_empty() {
-                match head::read(&self.received) {
-                    Ok(head) => return Ok(head),
-                    Err(NotPlain::Unfinished) if self.received.len() < BUFFER => {}
-                    Err(NotPlain::Unfinished | NotPlain::Other) => return Err(Stop::HandOver),
-                }
-            }
-            if !poll_fn(|context| self.poll_receive(context, deadline)).await {
-                return Err(Stop::Close);
-            }
+        // What came with the last request.
+        let received = mem::take(&mut self.received);
+        if let Some(next) = self.look(&received, |from| received.slice(from..), &answer) {
+            return next;
         }
-    }
-
-    /// The first `length` bytes are answered.
-    pub(super) fn consume(&mut self, length: usize) {
-        self.received.advance(length);
-        if self.received.is_empty() {
-            self.received = Bytes::new();
-        }
+        poll_fn(|context| match self.poll_receive(context, &answer) {
+            Poll::Ready(next) => Poll::Ready(next),
+            Poll::Pending => self.poll_alarm(context, deadline).map(|()| Err(Stop::Close)),
+        })
+        .await
     }
 
     pub(super) fn hand_over(self) -> Handover {
         Handover { stream: self.stream, read: self.received }
     }
 
-    /// Whether more came: not where the connection ended, failed, or was silent for too long.
-    fn poll_receive(&mut self, context: &mut Context<'_>, deadline: Instant) -> Poll<bool> {
-        match self.poll_read(context) {
-            Poll::Ready(read) => Poll::Ready(read.is_ok_and(|bytes| bytes > 0)),
-            Poll::Pending => self.poll_alarm(context, deadline).map(|()| false),
-        }
+    fn poll_receive(
+        &mut self,
+        context: &mut Context<'_>,
+        answer: impl Fn(&PlainRequest<'_>) -> PlainAnswer,
+    ) -> Poll<Result<Next, Stop>> {
+        BUFFERS.with_borrow_mut(|buffer| {
+            loop {
+                // Whoever reads on has less than a buffer of them.
+                let before = self.received.len();
+                let mut free = ReadBuf::new(&mut buffer[before..]);
+                let read =
+                    ready!(Pin::new(&mut self.stream).poll_read(context, &mut free)).map(|()| free.filled().len());
+                let Some(read @ 1..) = read.ok() else { return Poll::Ready(Err(Stop::Close)) };
+                buffer[..before].copy_from_slice(&self.received);
+                let all = &buffer[..before + read];
+                if let Some(next) = self.look(all, |from| Bytes::copy_from_slice(&all[from..]), &answer) {
+                    return Poll::Ready(next);
+                }
+            }
+        })
     }
 
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Self { stream, received, .. } = self;
-        BUFFERS.with_borrow_mut(|buffer| {
-            let mut buffer = ReadBuf::new(&mut buffer[..BUFFER - received.len()]);
-            ready!(Pin::new(stream).poll_read(context, &mut buffer))?;
-            let read = buffer.filled();
-            if received.is_empty() {
-                *received = Bytes::copy_from_slice(read);
-            } else {
-                let mut all = BytesMut::from(&received[..]);
-                all.extend_from_slice(read);
-                *received = all.freeze();
+    /// What becomes of what was received so far; `None` where there is to be more. `keep` makes a copy from a byte on.
+    fn look(
+        &mut self,
+        received: &[u8],
+        keep: impl FnOnce(usize) -> Bytes,
+        answer: impl Fn(&PlainRequest<'_>) -> PlainAnswer,
+    ) -> Option<Result<Next, Stop>> {
+        let look = |request: &PlainRequest<'_>| (answer(request), request.method == Method::HEAD);
+        let (next, from) = match head::read(received, self.peer, look) {
+            Ok(Head { found: (PlainAnswer(Some(answer)), is_head), length, keep_alive }) => {
+                (Some(Ok(Next { answer, is_head, keep_alive })), length)
             }
-            Poll::Ready(Ok(read.len()))
-        })
+            Err(NotPlain::Unfinished) if received.len() < BUFFER => (None, 0),
+            Ok(Head { found: (PlainAnswer(None), _), .. }) | Err(NotPlain::Unfinished | NotPlain::Other) => {
+                (Some(Err(Stop::HandOver)), 0)
+            }
+        };
+        // A connection that waits holds no buffer.
+        self.received = if from == received.len() { Bytes::new() } else { keep(from) };
+        next
     }
 
     fn poll_alarm(&mut self, context: &mut Context<'_>, deadline: Instant) -> Poll<()> {

@@ -7,14 +7,15 @@ mod envoy_grpc;
 mod preset;
 mod question;
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::BytesMut;
+use arrayvec::ArrayString;
+use bytes::{BufMut as _, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use prometheus_client::metrics::histogram::Histogram;
 use vidpass_token::{Asset, KeyId, MediaPath, Permit};
@@ -26,25 +27,33 @@ use self::question::Question;
 use super::cache::CacheControl;
 use super::files::attachment;
 use super::mime::media_type;
+use crate::asked::Asked;
 use crate::body::GateBody;
 use crate::deny::{self, Failure};
 use crate::headers;
+use crate::http1::{PlainAnswer, PlainRequest};
 use crate::judge::{Judged, Permitted, Refused};
 
 /// `/<account>/<uid>/<file>`: what to serve, without the token. Made from the parsed parts, and safe as a path, a key of
 /// a cache, and a line of a log.
-const X_VIDPASS_PATH: HeaderName = HeaderName::from_static("x-vidpass-path");
-const X_VIDPASS_ACCOUNT: HeaderName = HeaderName::from_static("x-vidpass-account");
-const X_VIDPASS_VIDEO: HeaderName = HeaderName::from_static("x-vidpass-video");
-const X_VIDPASS_VIEWER: HeaderName = HeaderName::from_static("x-vidpass-viewer");
-const X_VIDPASS_KEY: HeaderName = HeaderName::from_static("x-vidpass-key");
-const X_VIDPASS_CACHE_CONTROL: HeaderName = HeaderName::from_static("x-vidpass-cache-control");
+static X_VIDPASS_PATH: HeaderName = HeaderName::from_static("x-vidpass-path");
+static X_VIDPASS_ACCOUNT: HeaderName = HeaderName::from_static("x-vidpass-account");
+static X_VIDPASS_VIDEO: HeaderName = HeaderName::from_static("x-vidpass-video");
+static X_VIDPASS_VIEWER: HeaderName = HeaderName::from_static("x-vidpass-viewer");
+static X_VIDPASS_KEY: HeaderName = HeaderName::from_static("x-vidpass-key");
+static X_VIDPASS_CACHE_CONTROL: HeaderName = HeaderName::from_static("x-vidpass-cache-control");
 /// The sentence for the viewer, for a proxy that writes a body of its own.
-const X_VIDPASS_MESSAGE: HeaderName = HeaderName::from_static("x-vidpass-message");
-const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
+static X_VIDPASS_MESSAGE: HeaderName = HeaderName::from_static("x-vidpass-message");
+static X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
 
 /// How long the values of all facts together are expected to be, in bytes.
 const TYPICAL_FACTS: usize = 320;
+
+/// The longest text of an address, an IPv4-mapped one of IPv6, in bytes.
+const LONGEST_ADDRESS: usize = 45;
+
+/// The longest `Cache-Control`, in bytes: two words and a number of 64 bits.
+const LONGEST_CACHE_CONTROL: usize = 48;
 
 /// Answers proxies of one kind over HTTP. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -73,31 +82,64 @@ impl ForwardAuth {
 
     /// Answers one question of `peer` that has no body, or whose body its connection sees to.
     pub fn answer<B>(&self, asked: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
-        let started = Instant::now();
-        let response = match self.judge.judge.gate.require_time(started) {
-            Ok(()) => self.decide(asked, peer.ip()),
-            // What no preset lists is passed on as a failure of the server, which a player repeats.
-            Err(failure) => deny::failed(failure, asked.method()),
-        };
-        self.seconds.observe(started.elapsed().as_secs_f64());
-        response
+        let permit = |permitted: &Permitted<'_>, judged: &Judged<'_>| permit(&self.preset, permitted, judged);
+        self.answer_with(Asked::of(asked), peer.ip(), permit, |other| other)
     }
 
-    fn decide<B>(&self, asked: &Request<B>, peer: IpAddr) -> Response<GateBody> {
+    /// The same for a plain request: a permit is written straight away.
+    pub fn answer_plain(&self, asked: &PlainRequest<'_>) -> PlainAnswer {
+        let permit = |permitted: &Permitted<'_>, judged: &Judged<'_>| match &self.preset {
+            preset @ Preset::NginxAccel(_) => PlainAnswer::of(permit(preset, permitted, judged)),
+            Preset::Nginx | Preset::Caddy | Preset::Traefik | Preset::Envoy | Preset::Haproxy => {
+                PlainAnswer::ok(|lines| write_permit(lines, permitted, judged))
+            }
+        };
+        self.answer_with(asked.as_asked(), asked.peer().ip(), permit, PlainAnswer::of)
+    }
+
+    /// Decides, and has `permit` answer where the viewer may; `other` makes the answer of what is answered otherwise.
+    fn answer_with<T>(
+        &self,
+        asked: Asked<'_>,
+        peer: IpAddr,
+        permit: impl FnOnce(&Permitted<'_>, &Judged<'_>) -> T,
+        other: impl FnOnce(Response<GateBody>) -> T,
+    ) -> T {
+        let started = Instant::now();
+        let answer = match self.judge.judge.gate.require_time(started) {
+            Ok(()) => self.decide(asked, peer, permit, other),
+            // What no preset lists is passed on as a failure of the server, which a player repeats.
+            Err(failure) => other(deny::failed(failure, asked.method)),
+        };
+        self.seconds.observe(started.elapsed().as_secs_f64());
+        answer
+    }
+
+    fn decide<T>(
+        &self,
+        asked: Asked<'_>,
+        peer: IpAddr,
+        permit: impl FnOnce(&Permitted<'_>, &Judged<'_>) -> T,
+        other: impl FnOnce(Response<GateBody>) -> T,
+    ) -> T {
         let question = Question {
             original: self.judge.trust(peer).and_then(|()| self.preset.original(asked)),
-            headers: asked.headers(),
-            viewer: self.judge.viewers.address_told(asked.headers()),
+            headers: asked.headers,
+            viewer: self.judge.viewers.address_told(asked.headers),
             peer,
             via: self.preset.name(),
         };
         let judged = match self.judge.decide(&question) {
             Ok(judged) => judged,
-            Err(method) => return self.other_method(method),
+            Err(method) => return other(self.other_method(method)),
         };
         match &judged.outcome {
-            Ok(permitted) => permit(&self.preset, permitted, &judged),
-            Err(refused) => self.refuse(refused, &judged, asked.method()),
+            Ok(permitted) => {
+                let answer = permit(permitted, &judged);
+                judged.line.served(StatusCode::OK);
+                answer
+            }
+            Err(refused) => other(self.refuse(refused, &judged, asked.method)),
         }
     }
 
@@ -111,11 +153,14 @@ impl ForwardAuth {
 
     fn refuse(&self, refused: &Refused, judged: &Judged<'_>, method: &Method) -> Response<GateBody> {
         let mut response = self.preset.understood(deny::denied(refused, method));
-        response.headers_mut().insert(X_VIDPASS_MESSAGE, HeaderValue::from_static(refused.denial.message()));
+        response.headers_mut().insert(&X_VIDPASS_MESSAGE, HeaderValue::from_static(refused.denial.message()));
         judged.line.denied(refused, response.status());
         response
     }
 }
+
+/// The answer itself is for this one request; what may be kept of the file is told beside it.
+const NO_STORE: &str = "no-store";
 
 fn permit(preset: &Preset, permitted: &Permitted<'_>, judged: &Judged<'_>) -> Response<GateBody> {
     let mut response = Response::new(GateBody::empty());
@@ -123,23 +168,36 @@ fn permit(preset: &Preset, permitted: &Permitted<'_>, judged: &Judged<'_>) -> Re
     match preset {
         Preset::NginxAccel(prefix) => redirect(headers, prefix, permitted, judged),
         Preset::Nginx | Preset::Caddy | Preset::Traefik | Preset::Envoy | Preset::Haproxy => {
-            // The answer itself is for this one request; what may be kept of the file is told beside it.
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static(NO_STORE));
             add_facts(headers, permitted, judged);
         }
     }
     if let Some(decision) = permitted.dry_run {
         headers::add_decision(headers, decision);
     }
-    judged.line.served(response.status());
     response
+}
+
+/// The header lines of a permit.
+fn write_permit(lines: &mut Vec<u8>, permitted: &Permitted<'_>, judged: &Judged<'_>) {
+    let mut line = |name: &HeaderName, value: &[&str]| {
+        lines.extend_from_slice(name.as_str().as_bytes());
+        lines.extend_from_slice(b": ");
+        value.iter().for_each(|part| lines.extend_from_slice(part.as_bytes()));
+        lines.extend_from_slice(b"\r\n");
+    };
+    line(&CACHE_CONTROL, &[NO_STORE]);
+    tell_facts(permitted, judged, &mut line);
+    if let Some(decision) = permitted.dry_run {
+        line(&headers::X_VIDPASS_DECISION, &[&decision.to_string()]);
+    }
 }
 
 /// Has nginx send the file itself, with the headers that it takes over from here (nginx.org/r/proxy_ignore_headers).
 fn redirect(headers: &mut HeaderMap, prefix: &AccelPrefix, permitted: &Permitted<'_>, judged: &Judged<'_>) {
     let Permitted { permit, path, same_for_all, .. } = permitted;
     headers::add_common(headers);
-    headers.insert(X_ACCEL_REDIRECT, text(format!("{}{}", prefix.as_str(), BelowMedia(permit, path))));
+    headers.insert(&X_ACCEL_REDIRECT, text(format!("{}{}", prefix.as_str(), below_media(permit, path).concat())));
     headers.insert(CACHE_CONTROL, CacheControl::of(permit, *same_for_all, judged.now).header());
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(path.file().extension())));
     if path.asset() == Asset::Download {
@@ -151,7 +209,7 @@ fn redirect(headers: &mut HeaderMap, prefix: &AccelPrefix, permitted: &Permitted
 fn add_facts(headers: &mut HeaderMap, permitted: &Permitted<'_>, judged: &Judged<'_>) {
     let mut values = BytesMut::with_capacity(TYPICAL_FACTS);
     tell_facts(permitted, judged, |name, value| {
-        values.write_fmt(value).expect("a buffer takes whatever is written to it");
+        value.iter().for_each(|part| values.put_slice(part.as_bytes()));
         headers.insert(name, HeaderValue::from_maybe_shared(values.split().freeze()).expect(PLAIN));
     });
 }
@@ -159,24 +217,24 @@ fn add_facts(headers: &mut HeaderMap, permitted: &Permitted<'_>, judged: &Judged
 /// What the proxy may need for serving, caching and logging without the token.
 ///
 /// All of them, always: of what a proxy is not told, it could take the viewer's own word.
-fn tell_facts(permitted: &Permitted<'_>, judged: &Judged<'_>, mut tell: impl FnMut(HeaderName, fmt::Arguments<'_>)) {
+fn tell_facts(permitted: &Permitted<'_>, judged: &Judged<'_>, mut tell: impl FnMut(&HeaderName, &[&str])) {
     let Permitted { permit, path, same_for_all, .. } = permitted;
-    tell(X_VIDPASS_PATH, format_args!("/{}", BelowMedia(permit, path)));
-    tell(X_VIDPASS_ACCOUNT, format_args!("{}", permit.account()));
-    tell(X_VIDPASS_VIDEO, format_args!("{}", permit.video()));
-    tell(X_VIDPASS_VIEWER, format_args!("{}", judged.line.viewer_address()));
-    tell(X_VIDPASS_KEY, format_args!("{}", permit.key_id().map(KeyId::as_str).unwrap_or_default()));
-    tell(X_VIDPASS_CACHE_CONTROL, format_args!("{}", CacheControl::of(permit, *same_for_all, judged.now)));
+    let [account, slash, video, _, file] = below_media(permit, path);
+    let mut viewer = ArrayString::<LONGEST_ADDRESS>::new();
+    write!(viewer, "{}", judged.line.viewer_address()).expect("no address is longer");
+    let mut cache_control = ArrayString::<LONGEST_CACHE_CONTROL>::new();
+    write!(cache_control, "{}", CacheControl::of(permit, *same_for_all, judged.now)).expect("no number is longer");
+    tell(&X_VIDPASS_PATH, &[slash, account, slash, video, slash, file]);
+    tell(&X_VIDPASS_ACCOUNT, &[account]);
+    tell(&X_VIDPASS_VIDEO, &[video]);
+    tell(&X_VIDPASS_VIEWER, &[&viewer]);
+    tell(&X_VIDPASS_KEY, &[permit.key_id().map(KeyId::as_str).unwrap_or_default()]);
+    tell(&X_VIDPASS_CACHE_CONTROL, &[&cache_control]);
 }
 
-/// `<account>/<uid>/<file>`, made anew from what was parsed.
-struct BelowMedia<'a>(&'a Permit, &'a MediaPath<'a>);
-
-impl fmt::Display for BelowMedia<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(permit, path) = self;
-        write!(f, "{}/{}/{}", permit.account(), permit.video(), path.file().as_str())
-    }
+/// The parts of `<account>/<uid>/<file>`, made anew from what was parsed.
+fn below_media<'a>(permit: &'a Permit, path: &MediaPath<'a>) -> [&'a str; 5] {
+    [permit.account().as_str(), "/", permit.video().as_str(), "/", path.file().as_str()]
 }
 
 fn text(value: String) -> HeaderValue {

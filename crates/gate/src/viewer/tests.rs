@@ -156,9 +156,9 @@ fn only_the_configured_header_is_read() {
     headers.insert("x-real-ip", HeaderValue::from_static("9.9.9.9"));
     headers.insert("true-client-ip", HeaderValue::from_static("9.9.9.9"));
     headers.insert("cf-connecting-ip", HeaderValue::from_static("9.9.9.9"));
-    headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("203.0.113.9"));
+    headers.insert(&X_FORWARDED_FOR, HeaderValue::from_static("203.0.113.9"));
     assert_eq!(resolver(X).address(PROXY.parse().unwrap(), &headers), Ok("203.0.113.9".parse().unwrap()));
-    headers.remove(X_FORWARDED_FOR);
+    headers.remove(&X_FORWARDED_FOR);
     assert_eq!(resolver(X).address(PROXY.parse().unwrap(), &headers), Err(Denial::ViewerAddressUnknown));
 }
 
@@ -204,7 +204,7 @@ fn resolver(header: ForwardedHeader) -> ViewerResolver {
 #[track_caller]
 fn check(header: ForwardedHeader, peer: &str, lines: &[&str], expected: &str) {
     let mut headers = HeaderMap::new();
-    let name = if header == X { X_FORWARDED_FOR } else { FORWARDED };
+    let name = if header == X { X_FORWARDED_FOR.clone() } else { FORWARDED };
     for line in lines {
         headers.append(&name, HeaderValue::from_bytes(line.as_bytes()).unwrap());
     }
@@ -218,7 +218,7 @@ fn check_embedding(lines: &[(&'static str, &str)], expected: &str) {
     for (name, value) in lines {
         headers.append(*name, value.parse().unwrap());
     }
-    let shown = match embedding(&headers) {
+    let shown = match embedding((&headers).into()) {
         Embedding::Site(origin) => origin.to_string(),
         other @ (Embedding::Hidden | Embedding::Nowhere | Embedding::OwnPage) => format!("{other:?}"),
     };

@@ -12,7 +12,7 @@ use vidpass_token::{json::Json, parse_rules};
 use crate::site::{Site, token, viewers};
 
 /// A proxy that may ask. It is in nobody's list of proxies to peel.
-const ASKER: &str = "172.16.0.1:50000";
+pub(crate) const ASKER: &str = "172.16.0.1:50000";
 
 #[tokio::test]
 async fn a_good_token_is_told_what_to_serve() {
@@ -251,7 +251,7 @@ fn question(preset: &str, asked: &str) -> http::request::Builder {
     }
 }
 
-fn forward_auth(site: &Site, preset: &str) -> ForwardAuth {
+pub(crate) fn forward_auth(site: &Site, preset: &str) -> ForwardAuth {
     let preset = match preset {
         "nginx" => Preset::Nginx,
         "nginx-accel" => Preset::NginxAccel("/_media/".parse().unwrap()),

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
@@ -14,7 +16,7 @@ use proptest::test_runner::{Config, TestRunner};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use vidpass_gate::{GateService, Handover, PlainLimits, serve_plain};
+use vidpass_gate::{GateBody, GateService, Handover, PlainLimits, PlainRequest, serve_plain};
 use vidpass_token::{RevokedSubject, UnixTime, VideoPolicy};
 
 use crate::cut_off::revoke;
@@ -82,26 +84,36 @@ async fn connection(
     let rest = match server {
         Server::Plain | Server::BehindProxy => {
             let answers = gate.clone();
-            let answer = move |request, peer| {
-                let gate = answers.clone();
-                Some(async move { gate.answer(&request, peer).await })
-            };
+            let answer = move |request: &PlainRequest<'_>| answers.answer_plain(request);
             serve_plain(stream, peer, &limits, &(Arc::new(|| UnixTime(NOW)) as _), stop, answer).await
         }
         Server::Complete => Some(Handover { stream, read: bytes::Bytes::new() }),
     };
-    let Some(Handover { stream, read }) = rest else { return };
+    if let Some(rest) = rest {
+        let answer = move |request| {
+            let gate = gate.clone();
+            async move { gate.handle(request, peer).await }
+        };
+        complete_server(rest, answer).await;
+    }
+}
+
+/// Goes on with a connection, from the request that it is handed over with.
+pub(crate) async fn complete_server<F: Future<Output = Response<GateBody>>>(
+    Handover { stream, read }: Handover,
+    answer: impl Fn(Request<Incoming>) -> F,
+) {
     let (reading, writing) = stream.into_split();
     let stream = TokioIo::new(tokio::io::join(Cursor::new(read).chain(reading), writing));
-    let service = service_fn(move |request| {
-        let gate = gate.clone();
-        async move { Ok::<_, Infallible>(gate.handle(request, peer).await) }
+    let service = service_fn(|request| {
+        let answered = answer(request);
+        async { Ok::<_, Infallible>(answered.await) }
     });
     drop(hyper::server::conn::http1::Builder::new().serve_connection(stream, service).await);
 }
 
 /// Status line, headers but the date in one order, and the body.
-fn comparable(answer: &[u8]) -> (String, Vec<String>, Vec<u8>) {
+pub(crate) fn comparable(answer: &[u8]) -> (String, Vec<String>, Vec<u8>) {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(answer[..end].to_vec()).unwrap();
     let mut lines = head.split("\r\n").map(str::to_owned);

@@ -96,7 +96,8 @@ impl Authorization for ProxyJudge {
 impl ProxyJudge {
     /// Counts and logs a question that nobody reads.
     fn refuse_to_hear(&self, denial: Denial, headers: &HeaderMap, peer: IpAddr) {
-        let question = Question { original: Err(denial), headers, viewer: Ok(peer), peer, via: EnvoyGrpc::NAME };
+        let question =
+            Question { original: Err(denial), headers: headers.into(), viewer: Ok(peer), peer, via: EnvoyGrpc::NAME };
         if let Ok(judged) = self.decide(&question)
             && let Err(refused) = &judged.outcome
         {
@@ -109,7 +110,7 @@ impl ProxyJudge {
         let headers = headers(http);
         let question = Question {
             original: original(http),
-            headers: &headers,
+            headers: (&headers).into(),
             viewer: source(check).and_then(|source| self.viewers.address(source, &headers)),
             peer,
             via: EnvoyGrpc::NAME,
@@ -153,12 +154,12 @@ fn headers(http: Option<&HttpRequest>) -> HeaderMap {
 fn allowed(permitted: &Permitted<'_>, judged: &Judged<'_>) -> CheckResponse {
     let (mut upstream, mut downstream, mut for_the_log) = (Vec::new(), Vec::new(), Struct::default());
     tell_facts(permitted, judged, |name, value| {
-        let value = value.to_string();
-        if name == X_VIDPASS_PATH {
+        let value = value.concat();
+        if *name == X_VIDPASS_PATH {
             upstream.push(header(PATH, value.clone()));
             for_the_log.fields.insert("path".to_owned(), Value { kind: Some(Kind::StringValue(value.clone())) });
         }
-        if name == X_VIDPASS_CACHE_CONTROL {
+        if *name == X_VIDPASS_CACHE_CONTROL {
             downstream.push(header(CACHE_CONTROL.as_str(), value.clone()));
         }
         upstream.push(header(name.as_str(), value));

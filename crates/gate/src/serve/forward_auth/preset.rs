@@ -1,11 +1,11 @@
 //! How each proxy that asks over HTTP tells what it was asked for, and which answers it understands.
 
-use http::header::{HeaderMap, HeaderName};
-use http::{Request, Response, StatusCode};
+use http::header::HeaderName;
+use http::{Response, StatusCode};
 use vidpass_token::{Denial, HeaderProblem};
 
 use super::question::Original;
-use crate::{headers, request_target};
+use crate::asked::{Asked, RequestHeaders};
 
 /// A kind of proxy, with the headers that it tells the original request in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,15 +72,13 @@ impl Preset {
 
     /// Reads what the viewer asked for. Each header must be there exactly once: of two, the proxy may have written one
     /// and the viewer the other.
-    pub(super) fn original<'a, B>(&self, asked: &'a Request<B>) -> Result<Original<'a>, Denial> {
+    pub(super) fn original<'a>(&self, asked: Asked<'a>) -> Result<Original<'a>, Denial> {
         match self {
-            Self::Nginx | Self::Haproxy => X_ORIGINAL.read(asked.headers()),
-            Self::Caddy | Self::Traefik => X_FORWARDED.read(asked.headers()),
-            Self::NginxAccel(_) | Self::Envoy => Ok(Original {
-                method: asked.method().clone(),
-                target: request_target::origin_form(asked.uri(), asked.version())?,
-                host: HOST.only(asked.headers())?,
-            }),
+            Self::Nginx | Self::Haproxy => X_ORIGINAL.read(asked.headers),
+            Self::Caddy | Self::Traefik => X_FORWARDED.read(asked.headers),
+            Self::NginxAccel(_) | Self::Envoy => {
+                Ok(Original { method: asked.method.clone(), target: asked.target?, host: HOST.only(asked.headers)? })
+            }
         }
     }
 
@@ -110,7 +108,7 @@ impl AccelPrefix {
 }
 
 impl Told {
-    fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Original<'a>, Denial> {
+    fn read<'a>(&'static self, headers: RequestHeaders<'a>) -> Result<Original<'a>, Denial> {
         let not_a_method = |_| self.method.unclear(HeaderProblem::NotAMethod);
         Ok(Original {
             method: self.method.only(headers)?.parse().map_err(not_a_method)?,
@@ -125,8 +123,8 @@ impl Name {
         Self(name, HeaderName::from_static(name))
     }
 
-    fn only<'a>(&self, headers: &'a HeaderMap) -> Result<&'a str, Denial> {
-        headers::only(headers, &self.1).map_err(|problem| self.unclear(problem))
+    fn only<'a>(&'static self, headers: RequestHeaders<'a>) -> Result<&'a str, Denial> {
+        headers.only(&self.1).map_err(|problem| self.unclear(problem))
     }
 
     fn unclear(&self, problem: HeaderProblem) -> Denial {

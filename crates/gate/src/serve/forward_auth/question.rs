@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::Method;
 use vidpass_token::{Denial, Network};
 
+use crate::asked::RequestHeaders;
 use crate::judge::{Judge, Judged, ViewerRequest};
 use crate::viewer::{ViewerResolver, is_in};
 
@@ -25,7 +26,7 @@ pub(super) struct Question<'a> {
     /// What the viewer asked the proxy for, or why that cannot be told.
     pub(super) original: Result<Original<'a>, Denial>,
     /// What the viewer sent to the proxy.
-    pub(super) headers: &'a HeaderMap,
+    pub(super) headers: RequestHeaders<'a>,
     /// The viewer's address, or why it cannot be told.
     pub(super) viewer: Result<IpAddr, Denial>,
     /// The proxy.
