@@ -17,7 +17,7 @@ const FEW: u32 = 200;
 const MANY: u32 = 1_200;
 
 /// What is counted.
-pub(crate) const HOT: [&str; 4] = ["path", "decision", "answer", "token"];
+pub(crate) const HOT: [&str; 5] = ["path", "decision", "answer", "connection", "token"];
 
 /// What one repetition takes.
 pub(crate) struct Count {
@@ -49,6 +49,7 @@ pub(crate) fn repeat(name: &str, times: u32) -> anyhow::Result<()> {
                 answering.answer()?;
             }
         }
+        "connection" => Answering::new(Algorithm::EdDsa, tokens::rules()?, 1, 0)?.answer_connection(times)?,
         "token" => {
             let key = tokens::signing_key(Algorithm::EdDsa)?;
             let token = key.sign(&tokens::claims(0, tokens::rules()?)?)?;

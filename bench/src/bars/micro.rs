@@ -10,13 +10,16 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair};
 use http::Request;
 use prometheus_client::registry::Registry;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use vidpass_gate::{
     AddressInLog, Catalogue, CountrySource, CredentialPlace, ForwardAuth, ForwardedHeader, Gate, GateConfig, Judge,
-    Preset, ProxyJudge, ViewerResolver,
+    PlainLimits, PlainRequest, Preset, ProxyJudge, ViewerResolver, serve_plain,
 };
 use vidpass_token::{
-    AccessRule, AccountId, AccountPolicy, Algorithm, Ask, Asset, Limits, RevocationExtent, RevokedSubject, SigningKey,
-    Standing, Taken, Terms, TokenId, UnixTime, UnverifiedToken, VideoPolicy, Viewer,
+    AccessRule, AccountId, AccountPolicy, Algorithm, Ask, Asset, Clock, Limits, RevocationExtent, RevokedSubject,
+    SigningKey, Standing, Taken, Terms, TokenId, UnixTime, UnverifiedToken, VideoPolicy, Viewer,
 };
 
 use crate::Bench;
@@ -31,6 +34,9 @@ const RS256: Algorithm = Algorithm::Rs256;
 
 /// How long a slice is. Short, so that the candidates see the same machine.
 const SLICE: Duration = Duration::from_millis(20);
+
+/// How long a connection of this process may be silent.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many slices each candidate has, for each round of the other bars.
 const SLICES: usize = 10;
@@ -262,6 +268,35 @@ impl Answering {
         };
         answering.answer()?;
         Ok(answering)
+    }
+
+    /// Asks the same so many times over one connection, and answers as a server does; both are in this thread.
+    pub(crate) fn answer_connection(&self, times: u32) -> anyhow::Result<()> {
+        let headers = self.question.headers().iter();
+        let lines: String =
+            headers.map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap_or_default())).collect();
+        let question = format!("GET / HTTP/1.1\r\n{lines}\r\n");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let mut proxy = TcpStream::connect(listener.local_addr()?).await?;
+            let (stream, _) = listener.accept().await?;
+            let limits = PlainLimits { header_timeout: PATIENCE, write_timeout: PATIENCE };
+            let (_stop, stopping) = watch::channel(false);
+            let clock: Clock = Arc::new(|| UnixTime(0));
+            let answer = |asked: &PlainRequest<'_>| self.service.answer_plain(asked);
+            let serving = serve_plain(stream, self.peer, &limits, &clock, stopping, answer);
+            let asking = async move {
+                let mut answer = [0; 2048];
+                for _ in 0..times {
+                    proxy.write_all(question.as_bytes()).await?;
+                    let read = proxy.read(&mut answer).await?;
+                    ensure!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..read]));
+                }
+                Ok(())
+            };
+            tokio::join!(serving, asking).1
+        })
     }
 
     pub(crate) fn answer(&self) -> anyhow::Result<()> {

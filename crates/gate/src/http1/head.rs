@@ -91,7 +91,9 @@ fn is_plain_target(target: &str) -> bool {
 
 /// A bare line feed ends a line for some servers and not for others (RFC 9112, section 2.2).
 fn lines_end_in_crlf(head: &[u8]) -> bool {
-    memchr::memchr_iter(b'\n', head).all(|at| at > 0 && head[at - 1] == b'\r')
+    // Without a branch for each byte, as above.
+    let bare = |bare, (before, byte): (&u8, &u8)| bare | ((*byte == b'\n') & (*before != b'\r'));
+    head.first() != Some(&b'\n') && !head.iter().zip(&head[1..]).fold(false, bare)
 }
 
 /// Whether the client wants to ask more; `None` where there is not one plain `Host`, where `Connection` says anything else, and
