@@ -59,12 +59,7 @@ pub async fn serve_plain(
     // One for the whole connection: to begin to wait costs more than to go on.
     let mut stopped = pin!(stop.wait_for(|stop| *stop));
     loop {
-        let next = tokio::select! {
-            biased;
-            next = incoming.next(&answer) => next,
-            _ = &mut stopped => return None,
-        };
-        let Next { answer, is_head, keep_alive } = match next {
+        let Next { answer, is_head, keep_alive } = match incoming.next(&answer, stopped.as_mut()).await {
             Ok(next) => next,
             Err(Stop::HandOver) => return Some(incoming.hand_over()),
             Err(Stop::Close) => return None,

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -50,33 +50,56 @@ pub(super) struct Incoming {
     patience: Duration,
     /// Wakes up too early rather than too late: moving it for every request would cost more than that.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Whom the alarm wakes, and the end of the server.
+    sleeper: Option<Waker>,
 }
 
 impl Incoming {
     pub(super) fn new(stream: TcpStream, peer: SocketAddr, patience: Duration) -> Self {
-        Self { stream, peer, received: Bytes::new(), patience, alarm: None }
+        Self { stream, peer, received: Bytes::new(), patience, alarm: None, sleeper: None }
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// The next request, with what `answer` answers. May be dropped and called again.
+    /// The next request, with what `answer` answers.
     ///
     /// # Errors
-    /// [`Stop`] where no plain one comes, or `answer` hands it over.
-    pub(super) async fn next(&mut self, answer: impl Fn(&PlainRequest<'_>) -> PlainAnswer) -> Result<Next, Stop> {
+    /// [`Stop`] where no plain one comes before the server is `stopped`, or `answer` hands it over.
+    pub(super) async fn next<S: Future>(
+        &mut self,
+        answer: impl Fn(&PlainRequest<'_>) -> PlainAnswer,
+        mut stopped: Pin<&mut S>,
+    ) -> Result<Next, Stop> {
         let deadline = Instant::now() + self.patience;
         // What came with the last request.
         let received = mem::take(&mut self.received);
         if let Some(next) = self.look(&received, |from| received.slice(from..), &answer) {
             return next;
         }
-        poll_fn(|context| match self.poll_receive(context, &answer) {
-            Poll::Ready(next) => Poll::Ready(next),
-            Poll::Pending => self.poll_alarm(context, deadline).map(|()| Err(Stop::Close)),
+        let mut is_first = true;
+        poll_fn(|context| {
+            if let Poll::Ready(next) = self.poll_receive(context, &answer) {
+                return Poll::Ready(next);
+            }
+            if mem::take(&mut is_first) && self.is_told(context) {
+                return Poll::Pending;
+            }
+            self.sleeper = Some(context.waker().clone());
+            if stopped.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(Stop::Close));
+            }
+            self.poll_alarm(context, deadline).map(|()| Err(Stop::Close))
         })
         .await
+    }
+
+    /// Whether alarm and end of the server are to wake this task anyway, since the last request: to ask them again costs more than
+    /// to look. What wakes the task while it runs has it run again.
+    fn is_told(&self, context: &Context<'_>) -> bool {
+        let is_same = self.sleeper.as_ref().is_some_and(|sleeper| sleeper.will_wake(context.waker()));
+        is_same && self.alarm.as_ref().is_some_and(|alarm| !alarm.is_elapsed())
     }
 
     pub(super) fn hand_over(self) -> Handover {
