@@ -268,13 +268,17 @@ impl Gate {
         token: &str,
         carried: &mut Carried,
     ) -> Result<(Arc<Verified>, &'c LiveKey), Denial> {
-        if let Some(known) = self.seen.get(token) {
-            if let Some(live) = catalogue.live_key_of(&known) {
-                *carried = Carried::Verified(Arc::clone(&known));
-                return Ok((known, live));
+        let place = match self.seen.find(token) {
+            Ok(known) => {
+                if let Some(live) = catalogue.live_key_of(&known) {
+                    *carried = Carried::Verified(Arc::clone(&known));
+                    return Ok((known, live));
+                }
+                self.seen.forget(token);
+                None
             }
-            self.seen.forget(token);
-        }
+            Err(place) => Some(place),
+        };
         let unverified = UnverifiedToken::parse(token)?;
         let (id, fingerprint) = (unverified.key_id().clone(), unverified.fingerprint());
         *carried = Carried::Unverified { key: id.clone(), fingerprint };
@@ -284,7 +288,10 @@ impl Gate {
         let verified =
             Arc::new(Verified { claims, fingerprint, key: live.public.clone(), account: live.account.clone(), marks });
         *carried = Carried::Verified(Arc::clone(&verified));
-        self.seen.remember(token, Arc::clone(&verified));
+        match place {
+            Some(place) => place.fill(Arc::clone(&verified)),
+            None => self.seen.remember(token, Arc::clone(&verified)),
+        }
         Ok((verified, live))
     }
 }

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle, GuardResult, PlaceholderGuard};
+use quick_cache::{DefaultHashBuilder, Weighter};
 use vidpass_token::{AccountId, PublicKey, SignedClaims, TokenFingerprint, TokenMarks};
 
 /// What a token weighs beside its text, in bytes: claims of typical size and the cache's own slots.
@@ -28,10 +28,16 @@ pub(crate) struct Verified {
 }
 
 /// Bounded by memory, keyed by the exact text of the token: only one spelling of a token is accepted.
-pub(crate) struct Seen(Cache<Box<str>, Arc<Verified>, ByBytes>);
+pub(crate) struct Seen(Cache<String, Arc<Verified>, ByBytes>);
+
+/// The place of a token that is not remembered. Until it is filled or dropped, whoever else looks the token up waits: of all who
+/// come with a new one at once, one checks its signature.
+pub(crate) struct Place<'a>(
+    PlaceholderGuard<'a, String, Arc<Verified>, ByBytes, DefaultHashBuilder, DefaultLifecycle<String, Arc<Verified>>>,
+);
 
 #[derive(Clone)]
-struct ByBytes;
+pub(crate) struct ByBytes;
 
 impl Seen {
     /// Remembers about `max_bytes` worth of tokens.
@@ -40,13 +46,17 @@ impl Seen {
         Self(Cache::with_weighter(items, max_bytes, ByBytes))
     }
 
-    /// The token, if it was verified before. Whether its key is still live is for the caller to see.
-    pub(crate) fn get(&self, token: &str) -> Option<Arc<Verified>> {
-        self.0.get(token)
+    /// The token, if it was verified before, or its place. Whether its key is still live is for the caller to see.
+    pub(crate) fn find(&self, token: &str) -> Result<Arc<Verified>, Place<'_>> {
+        match self.0.get_value_or_guard(token, None) {
+            GuardResult::Value(verified) => Ok(verified),
+            GuardResult::Guard(place) => Err(Place(place)),
+            GuardResult::Timeout => unreachable!("it waits as long as it takes"),
+        }
     }
 
     pub(crate) fn remember(&self, token: &str, verified: Arc<Verified>) {
-        self.0.insert(token.into(), verified);
+        self.0.insert(token.to_owned(), verified);
     }
 
     pub(crate) fn forget(&self, token: &str) {
@@ -59,8 +69,15 @@ impl Seen {
     }
 }
 
-impl Weighter<Box<str>, Arc<Verified>> for ByBytes {
-    fn weight(&self, token: &Box<str>, verified: &Arc<Verified>) -> u64 {
+impl Place<'_> {
+    pub(crate) fn fill(self, verified: Arc<Verified>) {
+        // It fails where the token is remembered or forgotten meanwhile, which is as well.
+        drop(self.0.insert(verified));
+    }
+}
+
+impl Weighter<String, Arc<Verified>> for ByBytes {
+    fn weight(&self, token: &String, verified: &Arc<Verified>) -> u64 {
         // An access rule holds at most one network or country per 5 bytes of text, each of up to 18 bytes in memory.
         let claims = if verified.claims.access_rules().is_empty() { 0 } else { 4 * token.len() };
         OVERHEAD + (token.len() + claims) as u64
@@ -69,12 +86,50 @@ impl Weighter<Box<str>, Arc<Verified>> for ByBytes {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
     use vidpass_token::{Algorithm, Claims, SigningKey, UnixTime, UnverifiedToken};
 
     use super::*;
 
     #[test]
+    fn of_all_who_come_with_a_new_token_at_once_one_checks_it() {
+        let (token, verified) = verified();
+        let (seen, checks) = (Seen::new(100_000), AtomicUsize::new(0));
+        let check = || match seen.find(&token) {
+            Ok(_) => {}
+            Err(place) => {
+                // The first one fails.
+                let number = checks.fetch_add(1, Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(50));
+                if number > 0 {
+                    place.fill(Arc::clone(&verified));
+                }
+            }
+        };
+        thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(check))));
+        assert_eq!(checks.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
     fn memory_is_bounded_and_the_exact_text_counts() {
+        let (token, verified) = verified();
+        let seen = Seen::new(100_000);
+        for number in 0..1000 {
+            seen.remember(&format!("{token}{number}"), Arc::clone(&verified));
+        }
+        assert!(seen.0.weight() <= 110_000 && seen.0.len() > 10, "{} in {}", seen.0.weight(), seen.0.len());
+
+        seen.remember(&token, verified);
+        assert!(seen.find(&token).is_ok());
+        assert!(seen.find(&format!("{token}=")).is_err());
+        seen.forget(&token);
+        assert!(seen.find(&token).is_err());
+    }
+
+    fn verified() -> (String, Arc<Verified>) {
         let key = SigningKey::generate(Algorithm::Rs256, "k".parse().unwrap()).unwrap();
         let token = key.sign(&Claims::new("v".parse().unwrap(), UnixTime(2_000_000_000))).unwrap();
         let unverified = UnverifiedToken::parse(token.as_str()).unwrap();
@@ -83,17 +138,6 @@ mod tests {
         let account = "a".parse().unwrap();
         let marks = TokenMarks::of(&account, &claims);
         let verified = Arc::new(Verified { claims, fingerprint, key: key.public().clone(), account, marks });
-
-        let seen = Seen::new(100_000);
-        for number in 0..1000 {
-            seen.remember(&format!("{}{number}", token.as_str()), Arc::clone(&verified));
-        }
-        assert!(seen.0.weight() <= 110_000 && seen.0.len() > 10, "{} in {}", seen.0.weight(), seen.0.len());
-
-        seen.remember(token.as_str(), Arc::clone(&verified));
-        assert!(seen.get(token.as_str()).is_some());
-        assert!(seen.get(&format!("{}=", token.as_str())).is_none());
-        seen.forget(token.as_str());
-        assert!(seen.get(token.as_str()).is_none());
+        (token.as_str().to_owned(), verified)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest;
 use base64::Engine as _;
 // Refuses padding, white space, the other alphabet, and trailing bits that are not zero.
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -11,7 +10,7 @@ use crate::access::RuleProblem;
 use crate::claims::{self, Claims, SignedClaims};
 use crate::id::KeyId;
 use crate::json::{Json, JsonError};
-use crate::key::{Algorithm, PublicKey, SigningKey};
+use crate::key::{Algorithm, Message, PublicKey, SigningKey};
 use crate::time::UnixTime;
 
 /// The longest token that is read, in bytes.
@@ -42,8 +41,7 @@ pub struct UnsignedToken {
 
 /// A token whose signature nobody has checked. All that it tells is which key to check it with.
 pub struct UnverifiedToken<'a> {
-    signing_input: &'a str,
-    digest: TokenDigest,
+    message: Message<'a>,
     signature: Vec<u8>,
     /// `None` where it is none of ours.
     algorithm: Option<Algorithm>,
@@ -262,8 +260,8 @@ impl<'a> UnverifiedToken<'a> {
         let payload = object("payload", &payload)?;
         let kid = KeyIds::read(&header, &payload)?;
         let claims = claims::read(&payload)?;
-        let (digest, signature) = (TokenDigest::of(signing_input), decode("signature", signature)?);
-        Ok(Self { signing_input, digest, signature, algorithm, kid, claims })
+        let (message, signature) = (Message::new(signing_input.as_bytes()), decode("signature", signature)?);
+        Ok(Self { message, signature, algorithm, kid, claims })
     }
 
     /// The key that the token says it was signed with.
@@ -275,7 +273,7 @@ impl<'a> UnverifiedToken<'a> {
     /// A name for the token that may stand in a log.
     #[must_use]
     pub fn fingerprint(&self) -> TokenFingerprint {
-        self.digest.fingerprint()
+        TokenDigest::of_message(&self.message).fingerprint()
     }
 
     /// Gives out the claims if `key` signed them.
@@ -285,7 +283,7 @@ impl<'a> UnverifiedToken<'a> {
     /// # Errors
     /// [`VerifyError::SignatureInvalid`] or [`VerifyError::KidMismatch`].
     pub fn verify(self, key: &PublicKey) -> Result<SignedClaims, VerifyError> {
-        let signed = || key.verifies(self.signing_input.as_bytes(), &self.signature);
+        let signed = || key.verifies(&self.message, &self.signature);
         if self.algorithm != Some(key.algorithm()) || !signed() {
             return Err(VerifyError::SignatureInvalid { key: self.kid.any });
         }
@@ -293,7 +291,7 @@ impl<'a> UnverifiedToken<'a> {
             KeyIds { header: Some(header), payload: Some(payload), .. } if header != payload => {
                 Err(VerifyError::KidMismatch { header: header.into(), payload: payload.into() })
             }
-            KeyIds { any, .. } => Ok(SignedClaims::new(any, self.digest, self.claims)),
+            KeyIds { any, .. } => Ok(SignedClaims::new(any, TokenDigest::of_message(&self.message), self.claims)),
         }
     }
 }
@@ -386,8 +384,11 @@ impl fmt::Debug for UnverifiedToken<'_> {
 
 impl TokenDigest {
     pub(crate) fn of(signing_input: &str) -> Self {
-        let hash = digest::digest(&digest::SHA256, signing_input.as_bytes());
-        Self(hash.as_ref()[..16].try_into().expect("SHA-256 has 32 bytes"))
+        Self::of_message(&Message::new(signing_input.as_bytes()))
+    }
+
+    fn of_message(message: &Message<'_>) -> Self {
+        Self(message.sha256().as_ref()[..16].try_into().expect("SHA-256 has 32 bytes"))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

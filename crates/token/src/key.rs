@@ -15,6 +15,7 @@ mod wycheproof;
 pub use self::algorithm::{Algorithm, AlgorithmError};
 pub use self::error::KeyError;
 pub use self::parts::RsaParts;
+pub(crate) use self::public::Message;
 pub use self::public::PublicKey;
 pub use self::signing::SigningKey;
 pub use self::weak::Weakness;

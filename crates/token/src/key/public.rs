@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
@@ -18,10 +19,27 @@ use crate::id::KeyId;
 #[derive(Clone)]
 pub struct PublicKey(Arc<Parsed>);
 
+/// What was signed, and its hash, which names a token too.
+#[derive(Clone)]
+pub(crate) struct Message<'a> {
+    bytes: &'a [u8],
+    sha256: Digest,
+}
+
 struct Parsed {
     algorithm: Algorithm,
     key: ParsedPublicKey,
     spki: Vec<u8>,
+}
+
+impl<'a> Message<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, sha256: digest(&SHA256, bytes) }
+    }
+
+    pub(crate) fn sha256(&self) -> &Digest {
+        &self.sha256
+    }
 }
 
 impl PublicKey {
@@ -114,8 +132,14 @@ impl PublicKey {
         Ok(Self(Arc::new(Parsed { algorithm, key, spki })))
     }
 
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.0.key.verify_sig(message, signature).is_ok()
+    pub(crate) fn verifies(&self, message: &Message<'_>, signature: &[u8]) -> bool {
+        let key = &self.0.key;
+        let verified = match self.0.algorithm {
+            Algorithm::Rs256 | Algorithm::Es256 => key.verify_digest_sig(&message.sha256, signature),
+            // It hashes the message in a way of its own (RFC 8032, section 5.1.7).
+            Algorithm::EdDsa => key.verify_sig(message.bytes, signature),
+        };
+        verified.is_ok()
     }
 }
 

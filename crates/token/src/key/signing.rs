@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::format::{self, PrivateDer};
 use super::jwk::Jwk;
-use super::{Algorithm, KeyError, PublicKey, RsaParts, rsa};
+use super::{Algorithm, KeyError, Message, PublicKey, RsaParts, rsa};
 use crate::id::KeyId;
 
 /// A key pair that signs tokens.
@@ -147,7 +147,7 @@ impl SigningKey {
     /// Ed25519 signs one message in one way alone: a wrong signature beside the right one gives the key away.
     pub(crate) fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         let signature = self.0.pair.sign(message)?;
-        let is_wrong = || !self.public().verifies(message, &signature);
+        let is_wrong = || !self.public().verifies(&Message::new(message), &signature);
         if self.algorithm() == Algorithm::EdDsa && is_wrong() { Err(Unspecified) } else { Ok(signature) }
     }
 }
