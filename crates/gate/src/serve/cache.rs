@@ -1,7 +1,5 @@
 //! How long an answer may be kept.
 
-use std::fmt;
-
 use http::HeaderValue;
 use vidpass_token::{Permit, UnixTime};
 
@@ -34,12 +32,12 @@ impl CacheControl {
     }
 
     pub(super) fn header(self) -> HeaderValue {
-        HeaderValue::try_from(self.to_string()).expect("a word and a number are a header value")
+        let text = self.parts(&mut itoa::Buffer::new()).concat();
+        HeaderValue::try_from(text).expect("a word and a number are a header value")
     }
-}
 
-impl fmt::Display for CacheControl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, max-age={}", self.scope, self.max_age)
+    /// What the value is made of, with room for its number.
+    pub(super) fn parts(self, number: &mut itoa::Buffer) -> [&str; 3] {
+        [self.scope, ", max-age=", number.format(self.max_age)]
     }
 }

@@ -52,9 +52,6 @@ const TYPICAL_FACTS: usize = 320;
 /// The longest text of an address, an IPv4-mapped one of IPv6, in bytes.
 const LONGEST_ADDRESS: usize = 45;
 
-/// The longest `Cache-Control`, in bytes: two words and a number of 64 bits.
-const LONGEST_CACHE_CONTROL: usize = 48;
-
 /// Answers proxies of one kind over HTTP. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ForwardAuth {
@@ -220,16 +217,28 @@ fn add_facts(headers: &mut HeaderMap, permitted: &Permitted<'_>, judged: &Judged
 fn tell_facts(permitted: &Permitted<'_>, judged: &Judged<'_>, mut tell: impl FnMut(&HeaderName, &[&str])) {
     let Permitted { permit, path, same_for_all, .. } = permitted;
     let [account, slash, video, _, file] = below_media(permit, path);
-    let mut viewer = ArrayString::<LONGEST_ADDRESS>::new();
-    write!(viewer, "{}", judged.line.viewer_address()).expect("no address is longer");
-    let mut cache_control = ArrayString::<LONGEST_CACHE_CONTROL>::new();
-    write!(cache_control, "{}", CacheControl::of(permit, *same_for_all, judged.now)).expect("no number is longer");
     tell(&X_VIDPASS_PATH, &[slash, account, slash, video, slash, file]);
     tell(&X_VIDPASS_ACCOUNT, &[account]);
     tell(&X_VIDPASS_VIDEO, &[video]);
-    tell(&X_VIDPASS_VIEWER, &[&viewer]);
+    tell(&X_VIDPASS_VIEWER, &[&address_text(judged.line.viewer_address())]);
     tell(&X_VIDPASS_KEY, &[permit.key_id().map(KeyId::as_str).unwrap_or_default()]);
-    tell(&X_VIDPASS_CACHE_CONTROL, &[&cache_control]);
+    let cache_control = CacheControl::of(permit, *same_for_all, judged.now);
+    tell(&X_VIDPASS_CACHE_CONTROL, &cache_control.parts(&mut itoa::Buffer::new()));
+}
+
+/// An address as text, without the formatter's detours where it is one of IPv4.
+fn address_text(address: IpAddr) -> ArrayString<LONGEST_ADDRESS> {
+    let mut text = ArrayString::new();
+    match address {
+        IpAddr::V4(address) => {
+            for (place, octet) in address.octets().into_iter().enumerate() {
+                text.push_str(if place == 0 { "" } else { "." });
+                text.push_str(itoa::Buffer::new().format(octet));
+            }
+        }
+        IpAddr::V6(address) => write!(text, "{address}").expect("no address is longer"),
+    }
+    text
 }
 
 /// The parts of `<account>/<uid>/<file>`, made anew from what was parsed.
