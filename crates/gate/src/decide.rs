@@ -30,7 +30,7 @@ pub struct GateConfig {
     pub lease: Option<Duration>,
     /// Which running transfers are cut off.
     pub cut_off: CutOff,
-    /// How much work may lie ready before requests are turned away, in processor time of one thread; `None` is any.
+    /// How long requests may wait for their turn before more are turned away; `None` is as long as it takes.
     pub max_backlog: Option<Duration>,
 }
 
@@ -57,7 +57,7 @@ pub struct Gate {
     loaded: AtomicBool,
     seen: Seen,
     last_heard: LastHeard,
-    backlog: Arc<Backlog>,
+    backlog: Backlog,
     metrics: Metrics,
 }
 
@@ -110,7 +110,7 @@ impl Gate {
             loaded: AtomicBool::new(false),
             seen: Seen::new(config.seen_tokens_bytes),
             last_heard: LastHeard::new(),
-            backlog: Arc::new(Backlog::new()),
+            backlog: Backlog::new(),
             metrics: Metrics::register(registry),
         }
     }
