@@ -124,9 +124,14 @@ impl<'a> Vidpass<'a> {
         let config = self.folder.path().join("vidpass.toml");
         std::fs::write(&config, settings(listen, proxies, tables))?;
         let mut command = server_command(&self.bench.vidpass);
-        command.env("VIDPASS_CONFIG", config).arg("serve");
+        command.env("VIDPASS_CONFIG", config).env("LD_LIBRARY_PATH", self.crypto_mb()?).arg("serve");
         let process = Process::start("vidpass", &self.logs(), &mut command)?;
         Ok((process, at(listen), at(proxies)))
+    }
+
+    /// Where `tests/crypto-mb` puts that library: users install its Debian package, and the loader finds it too.
+    fn crypto_mb(&self) -> std::io::Result<PathBuf> {
+        std::path::absolute(self.bench.build.with_file_name("crypto-mb"))
     }
 
     fn logs(&self) -> PathBuf {

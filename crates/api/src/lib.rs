@@ -60,7 +60,7 @@ impl Issuer {
     /// Issues from `store`, and starts the threads that sign. Registers its metrics, `vidpass_api_*`.
     pub fn new(store: Store, clock: Clock, config: ApiConfig, registry: &mut Registry, ready: Readiness) -> Self {
         let signer = Signer::start(config.batching, registry);
-        Self(state::Api {
+        Self(state::Api(Arc::new(state::Parts {
             store,
             callers: Arc::new(recent::Recent::new()),
             videos: Arc::new(recent::Recent::new()),
@@ -74,16 +74,17 @@ impl Issuer {
             snapshots: Arc::new(Semaphore::new(SNAPSHOTS_AT_ONCE)),
             turns: turns::Turns::new(signer::cores()),
             signer,
-        })
+        })))
     }
 
     /// Heeds `config` in routers that are made from now on. What callers have asked for is forgotten only where the limits
     /// changed.
     pub fn configure(&mut self, config: ApiConfig) {
-        if self.0.config.rate_limits != config.rate_limits {
-            self.0.limits = Arc::new(rate_limit::CallerLimits::new(&config.rate_limits));
+        let parts = Arc::make_mut(&mut self.0.0);
+        if parts.config.rate_limits != config.rate_limits {
+            parts.limits = Arc::new(rate_limit::CallerLimits::new(&config.rate_limits));
         }
-        self.0.config = Arc::new(config);
+        parts.config = Arc::new(config);
     }
 
     /// The API as a service: everything below `/client/v4`, and `/healthz`, `/readyz` and `/docs/errors`.

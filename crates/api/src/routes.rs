@@ -17,72 +17,107 @@ pub(crate) fn router(api: Api) -> Router {
     wrapped(operations(), api)
 }
 
+/// Paths are written out: nested ones axum would take apart, and put together anew, for each request.
 fn operations() -> Router<Api> {
     use Needs::{Credentials, Nothing, Scope};
     use vidpass_store::Scope::{
         AuditRead, KeysRead, KeysWrite, RevocationsRead, RevocationsWrite, TokensInspect, TokensIssue, VideosRead,
         VideosWrite,
     };
-    let account = Router::new()
+    Router::new()
         .route(
-            "/tokens/verify",
+            "/client/v4/accounts/{account_id}/tokens/verify",
             operation("verify_account_token", Credentials, get(credentials::verify::verify_account_token)),
         )
-        .route("/audit_logs", operation("list_audit_logs", Scope(AuditRead), get(audit::list::list_audit_logs)))
-        .route("/.well-known/jwks.json", operation("get_jwks", Nothing, get(keys::jwks::get_jwks)))
-        .route("/stream", operation("list_videos", Scope(VideosRead), get(videos::list::list_videos)))
-        .route("/stream/keys", operation("create_key", Scope(KeysWrite), post(keys::create::create_key)))
-        .route("/stream/keys", operation("list_keys", Scope(KeysRead), get(keys::list::list_keys)))
-        .route("/stream/keys/rotate", operation("rotate_keys", Scope(KeysWrite), post(keys::rotate::rotate_keys)))
-        // A key may have this word as its id.
-        .route("/stream/keys/rotate", operation("delete_key", Scope(KeysWrite), delete(keys::delete::delete_key)))
-        .route("/stream/keys/{identifier}", operation("delete_key", Scope(KeysWrite), delete(keys::delete::delete_key)))
         .route(
-            "/stream/revocations",
+            "/client/v4/accounts/{account_id}/audit_logs",
+            operation("list_audit_logs", Scope(AuditRead), get(audit::list::list_audit_logs)),
+        )
+        .route(
+            "/client/v4/accounts/{account_id}/.well-known/jwks.json",
+            operation("get_jwks", Nothing, get(keys::jwks::get_jwks)),
+        )
+        .route(
+            "/client/v4/accounts/{account_id}/stream",
+            operation("list_videos", Scope(VideosRead), get(videos::list::list_videos)),
+        )
+        .route(
+            "/client/v4/accounts/{account_id}/stream/keys",
+            operation("create_key", Scope(KeysWrite), post(keys::create::create_key)),
+        )
+        .route(
+            "/client/v4/accounts/{account_id}/stream/keys",
+            operation("list_keys", Scope(KeysRead), get(keys::list::list_keys)),
+        )
+        .route(
+            "/client/v4/accounts/{account_id}/stream/keys/rotate",
+            operation("rotate_keys", Scope(KeysWrite), post(keys::rotate::rotate_keys)),
+        )
+        // A key may have this word as its id.
+        .route(
+            "/client/v4/accounts/{account_id}/stream/keys/rotate",
+            operation("delete_key", Scope(KeysWrite), delete(keys::delete::delete_key)),
+        )
+        .route(
+            "/client/v4/accounts/{account_id}/stream/keys/{identifier}",
+            operation("delete_key", Scope(KeysWrite), delete(keys::delete::delete_key)),
+        )
+        .route(
+            "/client/v4/accounts/{account_id}/stream/revocations",
             operation("create_revocation", Scope(RevocationsWrite), post(revocations::create::create_revocation)),
         )
         .route(
-            "/stream/revocations",
+            "/client/v4/accounts/{account_id}/stream/revocations",
             operation("list_revocations", Scope(RevocationsRead), get(revocations::list::list_revocations)),
         )
         .route(
-            "/stream/revocations/{identifier}",
+            "/client/v4/accounts/{account_id}/stream/revocations/{identifier}",
             operation("delete_revocation", Scope(RevocationsWrite), delete(revocations::delete::delete_revocation)),
         )
         .route(
-            "/stream/{identifier}",
+            "/client/v4/accounts/{account_id}/stream/{identifier}",
             operation("register_video", Scope(VideosWrite), put(videos::register::register_video)),
         )
-        .route("/stream/{identifier}", operation("get_video", Scope(VideosRead), get(videos::get::get_video)))
-        .route("/stream/{identifier}", operation("edit_video", Scope(VideosWrite), post(videos::edit::edit_video)))
         .route(
-            "/stream/{identifier}",
+            "/client/v4/accounts/{account_id}/stream/{identifier}",
+            operation("get_video", Scope(VideosRead), get(videos::get::get_video)),
+        )
+        .route(
+            "/client/v4/accounts/{account_id}/stream/{identifier}",
+            operation("edit_video", Scope(VideosWrite), post(videos::edit::edit_video)),
+        )
+        .route(
+            "/client/v4/accounts/{account_id}/stream/{identifier}",
             operation("delete_video", Scope(VideosWrite), delete(videos::delete::delete_video)),
         )
         .route(
-            "/stream/{identifier}/downloads",
+            "/client/v4/accounts/{account_id}/stream/{identifier}/downloads",
             operation("get_downloads", Scope(VideosRead), get(downloads::get::get_downloads)),
         )
         .route(
-            "/stream/{identifier}/downloads",
+            "/client/v4/accounts/{account_id}/stream/{identifier}/downloads",
             operation("create_downloads", Scope(VideosWrite), post(downloads::create::create_downloads)),
         )
         .route(
-            "/stream/{identifier}/downloads",
+            "/client/v4/accounts/{account_id}/stream/{identifier}/downloads",
             operation("delete_downloads", Scope(VideosWrite), delete(downloads::delete::delete_downloads)),
         )
-        .route("/stream/{identifier}/embed", operation("get_embed", Scope(VideosRead), get(videos::embed::get_embed)))
-        .route("/stream/tokens/batch", operation("issue_tokens", Scope(TokensIssue), post(token::batch::issue_tokens)))
         .route(
-            "/stream/tokens/inspect",
+            "/client/v4/accounts/{account_id}/stream/{identifier}/embed",
+            operation("get_embed", Scope(VideosRead), get(videos::embed::get_embed)),
+        )
+        .route(
+            "/client/v4/accounts/{account_id}/stream/tokens/batch",
+            operation("issue_tokens", Scope(TokensIssue), post(token::batch::issue_tokens)),
+        )
+        .route(
+            "/client/v4/accounts/{account_id}/stream/tokens/inspect",
             operation("inspect_token", Scope(TokensInspect), post(token::inspect::inspect_token)),
         )
         .route(
-            "/stream/{identifier}/token",
+            "/client/v4/accounts/{account_id}/stream/{identifier}/token",
             operation("issue_token", Scope(TokensIssue), post(token::issue::issue_token)),
-        );
-    Router::new()
-        .nest("/client/v4/accounts/{account_id}", account)
+        )
         .route(
             "/client/v4/user/tokens/verify",
             operation("verify_user_token", Credentials, get(credentials::verify::verify_user_token)),
@@ -103,18 +138,19 @@ fn operations() -> Router<Api> {
 
 /// Names the operation, for the metrics, and says what it needs of its caller. The name is its id in the OpenAPI document.
 fn operation(name: &'static str, needs: Needs, route: MethodRouter<Api>) -> MethodRouter<Api> {
-    route.route_layer(Extension(needs)).route_layer(map_response(move |mut response: Response| async move {
+    let named = map_response(move |mut response: Response| async move {
         response.extensions_mut().insert(Operation(name));
         response
-    }))
+    });
+    // One layer of two: for each that it is given by itself, axum boxes every request once more.
+    route.route_layer((named, Extension(needs)))
 }
 
 fn wrapped(routes: Router<Api>, api: Api) -> Router {
     routes
         .fallback(|| async { ApiError::RouteUnknown })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(api.clone(), observe))
+        .layer((from_fn_with_state(api.clone(), observe), CatchPanicLayer::custom(panicked)))
         .with_state(api)
 }
 

@@ -1,5 +1,6 @@
 //! What every handler has at hand.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Json;
@@ -21,9 +22,21 @@ use crate::recent::Recent;
 use crate::signer::Signer;
 use crate::turns::{NoTurn, Turns};
 
-/// What every handler has at hand. A clone is another handle on the same.
+/// A handle on what every handler has at hand: one pointer, as the router clones it several times for each request.
 #[derive(Clone)]
-pub(crate) struct Api {
+pub(crate) struct Api(pub(crate) Arc<Parts>);
+
+impl Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What every handler has at hand.
+#[derive(Clone)]
+pub(crate) struct Parts {
     pub(crate) store: Store,
     /// By the hash of what they presented.
     pub(crate) callers: Arc<Recent<PresentedHash, Caller>>,

@@ -15,6 +15,7 @@ use crate::metrics::{Metrics, SignerMetrics};
 use crate::rate_limit::CallerLimits;
 use crate::recent::Recent;
 use crate::signer::Signer;
+use crate::state::Parts;
 
 #[tokio::test]
 async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
@@ -42,7 +43,7 @@ async fn a_token_that_would_wait_for_too_long_is_refused_at_once() {
     let token = NewApiToken::unlimited("tests");
     let token = site.api.store.create_api_token(&account, &token, UnixTime(0)).await.unwrap();
 
-    let key = SigningKey::generate(Algorithm::EdDsa, KeyId::random()).unwrap();
+    let key = SigningKey::generate(Algorithm::Rs256, KeyId::random()).unwrap();
     while signer.require_room().is_ok() {
         let (signer, claims) = (signer.clone(), Claims::new("v1".parse().unwrap(), UnixTime(1)));
         let unsigned = key.prepare(&claims).unwrap();
@@ -72,7 +73,7 @@ impl Site {
     async fn new(signer: Signer) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::sqlite(folder.path().join("vidpass.db"));
-        let api = Api {
+        let api = Api(Arc::new(Parts {
             store: Store::create_or_open(&url, &MasterKey::generate().unwrap()).await.unwrap(),
             config: Arc::new(ApiConfig::new("https://vidpass.test".parse().unwrap())),
             callers: Arc::new(Recent::new()),
@@ -86,7 +87,7 @@ impl Site {
             snapshots: Arc::new(tokio::sync::Semaphore::new(1)),
             turns: crate::turns::Turns::new(1),
             signer,
-        };
+        }));
         Self { api, _folder: folder }
     }
 }

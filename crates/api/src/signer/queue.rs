@@ -39,12 +39,14 @@ struct State {
     jobs: VecDeque<Job>,
     /// How long a thread took for a signature, of late.
     pace: Duration,
+    /// How many threads wait for work. Where none does, telling them would be a system call for each token that nobody hears.
+    asleep: usize,
     is_closed: bool,
 }
 
 impl Queue {
     pub(super) fn new(threads: usize, waiting: Gauge, refused: Counter) -> Self {
-        let state = State { jobs: VecDeque::new(), pace: FIRST_PACE, is_closed: false };
+        let state = State { jobs: VecDeque::new(), pace: FIRST_PACE, asleep: 0, is_closed: false };
         Self { state: Mutex::new(state), has_work: Condvar::new(), threads, waiting, refused }
     }
 
@@ -55,15 +57,15 @@ impl Queue {
 
     /// Adds a token, where it need not wait for too long.
     pub(super) fn push(&self, job: Job) -> Result<(), SigningError> {
-        let mut state = self.state();
+        let state = self.state();
         self.room(&state)?;
-        self.add(&mut state, job);
+        self.add(state, job);
         Ok(())
     }
 
     /// Adds a token of somebody who sees to it that there are not too many.
     pub(super) fn push_anyway(&self, job: Job) {
-        self.add(&mut self.state(), job);
+        self.add(self.state(), job);
     }
 
     /// Waits until there are tokens, and takes those that `choose` does, at least one. `None` where none will come any more.
@@ -81,7 +83,9 @@ impl Queue {
             if state.is_closed {
                 return None;
             }
+            state.asleep += 1;
             state = self.has_work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.asleep -= 1;
         }
     }
 
@@ -106,10 +110,15 @@ impl Queue {
         Err(SigningError::Overloaded)
     }
 
-    fn add(&self, state: &mut State, job: Job) {
+    fn add(&self, mut state: MutexGuard<'_, State>, job: Job) {
         state.jobs.push_back(job);
-        self.tell(state);
-        self.has_work.notify_one();
+        self.tell(&state);
+        let somebody_sleeps = state.asleep > 0;
+        // Who wakes up wants the lock.
+        drop(state);
+        if somebody_sleeps {
+            self.has_work.notify_one();
+        }
     }
 
     fn tell(&self, state: &State) {
