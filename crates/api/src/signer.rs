@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::thread::{self, available_parallelism};
 
 use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use vidpass_token::{Algorithm, SignError, Token, UnsignedToken};
 
@@ -30,9 +31,9 @@ const MANY_AT_ONCE: usize = 32;
 
 /// The threads that sign. A clone is another handle on the same; they end with the last one.
 #[derive(Clone)]
-pub struct Signer(Arc<Handle>);
+pub struct Signer(Arc<Shared>);
 
-struct Handle {
+struct Shared {
     queue: Arc<Queue>,
     /// Turns for tokens of those who ask for many.
     turns: Semaphore,
@@ -58,7 +59,7 @@ impl Signer {
     /// Starts a thread for each core. Registers its metrics, `vidpass_api_sign…`.
     ///
     /// # Panics
-    /// Where the system gives no thread: such a process could not serve anything.
+    /// Where the system gives no thread: such a process could not serve anything. And outside of a tokio runtime.
     #[must_use]
     pub fn start(batching: Batching, registry: &mut Registry) -> Self {
         let metrics = SignerMetrics::register(registry);
@@ -69,7 +70,8 @@ impl Signer {
         metrics.lanes.set(if together.is_some() { 8 } else { 1 });
         for number in 0..cores() {
             let (queue, together, metrics) = (Arc::clone(&signer.0.queue), Arc::clone(&together), metrics.clone());
-            let sign = move || worker::run(&queue, together.as_ref().as_ref(), &metrics);
+            let runtime = Handle::current();
+            let sign = move || worker::run(&queue, together.as_ref().as_ref(), &metrics, &runtime);
             thread::Builder::new().name(format!("sign-{number}")).spawn(sign).expect("the system gives a thread");
         }
         signer
@@ -78,7 +80,7 @@ impl Signer {
     /// A queue for so many threads, which are not there.
     pub(crate) fn without_threads(threads: usize, metrics: &SignerMetrics) -> Self {
         let queue = Arc::new(Queue::new(threads, metrics.waiting.clone(), metrics.refused.clone()));
-        Self(Arc::new(Handle { queue, turns: Semaphore::new(MANY_AT_ONCE * threads), metrics: metrics.clone() }))
+        Self(Arc::new(Shared { queue, turns: Semaphore::new(MANY_AT_ONCE * threads), metrics: metrics.clone() }))
     }
 
     /// Refuses where another token would have to wait for too long, before anything is done for it.
@@ -134,7 +136,7 @@ fn is_quick(token: &UnsignedToken) -> bool {
     matches!(token.key().algorithm(), Algorithm::Es256 | Algorithm::EdDsa)
 }
 
-impl Drop for Handle {
+impl Drop for Shared {
     fn drop(&mut self) {
         self.queue.close();
     }

@@ -23,8 +23,11 @@ const FIRST_PACE: Duration = Duration::from_millis(1);
 /// A token that waits, and who waits for it.
 pub(super) struct Job {
     pub(super) token: UnsignedToken,
-    pub(super) reply: oneshot::Sender<Result<Token, SigningError>>,
+    pub(super) reply: Reply,
 }
+
+/// How it is given out.
+pub(super) type Reply = oneshot::Sender<Result<Token, SigningError>>;
 
 /// The tokens that wait, the first ones first.
 pub(super) struct Queue {

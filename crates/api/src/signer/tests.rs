@@ -62,7 +62,8 @@ async fn what_would_wait_for_too_long_is_refused_and_many_only_wait() {
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
     settle().await;
     let (queue, worker_metrics) = (Arc::clone(&signer.0.queue), metrics.clone());
-    let thread = thread::spawn(move || worker::run(&queue, None, &worker_metrics));
+    let runtime = Handle::current();
+    let thread = thread::spawn(move || worker::run(&queue, None, &worker_metrics, &runtime));
     assert!(last.await.unwrap().is_ok());
     for done in many {
         assert!(done.await.unwrap().is_ok());
@@ -108,7 +109,8 @@ async fn what_waits_is_signed_together_by_size_and_what_goes_wrong_again() {
     }
     let pretended = Arc::new(Together::Pretended(Pretended { faulty: Some(6), sizes: Default::default() }));
     let (queue, together, of_worker) = (Arc::clone(&signer.0.queue), Arc::clone(&pretended), metrics.clone());
-    let thread = thread::spawn(move || worker::run(&queue, Some(&together), &of_worker));
+    let runtime = Handle::current();
+    let thread = thread::spawn(move || worker::run(&queue, Some(&together), &of_worker, &runtime));
     for (number, (waiting, key)) in waiting.into_iter().zip(keys).enumerate() {
         let token = waiting.await.unwrap().unwrap();
         let claims = UnverifiedToken::parse(token.as_str()).unwrap().verify(key.public()).unwrap();
@@ -148,7 +150,8 @@ async fn two_are_signed_one_by_one() {
     until_waiting(&metrics, 2).await;
     let (queue, of_worker) = (Arc::clone(&signer.0.queue), metrics.clone());
     let pretended = Together::Pretended(Pretended { faulty: None, sizes: Default::default() });
-    let thread = thread::spawn(move || worker::run(&queue, Some(&pretended), &of_worker));
+    let runtime = Handle::current();
+    let thread = thread::spawn(move || worker::run(&queue, Some(&pretended), &of_worker, &runtime));
     for waiting in waiting {
         waiting.await.unwrap().unwrap();
     }

@@ -4,8 +4,11 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use tokio::runtime::Handle;
+use vidpass_token::Token;
+
 use super::SigningError;
-use super::queue::{Job, Queue};
+use super::queue::{Job, Queue, Reply};
 use super::together::{self, Together};
 use crate::metrics::{Made, SignerMetrics};
 
@@ -18,7 +21,7 @@ use crate::metrics::{Made, SignerMetrics};
 const NICENESS: i32 = 10;
 
 /// Signs until the queue is closed: what waits together where that can be done, else one after the other.
-pub(super) fn run(queue: &Queue, together: Option<&Together>, metrics: &SignerMetrics) {
+pub(super) fn run(queue: &Queue, together: Option<&Together>, metrics: &SignerMetrics, runtime: &Handle) {
     give_way();
     let choose = |jobs: &mut VecDeque<Job>| match together {
         Some(_) => together::choose(jobs),
@@ -27,14 +30,14 @@ pub(super) fn run(queue: &Queue, together: Option<&Together>, metrics: &SignerMe
     while let Some(jobs) = queue.take(choose) {
         let (count, began) = (jobs.len(), Instant::now());
         // A thread that ended would be missed for ever; the callers of what it had in hand are told.
-        let _ = catch_unwind(AssertUnwindSafe(|| sign(jobs, together, metrics)));
+        let _ = catch_unwind(AssertUnwindSafe(|| sign(jobs, together, metrics, runtime)));
         queue.learn(count, began.elapsed());
     }
 }
 
-fn sign(jobs: Vec<Job>, together: Option<&Together>, metrics: &SignerMetrics) {
+fn sign(jobs: Vec<Job>, together: Option<&Together>, metrics: &SignerMetrics, runtime: &Handle) {
     match together {
-        Some(together) if jobs.len() > 1 => sign_together(jobs, together, metrics),
+        Some(together) if jobs.len() > 1 => sign_together(jobs, together, metrics, runtime),
         Some(_) | None => jobs.into_iter().for_each(|job| sign_alone(job, metrics)),
     }
 }
@@ -46,12 +49,13 @@ fn sign_alone(Job { token, reply }: Job, metrics: &SignerMetrics) {
     let _ = reply.send(signed);
 }
 
-fn sign_together(jobs: Vec<Job>, together: &Together, metrics: &SignerMetrics) {
+fn sign_together(jobs: Vec<Job>, together: &Together, metrics: &SignerMetrics, runtime: &Handle) {
     let signatures = together.sign(&jobs.iter().map(|job| &job.token).collect::<Vec<_>>());
+    let mut done = Vec::with_capacity(jobs.len());
     for (job, signature) in jobs.into_iter().zip(signatures) {
         if let Some(signature) = signature {
             metrics.count(Made::Batched, 1);
-            let _ = job.reply.send(Ok(job.token.with_checked_signature(&signature)));
+            done.push((job.reply, job.token.with_checked_signature(&signature)));
         } else {
             // A key with primes of unequal length has no lane; of all others, the computation went wrong.
             if let Some(_parts) = job.token.key().rsa_parts() {
@@ -61,6 +65,18 @@ fn sign_together(jobs: Vec<Job>, together: &Together, metrics: &SignerMetrics) {
             sign_alone(job, metrics);
         }
     }
+    hand_out(done, runtime);
+}
+
+/// Gives out the tokens of a batch from a task: the thread that answers wakes up once for all of them. If each were given out from
+/// here, it would take the core from this thread for the first one, and again for each of the others.
+fn hand_out(done: Vec<(Reply, Token)>, runtime: &Handle) {
+    runtime.spawn(async move {
+        for (reply, token) in done {
+            // Nobody may be waiting any more.
+            let _ = reply.send(Ok(token));
+        }
+    });
 }
 
 /// Lowers the priority of this thread alone, which is what "process" means to Linux here.
