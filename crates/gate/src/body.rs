@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::net::TcpStream;
 use vidpass_token::Denial;
 
-pub(crate) use self::file::FileBody;
+pub(crate) use self::file::{FileBody, SharedFile};
 pub(crate) use self::remote::{Piece, RemoteBody};
 use crate::admission::Admission;
 use crate::deny::Failure;
@@ -260,9 +260,9 @@ mod tests {
         (GateBody::file(FileBody::new("v/x".into(), file(content), start..end, sent.clone())), sent)
     }
 
-    fn file(content: &[u8]) -> Arc<std::fs::File> {
+    fn file(content: &[u8]) -> Arc<SharedFile> {
         let mut file = tempfile::tempfile().unwrap();
         io::Write::write_all(&mut file, content).unwrap();
-        Arc::new(file)
+        SharedFile::new(file)
     }
 }

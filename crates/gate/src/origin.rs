@@ -18,6 +18,7 @@ mod known_as;
 mod limits;
 mod memory;
 mod metrics;
+mod open_files;
 mod remote;
 mod s3;
 mod template;

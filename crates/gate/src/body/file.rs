@@ -5,7 +5,9 @@ use std::io::{self, IoSliceMut};
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
@@ -29,6 +31,18 @@ const SMALL: u64 = 64 * 1024;
 /// go on.
 const PART: u64 = 1024 * 1024;
 
+/// For how long a part that was found in the page cache is taken to be there still.
+const KNOWN_FOR: Duration = Duration::from_millis(100);
+
+/// An open file, for all who send of it.
+#[derive(Debug)]
+pub(crate) struct SharedFile {
+    file: File,
+    opened: Instant,
+    /// Which of the first 64 parts were found in the page cache, a bit each.
+    found: AtomicU64,
+}
+
 /// Part of an open file.
 ///
 /// What is not in the page cache is read on a blocking thread: a disk that is slow, or a network file system that hangs, must
@@ -36,7 +50,7 @@ const PART: u64 = 1024 * 1024;
 pub(crate) struct FileBody {
     /// Video and path within it, for errors.
     name: Arc<str>,
-    file: Arc<File>,
+    file: Arc<SharedFile>,
     position: u64,
     end: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
@@ -45,9 +59,46 @@ pub(crate) struct FileBody {
     sent: Counter,
 }
 
+impl SharedFile {
+    pub(crate) fn new(file: File) -> Arc<Self> {
+        Arc::new(Self { file, opened: Instant::now(), found: AtomicU64::new(0) })
+    }
+
+    /// Whether bytes of this part are in the page cache, as far as three of its pages tell, or two of a short one: the kernel
+    /// reads 64 KiB at once where it reads ahead.
+    fn has_in_memory(&self, part: &Range<u64>) -> bool {
+        let bit = self.bit(part);
+        if self.found.load(Ordering::Relaxed) & bit != 0 && self.opened.elapsed() < KNOWN_FOR {
+            return true;
+        }
+        let is_there = |at| {
+            let mut byte = [0];
+            let mut bytes = [IoSliceMut::new(&mut byte)];
+            rustix::io::preadv2(&self.file, &mut bytes, at, ReadWriteFlags::NOWAIT).is_ok()
+        };
+        let is_long = part.end - part.start > SMALL;
+        let is_found =
+            is_there(part.start) && is_there(part.end - 1) && (!is_long || is_there(part.start.midpoint(part.end)));
+        if is_found {
+            self.found.fetch_or(bit, Ordering::Relaxed);
+        }
+        is_found
+    }
+
+    /// Of a part that is a whole one of the first 64, and none of others.
+    fn bit(&self, part: &Range<u64>) -> u64 {
+        let is_whole = part.start.is_multiple_of(PART) && part.end - part.start == PART;
+        u32::try_from(part.start / PART)
+            .ok()
+            .filter(|_| is_whole)
+            .and_then(|place| 1_u64.checked_shl(place))
+            .unwrap_or(0)
+    }
+}
+
 impl FileBody {
     /// The bytes of `range`; `sent` counts them.
-    pub(crate) fn new(name: Arc<str>, file: Arc<File>, range: Range<u64>, sent: Counter) -> Self {
+    pub(crate) fn new(name: Arc<str>, file: Arc<SharedFile>, range: Range<u64>, sent: Counter) -> Self {
         Self { name, file, position: range.start, end: range.end, reading: None, in_memory: 0, sent }
     }
 
@@ -56,21 +107,13 @@ impl FileBody {
         self.end - self.position
     }
 
-    /// Whether the next part is in the page cache, as far as three of its pages tell: then the kernel sends it without waiting
-    /// for a disk.
+    /// Whether the next part is in the page cache: then the kernel sends it without waiting for a disk.
     pub(super) fn is_in_memory(&mut self) -> bool {
         if self.reading.is_none() && self.position < self.in_memory {
             return true;
         }
         let part = self.next_part();
-        let is_there = |at| {
-            let mut byte = [0];
-            let mut bytes = [IoSliceMut::new(&mut byte)];
-            rustix::io::preadv2(&self.file, &mut bytes, at, ReadWriteFlags::NOWAIT).is_ok()
-        };
-        let is_in_memory = self.reading.is_none()
-            && !part.is_empty()
-            && [part.start, part.start.midpoint(part.end), part.end - 1].into_iter().all(is_there);
+        let is_in_memory = self.reading.is_none() && !part.is_empty() && self.file.has_in_memory(&part);
         if is_in_memory {
             self.in_memory = part.end;
         }
@@ -86,7 +129,7 @@ impl FileBody {
         let length = usize::try_from(part.end - part.start).expect("a part fits into memory");
         let sent = socket.try_io(Interest::WRITABLE, || {
             let mut position = self.position;
-            Ok(retry_on_intr(|| sendfile(socket, &self.file, Some(&mut position), length))?)
+            Ok(retry_on_intr(|| sendfile(socket, &self.file.file, Some(&mut position), length))?)
         })?;
         self.position += sent as u64;
         self.sent.inc_by(sent as u64);
@@ -116,7 +159,7 @@ impl FileBody {
         let (file, position, end) = (&self.file, self.position, self.end);
         let reading = self.reading.get_or_insert_with(|| {
             let file = Arc::clone(file);
-            spawn_blocking(move || read_chunk(&file, position, end))
+            spawn_blocking(move || read_chunk(&file.file, position, end))
         });
         let read = ready!(Pin::new(reading).poll(context)).unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
         self.reading = None;
@@ -128,7 +171,7 @@ impl FileBody {
         let length = usize::try_from(self.left()).ok().filter(|_| self.left() <= SMALL)?;
         let mut chunk = vec![0; length];
         let mut slices = [IoSliceMut::new(&mut chunk)];
-        let read = rustix::io::preadv2(&self.file, &mut slices, self.position, ReadWriteFlags::NOWAIT).ok()?;
+        let read = rustix::io::preadv2(&self.file.file, &mut slices, self.position, ReadWriteFlags::NOWAIT).ok()?;
         chunk.truncate(read);
         Some(chunk.into())
     }

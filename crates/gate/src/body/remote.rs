@@ -1,6 +1,5 @@
 //! A file that is read as the connection takes it, from an origin.
 
-use std::fs::File;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use prometheus_client::metrics::counter::Counter;
 
-use super::{BodyError, FileBody};
+use super::{BodyError, FileBody, SharedFile};
 use crate::origin::FetchError;
 
 /// Part of a file of a remote origin, as it comes.
@@ -27,7 +26,7 @@ pub(crate) struct RemoteBody {
 pub(crate) enum Piece {
     Bytes(Bytes),
     /// All that is still to come, which is on a disk of this machine by now.
-    Rest(Arc<File>, Range<u64>),
+    Rest(Arc<SharedFile>, Range<u64>),
 }
 
 impl RemoteBody {
@@ -47,7 +46,7 @@ impl RemoteBody {
     }
 
     /// The rest of this, where [`Piece::Rest`] says that it is.
-    pub(super) fn rest(&self, file: Arc<File>, range: Range<u64>) -> FileBody {
+    pub(super) fn rest(&self, file: Arc<SharedFile>, range: Range<u64>) -> FileBody {
         FileBody::new(Arc::clone(&self.name), file, range, self.sent.clone())
     }
 

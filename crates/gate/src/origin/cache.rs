@@ -22,6 +22,7 @@ use super::head::Head;
 use super::limits::CacheConfig;
 use super::metrics::OriginMetrics;
 use super::remote::Target;
+use crate::body::SharedFile;
 
 /// The name of every file here, before its number.
 const PREFIX: &str = "object-";
@@ -131,7 +132,7 @@ impl DiskCache {
         });
         let (file, head) = opened.await.ok().flatten()?;
         self.0.metrics.hits.inc();
-        Some(Found { head, content: Content::File { file, name } })
+        Some(Found { head, content: Content::File { file: SharedFile::new(file), name } })
     }
 
     /// Keeps a file that was asked for at `now`, and gives it to be read. Where the disk does not take it, it is not

@@ -1,6 +1,5 @@
 //! What an origin found: a head, and the bytes as far as they were asked for.
 
-use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use super::download::Reader;
 use super::folder::OpenFile;
 use super::head::Head;
 use super::transfer::Transfer;
-use crate::body::{FileBody, GateBody, Piece, RemoteBody};
+use crate::body::{FileBody, GateBody, Piece, RemoteBody, SharedFile};
 use crate::serve::conditional::Validators;
 
 /// A file of a permitted video.
@@ -26,7 +25,7 @@ pub(crate) struct Found {
 /// The bytes of a file.
 pub(crate) enum Content {
     /// All of them, on this machine.
-    File { file: File, name: Arc<str> },
+    File { file: Arc<SharedFile>, name: Arc<str> },
     /// None: only the head was asked for.
     Nothing,
     /// All of them, in memory.
@@ -68,7 +67,7 @@ impl Found {
     /// The bytes of `range`, which [`Self::has`]; `sent` counts them.
     pub(crate) fn into_body(self, range: Range<u64>, sent: Counter) -> GateBody {
         match self.content {
-            Content::File { file, name } => GateBody::file(FileBody::new(name, Arc::new(file), range, sent)),
+            Content::File { file, name } => GateBody::file(FileBody::new(name, file, range, sent)),
             Content::Memory(bytes) => {
                 let place = |at: u64| usize::try_from(at).expect("it lies in memory");
                 sent.inc_by(range.end - range.start);

@@ -20,6 +20,7 @@ use super::head::Head;
 use super::memory::Memory;
 use super::transfer::Transfer;
 use crate::body::Piece;
+use crate::body::SharedFile;
 use crate::deny::Failure;
 
 /// How many files that nobody keeps there is room for at least: a few slow viewers are not to hold all of it.
@@ -59,7 +60,7 @@ enum Stage {
     /// All bytes are there.
     Ended,
     /// All bytes are there, and on a disk.
-    Kept(Arc<File>),
+    Kept(Arc<SharedFile>),
     /// No more bytes will come, although some are missing.
     BrokenOff(Arc<FetchError>),
 }
@@ -207,7 +208,7 @@ impl Download {
     /// Lets go of the memory: all bytes are in `file`, where viewers read on.
     pub(super) fn read_on_from(&self, file: File) {
         self.0.send_modify(|state| {
-            state.stage = Stage::Kept(Arc::new(file));
+            state.stage = Stage::Kept(SharedFile::new(file));
             state.blocks = Blocks::default();
             state._memory = None;
         });

@@ -12,7 +12,9 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 use vidpass_token::{Chain, FilePath, Permit};
 
+use super::open_files::OpenFiles;
 use super::template::PathTemplate;
+use crate::body::SharedFile;
 use crate::deny::Failure;
 
 /// How often an opening is tried again that a concurrent rename made uncertain (`openat2(2)`, `EAGAIN`).
@@ -32,6 +34,7 @@ enum Way {
 /// The folder is opened once; whoever replaces it by another one of the same name restarts the program.
 pub(crate) struct FolderOrigin {
     root: Arc<OwnedFd>,
+    files: OpenFiles,
     path: Box<Path>,
     videos: PathTemplate,
 }
@@ -46,10 +49,10 @@ pub struct FolderError {
     source: io::Error,
 }
 
-/// A file of a video, open for reading.
-#[derive(Debug)]
+/// A file of a video, open for reading. A clone is the same file.
+#[derive(Clone, Debug)]
 pub(crate) struct OpenFile {
-    pub(super) file: File,
+    pub(super) file: Arc<SharedFile>,
     pub(super) metadata: Metadata,
     /// The video's folder and the path within it, for logs.
     pub(super) name: Arc<str>,
@@ -97,13 +100,28 @@ impl FolderOrigin {
             Ok(Arc::new(root))
         });
         let root = root.map_err(|error| FolderError { path: path.to_owned(), source: error.into() })?;
-        Ok(Self { root, path: path.into(), videos })
+        Ok(Self { root, files: OpenFiles::new(), path: path.into(), videos })
     }
 
-    /// Opens a file of the permitted video. Where the kernel has to ask a disk for the way to it, a blocking thread waits: a
-    /// cold disk must not hold up other viewers.
-    pub(crate) async fn open_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
+    /// A file of the permitted video that was opened now or a moment ago: see [`OpenFiles`].
+    pub(crate) async fn recent_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
         let folder = self.videos.of(permit);
+        let place = [&*folder, "/", file.as_str()].concat();
+        if let Some(opened) = self.files.get(&place) {
+            return Ok(opened);
+        }
+        let opened = self.open_in(folder, file).await?;
+        self.files.keep(place, &opened);
+        Ok(opened)
+    }
+
+    /// Opens a file of the permitted video.
+    pub(crate) async fn open_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
+        self.open_in(self.videos.of(permit), file).await
+    }
+
+    /// Where the kernel has to ask a disk for the way to it, a blocking thread waits: a cold disk must not hold up other viewers.
+    async fn open_in(&self, folder: String, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
         let name: Arc<str> = format!("{folder}/{file}").into();
         if let Ok(opened) = open(&self.root, &folder, file.as_str(), Arc::clone(&name), Way::Known) {
             return Ok(opened);
@@ -130,7 +148,7 @@ fn open(root: &OwnedFd, video: &str, path: &str, name: Arc<str>, way: Way) -> Re
         Ok((file.metadata()?, file))
     });
     match opened {
-        Ok((metadata, file)) if metadata.is_file() => Ok(OpenFile { file, metadata, name }),
+        Ok((metadata, file)) if metadata.is_file() => Ok(OpenFile { file: SharedFile::new(file), metadata, name }),
         Ok(_) => Err(OpenError::NoFile { name }),
         Err(error) => Err(refused(name, error)),
     }

@@ -48,7 +48,7 @@ pub(crate) async fn answer(
     let settled = match (ManifestKind::of(file), origins.source(permit, file, request.now)?) {
         (Some(kind), _) => Settled::here(manifest::rewritten(origins, permit, kind, &request).await?, &demand),
         (None, Source::Folder(folder)) => {
-            let opened = folder.open_file(permit, file).await.map_err(|error| error.failure())?;
+            let opened = folder.recent_file(permit, file).await.map_err(|error| error.failure())?;
             Settled::here(Found::in_folder(opened, request.now), &demand)
         }
         (None, Source::Remote(fetch)) => settle(origins, &fetch, &demand).await?,

@@ -1,0 +1,99 @@
+//! Files that were opened a moment ago, for whoever asks for the same ones now.
+//!
+//! To find a segment's way through its folders, to open it and to close it again takes longer than to decide who may have it. A
+//! file that is replaced, cut short or deleted is given out as it was for [`FRESH`] at most.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use quick_cache::sync::Cache;
+use tokio::runtime::Handle;
+use tokio::time::sleep;
+
+use super::folder::OpenFile;
+
+/// For how long a file is given out again.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// How many are kept at most, of each folder. They count among the descriptors that a server keeps for itself.
+const MOST: usize = 128;
+
+/// How often those are let go of that nobody asked for again: a deleted file takes room on its disk until then.
+const SWEEP: Duration = Duration::from_secs(1);
+
+pub(super) struct OpenFiles(Arc<Kept>);
+
+struct Kept {
+    /// By the video's folder and the path within it.
+    files: Cache<String, (OpenFile, Instant)>,
+    is_swept: AtomicBool,
+}
+
+impl OpenFiles {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Kept { files: Cache::new(MOST), is_swept: AtomicBool::new(false) }))
+    }
+
+    pub(super) fn get(&self, place: &str) -> Option<OpenFile> {
+        self.0.files.get(place).filter(is_fresh).map(|(file, _)| file)
+    }
+
+    pub(super) fn keep(&self, place: String, file: &OpenFile) {
+        // Without a runtime nobody would let go of it.
+        let Ok(runtime) = Handle::try_current() else { return };
+        self.0.files.insert(place, (file.clone(), Instant::now()));
+        if !self.0.is_swept.swap(true, Ordering::Relaxed) {
+            runtime.spawn(sweep(Arc::downgrade(&self.0)));
+        }
+    }
+}
+
+fn is_fresh((_, since): &(OpenFile, Instant)) -> bool {
+    since.elapsed() < FRESH
+}
+
+/// Goes on until there is nothing left.
+async fn sweep(kept: Weak<Kept>) {
+    loop {
+        sleep(SWEEP).await;
+        let Some(kept) = kept.upgrade() else { return };
+        kept.files.retain(|_, file| is_fresh(file));
+        if kept.files.is_empty() {
+            kept.is_swept.store(false, Ordering::Relaxed);
+            // What came in between is swept by another.
+            if kept.files.is_empty() || kept.is_swept.swap(true, Ordering::Relaxed) {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::body::SharedFile;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_is_given_out_again_for_a_moment_and_then_let_go_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        fs::write(&path, "old").unwrap();
+        let file = fs::File::open(&path).unwrap();
+        let metadata = file.metadata().unwrap();
+        let opened = OpenFile { file: SharedFile::new(file), metadata, name: "v/x".into() };
+        let (files, weak) = (OpenFiles::new(), Arc::downgrade(&opened.file));
+        assert!(files.get("v/x").is_none());
+        files.keep("v/x".to_owned(), &opened);
+        drop(opened);
+        assert!(Arc::ptr_eq(&files.get("v/x").unwrap().file, &weak.upgrade().unwrap()));
+        assert!(files.get("v/y").is_none());
+        std::thread::sleep(FRESH);
+        assert!(files.get("v/x").is_none(), "its moment is over");
+        assert!(weak.upgrade().is_some());
+        sleep(SWEEP * 2).await;
+        assert!(weak.upgrade().is_none(), "nobody asked for it again");
+    }
+}
