@@ -38,7 +38,8 @@ const MAX_HEAD: usize = 32 * 1024;
 const MAX_HEADERS: usize = 64;
 
 /// How much the kernel takes of an answer before it may send it, in bytes. What lies in the buffers of viewers who are slow to read
-/// counts for all connections of the machine together, and those who are fast would wait for room.
+/// counts for all connections of the machine together, and those who are fast would wait for room. More than the longest segment,
+/// 64 KiB on a loopback: a corked connection waits for a whole one, and would wait for its own timer.
 const MAX_NOT_SENT: u32 = 128 * 1024;
 
 /// How long to wait before accepting again where the system has no more file descriptors.
