@@ -11,7 +11,7 @@ test:
 	tests/setup
 	scripts/test.sh
 
-# The same for a cluster of many processes, large and in a release build, with figures.
+# The same for a cluster of many processes, large and in an optimised build, with figures.
 cluster-test:
 	tests/setup
 	scripts/cluster-test.sh

@@ -1,7 +1,7 @@
 //! Several issuers and gates on one PostgreSQL: how soon all of them refuse what one was told to, and what they do while the
 //! database is away.
 //!
-//! `make test` runs them small. `make cluster-test` runs them large, in a release build, and prints what it measured.
+//! `make test` runs them small. `make cluster-test` runs them large, in an optimised build, and prints what it measured.
 
 mod database;
 mod nodes;

@@ -1,4 +1,4 @@
-//! What a gate does where too many ask, or read as slowly as they can. In a release build, with figures.
+//! What a gate does where too many ask, or read as slowly as they can. In an optimised build, with figures.
 
 mod open_loop;
 

@@ -1,4 +1,4 @@
-//! Viewers while more tokens are asked for than can be signed: large, in a release build, as it is about time.
+//! Viewers while more tokens are asked for than can be signed: large, in an optimised build, as it is about time.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
