@@ -263,6 +263,6 @@ mod tests {
     fn file(content: &[u8]) -> Arc<SharedFile> {
         let mut file = tempfile::tempfile().unwrap();
         io::Write::write_all(&mut file, content).unwrap();
-        SharedFile::new(file)
+        SharedFile::new(file, content.len() as u64)
     }
 }

@@ -48,6 +48,7 @@ pub use self::known_as::{KnownAs, KnownAsError};
 pub use self::limits::{CacheConfig, OriginLimits};
 use self::memory::Memory;
 use self::metrics::OriginMetrics;
+use self::open_files::OpenFiles;
 pub(crate) use self::remote::Got;
 use self::remote::Remote;
 pub use self::s3::{BucketName, RegionName, S3Bucket, S3Error, S3Style};
@@ -174,10 +175,11 @@ impl Origins {
     pub fn open(config: OriginsConfig, registry: &mut Registry) -> Result<Self, OriginsError> {
         let metrics = OriginMetrics::register(registry);
         let OriginsConfig { media, named, limits, cache } = config;
-        let media = FolderOrigin::open(&media, PathTemplate::default())
+        let files = OpenFiles::new();
+        let media = FolderOrigin::open(&media, PathTemplate::default(), files.clone())
             .map_err(|source| OriginsError::Media { folder: media, source })?;
         let cache = cache.map(|cache| DiskCache::open(&cache, metrics.clone())).transpose()?;
-        let open = Opening { limits, metrics: metrics.clone() };
+        let open = Opening { limits, files, metrics: metrics.clone() };
         let named = named.into_iter().map(|(name, config)| Ok((name.clone(), open.entry(name, config)?)));
         let downloads = Downloads::new(limits.max_shared, limits.max_object);
         Ok(Self {
@@ -226,6 +228,7 @@ impl Origins {
 /// Makes entries of what the configuration says.
 struct Opening {
     limits: OriginLimits,
+    files: OpenFiles,
     metrics: OriginMetrics,
 }
 
@@ -233,7 +236,7 @@ impl Opening {
     fn entry(&self, name: OriginName, config: OriginConfig) -> Result<Entry, OriginsError> {
         let OriginConfig { kind, path, known_as } = config;
         match kind {
-            OriginKind::Folder(folder) => match FolderOrigin::open(&folder, path.clone()) {
+            OriginKind::Folder(folder) => match FolderOrigin::open(&folder, path.clone(), self.files.clone()) {
                 Ok(folder) => Ok(Entry::folder(folder, path, known_as)),
                 Err(source) => Err(OriginsError::Folder { name, source }),
             },

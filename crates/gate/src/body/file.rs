@@ -1,6 +1,6 @@
 //! A file that is read as the connection takes it, from a disk.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, IoSliceMut};
 use std::ops::Range;
 use std::pin::Pin;
@@ -38,6 +38,7 @@ const KNOWN_FOR: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct SharedFile {
     file: File,
+    length: u64,
     opened: Instant,
     /// Which of the first 64 parts were found in the page cache, a bit each.
     found: AtomicU64,
@@ -60,39 +61,40 @@ pub(crate) struct FileBody {
 }
 
 impl SharedFile {
-    pub(crate) fn new(file: File) -> Arc<Self> {
-        Arc::new(Self { file, opened: Instant::now(), found: AtomicU64::new(0) })
+    pub(crate) fn new(file: File, length: u64) -> Arc<Self> {
+        Arc::new(Self { file, length, opened: Instant::now(), found: AtomicU64::new(0) })
     }
 
-    /// Whether bytes of this part are in the page cache, as far as three of its pages tell, or two of a short one: the kernel
-    /// reads 64 KiB at once where it reads ahead.
-    fn has_in_memory(&self, part: &Range<u64>) -> bool {
-        let bit = self.bit(part);
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
+    }
+
+    /// Whether `bytes` are in the page cache, as far as three of their pages tell. What lies in one part is not looked for again
+    /// where all of that part was found.
+    fn has_in_memory(&self, bytes: &Range<u64>) -> bool {
+        let part = bytes.start / PART;
+        let bit = u32::try_from(part).ok().and_then(|part| 1_u64.checked_shl(part)).unwrap_or(0);
+        let whole = part * PART..self.length.min((part + 1) * PART);
+        if bytes.end > whole.end {
+            return self.is_found(bytes);
+        }
         if self.found.load(Ordering::Relaxed) & bit != 0 && self.opened.elapsed() < KNOWN_FOR {
             return true;
         }
-        let is_there = |at| {
-            let mut byte = [0];
-            let mut bytes = [IoSliceMut::new(&mut byte)];
-            rustix::io::preadv2(&self.file, &mut bytes, at, ReadWriteFlags::NOWAIT).is_ok()
-        };
-        let is_long = part.end - part.start > SMALL;
-        let is_found =
-            is_there(part.start) && is_there(part.end - 1) && (!is_long || is_there(part.start.midpoint(part.end)));
-        if is_found {
+        let is_found = self.is_found(bytes);
+        if is_found && (*bytes == whole || self.is_found(&whole)) {
             self.found.fetch_or(bit, Ordering::Relaxed);
         }
         is_found
     }
 
-    /// Of a part that is a whole one of the first 64, and none of others.
-    fn bit(&self, part: &Range<u64>) -> u64 {
-        let is_whole = part.start.is_multiple_of(PART) && part.end - part.start == PART;
-        u32::try_from(part.start / PART)
-            .ok()
-            .filter(|_| is_whole)
-            .and_then(|place| 1_u64.checked_shl(place))
-            .unwrap_or(0)
+    fn is_found(&self, bytes: &Range<u64>) -> bool {
+        let is_there = |at| {
+            let mut byte = [0];
+            let mut bytes = [IoSliceMut::new(&mut byte)];
+            rustix::io::preadv2(&self.file, &mut bytes, at, ReadWriteFlags::NOWAIT).is_ok()
+        };
+        [bytes.start, bytes.start.midpoint(bytes.end), bytes.end - 1].into_iter().all(is_there)
     }
 }
 

@@ -132,7 +132,8 @@ impl DiskCache {
         });
         let (file, head) = opened.await.ok().flatten()?;
         self.0.metrics.hits.inc();
-        Some(Found { head, content: Content::File { file: SharedFile::new(file), name } })
+        let file = SharedFile::new(file, head.length);
+        Some(Found { head, content: Content::File { file, name } })
     }
 
     /// Keeps a file that was asked for at `now`, and gives it to be read. Where the disk does not take it, it is not

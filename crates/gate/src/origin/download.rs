@@ -206,9 +206,9 @@ impl Download {
     }
 
     /// Lets go of the memory: all bytes are in `file`, where viewers read on.
-    pub(super) fn read_on_from(&self, file: File) {
+    pub(super) fn read_on_from(&self, file: File, length: u64) {
         self.0.send_modify(|state| {
-            state.stage = Stage::Kept(SharedFile::new(file));
+            state.stage = Stage::Kept(SharedFile::new(file, length));
             state.blocks = Blocks::default();
             state._memory = None;
         });

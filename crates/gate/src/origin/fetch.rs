@@ -105,9 +105,10 @@ impl Fetcher {
         };
         match (memory, found) {
             (Some(memory), Found { head, content: Content::Stream { transfer, .. } }) => {
+                let length = head.length;
                 let chunks = download.run(head.clone(), *transfer, memory).await;
                 if let Some(file) = self.kept(fetch, head, chunks).await {
-                    download.read_on_from(file);
+                    download.read_on_from(file, length);
                 }
             }
             (_, found) => download.hand_over(found),

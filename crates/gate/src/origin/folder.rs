@@ -4,7 +4,8 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,6 +59,14 @@ pub(crate) struct OpenFile {
     pub(super) name: Arc<str>,
 }
 
+impl OpenFile {
+    /// Whether nobody wrote to it, cut it short, or took its name away since: each of these changes one of its times.
+    pub(super) fn is_as_it_was(&self) -> bool {
+        let state = |of: &Metadata| (of.size(), of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec());
+        self.file.metadata().is_ok_and(|now| state(&now) == state(&self.metadata))
+    }
+}
+
 /// Why a file of a video could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
@@ -93,20 +102,20 @@ impl FolderOrigin {
     ///
     /// # Errors
     /// [`FolderError`] where it is not a folder, cannot be read, or the system lacks `openat2` (Linux before 5.6).
-    pub(super) fn open(path: &Path, videos: PathTemplate) -> Result<Self, FolderError> {
+    pub(super) fn open(path: &Path, videos: PathTemplate, files: OpenFiles) -> Result<Self, FolderError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(CWD, path, flags, Mode::empty()).and_then(|root| {
             openat2(&root, c".", flags, Mode::empty(), ResolveFlags::BENEATH)?;
             Ok(Arc::new(root))
         });
         let root = root.map_err(|error| FolderError { path: path.to_owned(), source: error.into() })?;
-        Ok(Self { root, files: OpenFiles::new(), path: path.into(), videos })
+        Ok(Self { root, files, path: path.into(), videos })
     }
 
     /// A file of the permitted video that was opened now or a moment ago: see [`OpenFiles`].
     pub(crate) async fn recent_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
         let folder = self.videos.of(permit);
-        let place = [&*folder, "/", file.as_str()].concat();
+        let place = format!("{}/{folder}/{}", self.root.as_raw_fd(), file.as_str());
         if let Some(opened) = self.files.get(&place) {
             return Ok(opened);
         }
@@ -148,7 +157,9 @@ fn open(root: &OwnedFd, video: &str, path: &str, name: Arc<str>, way: Way) -> Re
         Ok((file.metadata()?, file))
     });
     match opened {
-        Ok((metadata, file)) if metadata.is_file() => Ok(OpenFile { file: SharedFile::new(file), metadata, name }),
+        Ok((metadata, file)) if metadata.is_file() => {
+            Ok(OpenFile { file: SharedFile::new(file, metadata.size()), metadata, name })
+        }
         Ok(_) => Err(OpenError::NoFile { name }),
         Err(error) => Err(refused(name, error)),
     }

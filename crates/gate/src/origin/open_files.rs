@@ -1,7 +1,8 @@
 //! Files that were opened a moment ago, for whoever asks for the same ones now.
 //!
 //! To find a segment's way through its folders, to open it and to close it again takes longer than to decide who may have it. A
-//! file that is replaced, cut short or deleted is given out as it was for [`FRESH`] at most.
+//! file that was written to, replaced or deleted since is noticed at once, by its own state. Where a link or a folder on the way
+//! leads elsewhere now, that is noticed after [`FRESH`].
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -16,16 +17,18 @@ use super::folder::OpenFile;
 /// For how long a file is given out again.
 const FRESH: Duration = Duration::from_millis(100);
 
-/// How many are kept at most, of each folder. They count among the descriptors that a server keeps for itself.
+/// How many are kept at most. They count among the descriptors that a server keeps for itself.
 const MOST: usize = 128;
 
 /// How often those are let go of that nobody asked for again: a deleted file takes room on its disk until then.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// A clone is the same.
+#[derive(Clone)]
 pub(super) struct OpenFiles(Arc<Kept>);
 
 struct Kept {
-    /// By the video's folder and the path within it.
+    /// By the origin's folder, the video's and the path within it.
     files: Cache<String, (OpenFile, Instant)>,
     is_swept: AtomicBool,
 }
@@ -36,14 +39,15 @@ impl OpenFiles {
     }
 
     pub(super) fn get(&self, place: &str) -> Option<OpenFile> {
-        self.0.files.get(place).filter(is_fresh).map(|(file, _)| file)
+        let (file, _) = self.0.files.get(place).filter(is_fresh)?;
+        file.is_as_it_was().then_some(file)
     }
 
     pub(super) fn keep(&self, place: String, file: &OpenFile) {
         // Without a runtime nobody would let go of it.
         let Ok(runtime) = Handle::try_current() else { return };
         self.0.files.insert(place, (file.clone(), Instant::now()));
-        if !self.0.is_swept.swap(true, Ordering::Relaxed) {
+        if !self.0.is_swept.swap(true, Ordering::SeqCst) {
             runtime.spawn(sweep(Arc::downgrade(&self.0)));
         }
     }
@@ -60,9 +64,9 @@ async fn sweep(kept: Weak<Kept>) {
         let Some(kept) = kept.upgrade() else { return };
         kept.files.retain(|_, file| is_fresh(file));
         if kept.files.is_empty() {
-            kept.is_swept.store(false, Ordering::Relaxed);
+            kept.is_swept.store(false, Ordering::SeqCst);
             // What came in between is swept by another.
-            if kept.files.is_empty() || kept.is_swept.swap(true, Ordering::Relaxed) {
+            if kept.files.is_empty() || kept.is_swept.swap(true, Ordering::SeqCst) {
                 return;
             }
         }
@@ -83,15 +87,16 @@ mod tests {
         fs::write(&path, "old").unwrap();
         let file = fs::File::open(&path).unwrap();
         let metadata = file.metadata().unwrap();
-        let opened = OpenFile { file: SharedFile::new(file), metadata, name: "v/x".into() };
+        let opened = OpenFile { file: SharedFile::new(file, metadata.len()), metadata, name: "v/x".into() };
         let (files, weak) = (OpenFiles::new(), Arc::downgrade(&opened.file));
         assert!(files.get("v/x").is_none());
         files.keep("v/x".to_owned(), &opened);
         drop(opened);
         assert!(Arc::ptr_eq(&files.get("v/x").unwrap().file, &weak.upgrade().unwrap()));
         assert!(files.get("v/y").is_none());
+        fs::write(&path, "new").unwrap();
+        assert!(files.get("v/x").is_none(), "it was written to");
         std::thread::sleep(FRESH);
-        assert!(files.get("v/x").is_none(), "its moment is over");
         assert!(weak.upgrade().is_some());
         sleep(SWEEP * 2).await;
         assert!(weak.upgrade().is_none(), "nobody asked for it again");
