@@ -192,6 +192,8 @@ async fn kill_the_database(name: &str, size: Size, rounds: usize) {
         assert_eq!(issue(&cluster).await, StatusCode::OK);
         most = most.max(cluster.database.query(open).parse().unwrap());
         cluster.database.kill();
+        // What was read of it is good for a tenth of a second.
+        sleep(Duration::from_millis(200)).await;
         let killed = Instant::now();
         while killed.elapsed() < Duration::from_secs(3) {
             assert_eq!(issue(&cluster).await, StatusCode::SERVICE_UNAVAILABLE);
