@@ -217,7 +217,7 @@ impl RawLimits {
 
     /// How much work the gate lets lie ready; `None` within is any.
     pub(super) fn max_backlog(&self, p: &mut Problems) -> Option<Option<Duration>> {
-        match self.max_backlog.as_deref().unwrap_or("15ms") {
+        match self.max_backlog.as_deref().unwrap_or("10ms") {
             "off" => Some(None),
             text => p.duration("limits.max_backlog", text).map(Some),
         }
