@@ -118,7 +118,7 @@ impl Writer {
                         is_corked = true;
                     }
                     self.write(stream, mem::take(&mut head), Bytes::new()).await?;
-                    self.send_part(stream, &mut body).await?;
+                    self.in_time(stream, || body.send_part(stream)).await?;
                 }
             }
         }
@@ -127,19 +127,6 @@ impl Writer {
             set_tcp_cork(stream, false)?;
         }
         Ok(())
-    }
-
-    /// Has the kernel send some of a file on a corked connection. While that has no room it is not corked: what is there of a segment
-    /// would wait for the rest of it, which has no room, until a timer of 200 ms ends it.
-    async fn send_part(&self, stream: &TcpStream, body: &mut GateBody) -> io::Result<()> {
-        match body.send_part(stream) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                set_tcp_cork(stream, false)?;
-                self.in_time(stream, || body.send_part(stream)).await?;
-                Ok(set_tcp_cork(stream, true)?)
-            }
-            done => done,
-        }
     }
 
     /// Writes both, in one packet where they fit.
