@@ -71,7 +71,8 @@ pub async fn serve_plain(
             Answer::Response(response) => writer.send(stream, *response, is_head, keep_alive).await,
             Answer::Later(response) => writer.send(stream, response.await, is_head, keep_alive).await,
         };
-        if !goes_on {
+        // Whatever said so while it was sent has said it to this task, and does not say it again.
+        if !goes_on || *is_stopping.borrow() {
             return None;
         }
     }

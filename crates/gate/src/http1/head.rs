@@ -68,7 +68,7 @@ fn plain<'a>(
         return None;
     }
     let keep_alive = goes_on(parsed.headers)?;
-    Some((PlainRequest { method, target, lines: parsed.headers, received, peer }, keep_alive))
+    Some((PlainRequest { method, target, lines: parsed.headers, received: &received[..length], peer }, keep_alive))
 }
 
 /// Whether it begins with `/` and has nothing but what a path and a query may have (RFC 3986, sections 3.3 and 3.4).
@@ -172,6 +172,7 @@ mod tests {
             "Space : x",
             "X: a\r\n b",
             "X: \u{1}",
+            "X: \u{7f}",
         ] {
             check(&format!("GET / HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n"), "other");
         }

@@ -60,9 +60,10 @@ pub(crate) struct OpenFile {
 }
 
 impl OpenFile {
-    /// Whether nobody wrote to it, cut it short, or took its name away since: each of these changes one of its times.
+    /// Whether nobody wrote to it, cut it short, or took its name away since. (Times alone may be of one tick of the kernel's clock.)
     pub(super) fn is_as_it_was(&self) -> bool {
-        let state = |of: &Metadata| (of.size(), of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec());
+        let times = |of: &Metadata| [of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec()];
+        let state = |of: &Metadata| (of.size(), of.nlink(), times(of));
         self.file.metadata().is_ok_and(|now| state(&now) == state(&self.metadata))
     }
 }

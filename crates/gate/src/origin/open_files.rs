@@ -94,7 +94,7 @@ mod tests {
         drop(opened);
         assert!(Arc::ptr_eq(&files.get("v/x").unwrap().file, &weak.upgrade().unwrap()));
         assert!(files.get("v/y").is_none());
-        fs::write(&path, "new").unwrap();
+        fs::write(&path, "newer").unwrap();
         assert!(files.get("v/x").is_none(), "it was written to");
         std::thread::sleep(FRESH);
         assert!(weak.upgrade().is_some());

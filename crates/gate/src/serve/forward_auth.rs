@@ -104,40 +104,30 @@ impl ForwardAuth {
     ) -> T {
         let started = Instant::now();
         let answer = match self.judge.judge.gate.require_time(started) {
-            Ok(()) => self.decide(asked, peer, permit, other),
+            Ok(()) => {
+                let question = Question {
+                    original: self.judge.trust(peer).and_then(|()| self.preset.original(asked)),
+                    headers: asked.headers,
+                    viewer: self.judge.viewers.address_told(asked.headers),
+                    peer,
+                    via: self.preset.name(),
+                };
+                match self.judge.decide(&question) {
+                    Ok(judged) => match &judged.outcome {
+                        Ok(permitted) => {
+                            judged.line.served(StatusCode::OK);
+                            permit(permitted, &judged)
+                        }
+                        Err(refused) => other(self.refuse(refused, &judged, asked.method)),
+                    },
+                    Err(method) => other(self.other_method(method)),
+                }
+            }
             // What no preset lists is passed on as a failure of the server, which a player repeats.
             Err(failure) => other(deny::failed(failure, asked.method)),
         };
         self.seconds.observe(started.elapsed().as_secs_f64());
         answer
-    }
-
-    fn decide<T>(
-        &self,
-        asked: Asked<'_>,
-        peer: IpAddr,
-        permit: impl FnOnce(&Permitted<'_>, &Judged<'_>) -> T,
-        other: impl FnOnce(Response<GateBody>) -> T,
-    ) -> T {
-        let question = Question {
-            original: self.judge.trust(peer).and_then(|()| self.preset.original(asked)),
-            headers: asked.headers,
-            viewer: self.judge.viewers.address_told(asked.headers),
-            peer,
-            via: self.preset.name(),
-        };
-        let judged = match self.judge.decide(&question) {
-            Ok(judged) => judged,
-            Err(method) => return other(self.other_method(method)),
-        };
-        match &judged.outcome {
-            Ok(permitted) => {
-                let answer = permit(permitted, &judged);
-                judged.line.served(StatusCode::OK);
-                answer
-            }
-            Err(refused) => other(self.refuse(refused, &judged, asked.method)),
-        }
     }
 
     /// The answer to a method that is not one of reading. Only nginx's `proxy_pass` would hand a preflight on.

@@ -335,3 +335,22 @@ async fn a_connection_that_waits_ends_at_once_when_the_server_stops() {
     stream.read_to_end(&mut rest).await.unwrap();
     assert!(rest.ends_with(b"0123456789"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_sent_to_while_the_server_stops_ends_after_that() {
+    let site = Site::start();
+    site.put("public/long.ts", &"x".repeat(LONG));
+    let gate = Listening::start(&site, Server::Plain, Duration::from_secs(600)).await;
+    let mut stream = gate.connect().await;
+    // So that it has slept before it is asked.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stream.write_all(b"GET /public/long.ts HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 2000];
+    stream.read_exact(&mut answer).await.unwrap();
+    gate.stop.send_replace(true);
+    // It is told while there is no room for more.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let rest = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await;
+    rest.expect("the connection stays open").unwrap();
+    assert_eq!(comparable(&answer).2.len(), LONG);
+}
