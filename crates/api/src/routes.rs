@@ -17,7 +17,13 @@ pub(crate) fn router(api: Api) -> Router {
     wrapped(operations(), api)
 }
 
-/// Paths are written out: nested ones axum would take apart, and put together anew, for each request.
+/// A path of an account. Written out, since axum takes those that are nested apart, and puts them together anew, for each request.
+macro_rules! account {
+    ($path:literal) => {
+        concat!("/client/v4/accounts/{account_id}", $path)
+    };
+}
+
 fn operations() -> Router<Api> {
     use Needs::{Credentials, Nothing, Scope};
     use vidpass_store::Scope::{
@@ -26,96 +32,81 @@ fn operations() -> Router<Api> {
     };
     Router::new()
         .route(
-            "/client/v4/accounts/{account_id}/tokens/verify",
+            account!("/tokens/verify"),
             operation("verify_account_token", Credentials, get(credentials::verify::verify_account_token)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/audit_logs",
+            account!("/audit_logs"),
             operation("list_audit_logs", Scope(AuditRead), get(audit::list::list_audit_logs)),
         )
+        .route(account!("/.well-known/jwks.json"), operation("get_jwks", Nothing, get(keys::jwks::get_jwks)))
+        .route(account!("/stream"), operation("list_videos", Scope(VideosRead), get(videos::list::list_videos)))
+        .route(account!("/stream/keys"), operation("create_key", Scope(KeysWrite), post(keys::create::create_key)))
+        .route(account!("/stream/keys"), operation("list_keys", Scope(KeysRead), get(keys::list::list_keys)))
         .route(
-            "/client/v4/accounts/{account_id}/.well-known/jwks.json",
-            operation("get_jwks", Nothing, get(keys::jwks::get_jwks)),
-        )
-        .route(
-            "/client/v4/accounts/{account_id}/stream",
-            operation("list_videos", Scope(VideosRead), get(videos::list::list_videos)),
-        )
-        .route(
-            "/client/v4/accounts/{account_id}/stream/keys",
-            operation("create_key", Scope(KeysWrite), post(keys::create::create_key)),
-        )
-        .route(
-            "/client/v4/accounts/{account_id}/stream/keys",
-            operation("list_keys", Scope(KeysRead), get(keys::list::list_keys)),
-        )
-        .route(
-            "/client/v4/accounts/{account_id}/stream/keys/rotate",
+            account!("/stream/keys/rotate"),
             operation("rotate_keys", Scope(KeysWrite), post(keys::rotate::rotate_keys)),
         )
         // A key may have this word as its id.
         .route(
-            "/client/v4/accounts/{account_id}/stream/keys/rotate",
+            account!("/stream/keys/rotate"),
             operation("delete_key", Scope(KeysWrite), delete(keys::delete::delete_key)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/keys/{identifier}",
+            account!("/stream/keys/{identifier}"),
             operation("delete_key", Scope(KeysWrite), delete(keys::delete::delete_key)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/revocations",
+            account!("/stream/revocations"),
             operation("create_revocation", Scope(RevocationsWrite), post(revocations::create::create_revocation)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/revocations",
+            account!("/stream/revocations"),
             operation("list_revocations", Scope(RevocationsRead), get(revocations::list::list_revocations)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/revocations/{identifier}",
+            account!("/stream/revocations/{identifier}"),
             operation("delete_revocation", Scope(RevocationsWrite), delete(revocations::delete::delete_revocation)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/{identifier}",
+            account!("/stream/{identifier}"),
             operation("register_video", Scope(VideosWrite), put(videos::register::register_video)),
         )
+        .route(account!("/stream/{identifier}"), operation("get_video", Scope(VideosRead), get(videos::get::get_video)))
         .route(
-            "/client/v4/accounts/{account_id}/stream/{identifier}",
-            operation("get_video", Scope(VideosRead), get(videos::get::get_video)),
-        )
-        .route(
-            "/client/v4/accounts/{account_id}/stream/{identifier}",
+            account!("/stream/{identifier}"),
             operation("edit_video", Scope(VideosWrite), post(videos::edit::edit_video)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/{identifier}",
+            account!("/stream/{identifier}"),
             operation("delete_video", Scope(VideosWrite), delete(videos::delete::delete_video)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/{identifier}/downloads",
+            account!("/stream/{identifier}/downloads"),
             operation("get_downloads", Scope(VideosRead), get(downloads::get::get_downloads)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/{identifier}/downloads",
+            account!("/stream/{identifier}/downloads"),
             operation("create_downloads", Scope(VideosWrite), post(downloads::create::create_downloads)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/{identifier}/downloads",
+            account!("/stream/{identifier}/downloads"),
             operation("delete_downloads", Scope(VideosWrite), delete(downloads::delete::delete_downloads)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/{identifier}/embed",
+            account!("/stream/{identifier}/embed"),
             operation("get_embed", Scope(VideosRead), get(videos::embed::get_embed)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/tokens/batch",
+            account!("/stream/tokens/batch"),
             operation("issue_tokens", Scope(TokensIssue), post(token::batch::issue_tokens)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/tokens/inspect",
+            account!("/stream/tokens/inspect"),
             operation("inspect_token", Scope(TokensInspect), post(token::inspect::inspect_token)),
         )
         .route(
-            "/client/v4/accounts/{account_id}/stream/{identifier}/token",
+            account!("/stream/{identifier}/token"),
             operation("issue_token", Scope(TokensIssue), post(token::issue::issue_token)),
         )
         .route(
