@@ -36,7 +36,7 @@ impl<'a> Asked<'a> {
 
 impl<'a> RequestHeaders<'a> {
     /// The value of each line of this name, in their order.
-    pub(crate) fn all(self, name: &'a HeaderName) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+    pub(crate) fn all(self, name: &HeaderName) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         let (map, lines) = match self {
             Self::Map(map) => (Some(map), &[][..]),
             Self::Lines(lines) => (None, lines),
@@ -47,12 +47,12 @@ impl<'a> RequestHeaders<'a> {
         in_map.chain(in_lines)
     }
 
-    pub(crate) fn contains(self, name: &'a HeaderName) -> bool {
+    pub(crate) fn contains(self, name: &HeaderName) -> bool {
         self.all(name).next().is_some()
     }
 
     /// The value of a header that is there exactly once and is visible ASCII. Of two, each reader may take another one.
-    pub(crate) fn only(self, name: &'a HeaderName) -> Result<&'a str, HeaderProblem> {
+    pub(crate) fn only(self, name: &HeaderName) -> Result<&'a str, HeaderProblem> {
         let mut values = self.all(name);
         let value = values.next().ok_or(HeaderProblem::Missing)?;
         if values.next().is_some() {

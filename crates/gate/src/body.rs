@@ -42,6 +42,15 @@ pub(crate) enum Part {
     OfFile,
 }
 
+/// When the kernel is asked to send.
+#[derive(Clone, Copy)]
+pub(crate) enum Attempt {
+    /// Unless the socket is known to have no room.
+    WhenReady,
+    /// Whatever is known of it.
+    Now,
+}
+
 /// Why a body ended before its end. The connection is then cut: its reader must not take a part for the whole.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -143,13 +152,13 @@ impl GateBody {
         Poll::Ready(part)
     }
 
-    /// Has the kernel send the part of a file that [`Self::poll_part`] told of, as far as `socket` has room.
+    /// Has the kernel send the part of a file that [`Self::poll_part`] told of, as far as the socket has room.
     ///
     /// # Errors
     /// `WouldBlock` where there is none; what the connection or the file says; [`BodyError`] where the file has ended.
-    pub(crate) fn send_part(&mut self, socket: &TcpStream) -> io::Result<()> {
+    pub(crate) fn send_part(&mut self, socket: &TcpStream, attempt: Attempt) -> io::Result<()> {
         match &mut self.kind {
-            Kind::File(file) => file.send(socket),
+            Kind::File(file) => file.send(socket, attempt),
             Kind::Bytes(_) | Kind::Remote(_) => Ok(()),
         }
     }

@@ -34,21 +34,26 @@ pub(crate) fn in_whole(content: Bytes, media_type: HeaderValue, method: &Method)
     response
 }
 
+/// What every answer to a viewer says.
+///
+/// `*` never goes with credentials (Fetch, section 3.2), and needs no `Vary: Origin`.
+pub(crate) static COMMON: [(HeaderName, &str); 5] = [
+    (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    (
+        ACCESS_CONTROL_EXPOSE_HEADERS,
+        "Accept-Ranges, Content-Length, Content-Range, Date, ETag, Last-Modified, X-Vidpass-Decision, X-Vidpass-Denial",
+    ),
+    (CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"),
+    (REFERRER_POLICY, "no-referrer"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+
 /// Adds what every answer has: players on other sites may read it, nobody guesses its type, and a page that it may
 /// become sends its address, which holds the token, to nobody.
 pub(crate) fn add_common(headers: &mut HeaderMap) {
-    // `*` never goes with credentials (Fetch, section 3.2), and needs no `Vary: Origin`.
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(
-        ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static(
-            "Accept-Ranges, Content-Length, Content-Range, Date, ETag, Last-Modified, X-Vidpass-Decision, \
-             X-Vidpass-Denial",
-        ),
-    );
-    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    for (name, value) in &COMMON {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
 }
 
 /// Adds the name of the decision.

@@ -22,6 +22,7 @@ use vidpass_token::Clock;
 use self::answer::Writer;
 use self::incoming::{Incoming, Next, Stop};
 use self::plain::Answer;
+pub(crate) use self::plain::HeadLines;
 pub use self::plain::{PlainAnswer, PlainRequest};
 
 /// What one connection may take.
@@ -67,7 +68,7 @@ pub async fn serve_plain(
         let keep_alive = keep_alive && !*is_stopping.borrow();
         let stream = incoming.stream();
         let goes_on = match answer {
-            Answer::Written(head) => writer.send_head(stream, head, is_head, keep_alive).await,
+            Answer::Written(lines, body) => writer.send_written(stream, lines, body, is_head, keep_alive).await,
             Answer::Response(response) => writer.send(stream, *response, is_head, keep_alive).await,
             Answer::Later(response) => writer.send(stream, response.await, is_head, keep_alive).await,
         };

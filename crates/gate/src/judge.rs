@@ -46,6 +46,13 @@ pub(crate) struct ViewerRequest<'a> {
     pub(crate) via: &'static str,
 }
 
+/// A decision that is not counted yet, and what may be logged of it.
+pub(crate) struct Weighed<'a> {
+    pub(crate) outcome: Result<Permitted<'a>, Denial>,
+    pub(crate) line: Line<'a>,
+    pub(crate) now: UnixTime,
+}
+
 /// A decision, and what may be logged of it.
 pub(crate) struct Judged<'a> {
     pub(crate) outcome: Result<Permitted<'a>, Refused>,
@@ -73,29 +80,39 @@ pub(crate) struct Refused {
 impl Judge {
     /// Decides one request and counts the decision. Who answers a refused viewer logs the line.
     pub(crate) fn judge<'a>(&'a self, request: &ViewerRequest<'a>) -> Judged<'a> {
+        let Weighed { outcome, line, now } = self.weigh(request);
+        let outcome = match outcome {
+            Ok(permitted) => Ok(Permitted { dry_run: self.count_permit(&permitted.permit, &line), ..permitted }),
+            Err(denial) => Err(self.count_denial(denial, &line)),
+        };
+        Judged { outcome, line, now }
+    }
+
+    /// Decides one request, and leaves the counting to whoever makes use of the decision.
+    pub(crate) fn weigh<'a>(&'a self, request: &ViewerRequest<'a>) -> Weighed<'a> {
         let now = (self.clock)();
         let mut line = Line::new(request, &self.address_in_log);
         let outcome = self.decide(request, now, &mut line);
+        Weighed { outcome, line, now }
+    }
+
+    /// Counts a permit. Where a dry run alone let the viewer in, that is logged, under the id that is returned.
+    pub(crate) fn count_permit(&self, permit: &Permit, line: &Line<'_>) -> Option<DecisionId> {
         let metrics = self.gate.metrics();
-        let outcome = match outcome {
-            Err(denial) => {
-                metrics.count_denial(line.account.as_ref(), &denial);
-                Err(Refused { denial, decision: DecisionId::next() })
-            }
-            Ok(mut permitted) => {
-                match permitted.permit.would_deny() {
-                    None => metrics.count_permit(permitted.permit.account()),
-                    Some(denial) => {
-                        metrics.count_would_deny(permitted.permit.account(), denial);
-                        let decision = DecisionId::next();
-                        line.would_deny(denial, decision);
-                        permitted.dry_run = Some(decision);
-                    }
-                }
-                Ok(permitted)
-            }
+        let Some(denial) = permit.would_deny() else {
+            metrics.count_permit(permit.account());
+            return None;
         };
-        Judged { outcome, line, now }
+        metrics.count_would_deny(permit.account(), denial);
+        let decision = DecisionId::next();
+        line.would_deny(denial, decision);
+        Some(decision)
+    }
+
+    /// Counts a denial, and names it.
+    pub(crate) fn count_denial(&self, denial: Denial, line: &Line<'_>) -> Refused {
+        self.gate.metrics().count_denial(line.account.as_ref(), &denial);
+        Refused { denial, decision: DecisionId::next() }
     }
 
     /// What a transfer that `token` opened is held against while it runs.

@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
+use tracing::field::display;
 use vidpass_token::{FilePath, OriginName, Permit, UnixTime};
 
 pub use self::address::{OriginUrl, OriginUrlError};
@@ -194,12 +195,26 @@ impl Origins {
     /// Where the files of the permitted video are. An origin that nobody knows is a failure of ours, never another
     /// origin: a file of the same name there may be another account's.
     fn entry(&self, permit: &Permit) -> Result<&Entry, Failure> {
-        let Some(name) = permit.origin().filter(|name| name.as_str() != MEDIA) else { return Ok(&self.media) };
-        self.named.get(name).ok_or_else(|| {
-            let (account, video) = (permit.account(), permit.video());
-            tracing::error!(origin = %name, account.id = %account, video.id = %video, "the configuration has no such origin");
+        self.known_entry(permit).ok_or_else(|| {
+            let (name, account, video) = (permit.origin().map(display), permit.account(), permit.video());
+            tracing::error!(origin = name, account.id = %account, video.id = %video, "the configuration has no such origin");
             Failure::OriginUnknown
         })
+    }
+
+    fn known_entry(&self, permit: &Permit) -> Option<&Entry> {
+        match permit.origin() {
+            Some(name) if name.as_str() != MEDIA => self.named.get(name),
+            Some(_) | None => Some(&self.media),
+        }
+    }
+
+    /// The folder that has the files of the permitted video, where one has.
+    pub(crate) fn folder(&self, permit: &Permit) -> Option<&FolderOrigin> {
+        match &self.known_entry(permit)?.origin {
+            Origin::Folder(folder) => Some(folder),
+            Origin::Remote(_) => None,
+        }
     }
 
     pub(crate) fn source(&self, permit: &Permit, file: FilePath<'_>, now: UnixTime) -> Result<Source<'_>, Failure> {

@@ -11,5 +11,5 @@ pub(crate) mod range;
 mod remote;
 mod reply;
 
-pub(crate) use self::files::{FileRequest, answer};
+pub(crate) use self::files::{FileRequest, Served, answer, answer_at_once};
 pub use self::forward_auth::{AccelPrefix, AccelPrefixError, EnvoyGrpc, ForwardAuth, Preset, ProxyJudge};

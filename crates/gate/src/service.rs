@@ -8,18 +8,19 @@ use http::header::HOST;
 use http::{Method, Request, Response};
 use http_body::Body;
 use prometheus_client::metrics::histogram::Histogram;
-use vidpass_token::{Denial, PathError};
+use vidpass_token::{Denial, Permit, UnixTime};
 
+use crate::asked::{Asked, visible};
 use crate::body::GateBody;
 use crate::decide::Carried;
 use crate::deny::{self, Failure};
 use crate::headers;
 use crate::http1::{PlainAnswer, PlainRequest};
-use crate::judge::{Judge, Judged, Permitted, ViewerRequest};
+use crate::judge::{Judge, Judged, Permitted, Refused, ViewerRequest, Weighed};
+use crate::log::Line;
 use crate::origin::Origins;
-use crate::request_target;
 use crate::serve::player::{self, Page};
-use crate::serve::{self, FileRequest};
+use crate::serve::{self, FileRequest, Served};
 use crate::viewer::ViewerResolver;
 
 /// What log and metrics call the gate, beside the proxies that ask.
@@ -62,6 +63,11 @@ impl GateService {
     /// Answers one plain request.
     #[must_use]
     pub fn answer_plain(&self, request: &PlainRequest<'_>) -> PlainAnswer {
+        let started = Instant::now();
+        if let Some(answer) = self.parts.answer_at_once(request.as_asked(), request.peer().ip(), started) {
+            self.seconds.observe(started.elapsed().as_secs_f64());
+            return answer;
+        }
         let Some(whole) = request.to_request() else { return PlainAnswer::HAND_OVER };
         let (service, peer) = (self.clone(), request.peer());
         PlainAnswer::later(async move { service.answer(&whole, peer).await })
@@ -70,7 +76,7 @@ impl GateService {
     async fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<GateBody> {
         let started = Instant::now();
         let response = match self.parts.judge.gate.require_time(started) {
-            Ok(()) => self.parts.answer(request, peer.ip()).await,
+            Ok(()) => self.parts.answer(Asked::of(request), peer.ip()).await,
             Err(failure) => deny::failed(failure, request.method()),
         };
         self.seconds.observe(started.elapsed().as_secs_f64());
@@ -79,95 +85,126 @@ impl GateService {
 }
 
 impl GateParts {
-    async fn answer<B>(&self, request: &Request<B>, peer: IpAddr) -> Response<GateBody> {
-        match *request.method() {
-            Method::GET | Method::HEAD => self.read(request, peer).await,
+    async fn answer(&self, asked: Asked<'_>, peer: IpAddr) -> Response<GateBody> {
+        match *asked.method {
+            Method::GET | Method::HEAD => match player_asset(asked) {
+                Some(asset) => asset,
+                None => self.media(asked, peer).await,
+            },
             Method::OPTIONS => headers::preflight(self.judge.credential_place.header()),
-            _ => deny::failed(Failure::MethodNotAllowed, request.method()),
+            _ => deny::failed(Failure::MethodNotAllowed, asked.method),
         }
     }
 
-    async fn read<B>(&self, request: &Request<B>, peer: IpAddr) -> Response<GateBody> {
-        let target = request_target::origin_form(request.uri(), request.version());
-        match target.ok().and_then(|target| player::asset(target, request.method())) {
-            Some(asset) => asset,
-            None => self.media(request, target, peer).await,
-        }
-    }
-
-    async fn media<B>(
-        &self,
-        request: &Request<B>,
-        target: Result<&str, PathError>,
-        peer: IpAddr,
-    ) -> Response<GateBody> {
-        let judged = self.judge.judge(&ViewerRequest {
-            method: request.method(),
-            target: target.map_err(Denial::from),
-            host: request.headers().get(HOST).and_then(|host| host.to_str().ok()),
-            headers: request.headers().into(),
-            address: self.viewers.address(peer, request.headers()),
-            peer,
-            via: GATE,
-        });
-        let mut response = match &judged.outcome {
-            Ok(permitted) => self.serve(permitted, request, &judged).await,
-            Err(refused) => {
-                let page = Page::refused(judged.line.file, request.headers());
-                let response = match page {
-                    Some(page) => deny::denied_page(refused, page, request.method()),
-                    None => deny::denied(refused, request.method()),
-                };
-                judged.line.denied(refused, response.status());
-                return response;
-            }
+    async fn media(&self, asked: Asked<'_>, peer: IpAddr) -> Response<GateBody> {
+        let Judged { outcome, line, now } = self.judge.judge(&self.viewer_request(asked, peer));
+        let permitted = match outcome {
+            Ok(permitted) => permitted,
+            Err(refused) => return refuse(&refused, asked, &line),
         };
-        if let Ok(Permitted { dry_run: Some(decision), .. }) = judged.outcome {
+        let file = self.file_request(&permitted, asked, now);
+        let mut response = match Page::of(permitted.path.file()) {
+            Some(page) => self.page(page, &permitted.permit, &file, &line),
+            None => match serve::answer(&self.origins, &permitted.permit, &file).await {
+                Ok(served) => self.served(served, &line).into_response(&permitted.permit, &file),
+                Err(failure) => self.failed(failure, asked, &line),
+            },
+        };
+        if let Some(decision) = permitted.dry_run {
             headers::add_decision(response.headers_mut(), decision);
         }
         response
     }
 
-    async fn serve<B>(
-        &self,
-        permitted: &Permitted<'_>,
-        request: &Request<B>,
-        judged: &Judged<'_>,
-    ) -> Response<GateBody> {
-        let Permitted { permit, path, same_for_all, .. } = permitted;
-        let (line, place) = (&judged.line, &self.judge.credential_place);
-        let file = FileRequest {
-            method: request.method(),
-            path,
-            headers: request.headers(),
-            now: judged.now,
-            same_for_all: *same_for_all,
-            parameter: place.parameter(path),
-            sent: self.judge.gate.metrics().bytes_sent(),
+    /// The answer to `GET` or `HEAD` where nothing has to be waited for. Where something has, [`Self::answer`] decides by itself
+    /// when there is time for it: a decision takes less than to keep what it was made of.
+    fn answer_at_once(&self, asked: Asked<'_>, peer: IpAddr, started: Instant) -> Option<PlainAnswer> {
+        if let Err(failure) = self.judge.gate.require_time(started) {
+            return Some(PlainAnswer::of(deny::failed(failure, asked.method)));
+        }
+        if let Some(asset) = player_asset(asked) {
+            return Some(PlainAnswer::of(asset));
+        }
+        let Weighed { outcome, line, now } = self.judge.weigh(&self.viewer_request(asked, peer));
+        let permitted = match outcome {
+            Ok(permitted) => permitted,
+            Err(denial) => {
+                let refused = self.judge.count_denial(denial, &line);
+                return Some(PlainAnswer::of(refuse(&refused, asked, &line)));
+            }
         };
-        let answered = match Page::of(path.file()) {
-            Some(page) => {
-                let embedders = self.judge.gate.allowed_origins(permit.video());
-                Ok(player::answer(page, permit, &file, embedders.as_deref(), place.parameter_name()))
-            }
-            None => serve::answer(&self.origins, permit, file).await,
-        };
-        match answered {
-            Ok(response) => {
-                line.served(response.status());
-                match &line.carried {
-                    Carried::Verified(token) => response.map(|body| body.while_admitted(self.judge.admission(token))),
-                    Carried::Nothing | Carried::Uid(_) | Carried::Unverified { .. } => response,
-                }
-            }
-            Err(failure) => {
-                let response = deny::failed(failure, request.method());
-                self.judge.gate.metrics().count_failure(failure);
-                line.failed(failure, response.status());
-                response
-            }
+        let Permitted { permit, path, .. } = &permitted;
+        if Page::of(path.file()).is_some() {
+            return None;
+        }
+        let file = self.file_request(&permitted, asked, now);
+        let answered = serve::answer_at_once(&self.origins, permit, &file)?;
+        let dry_run = self.judge.count_permit(permit, &line);
+        Some(match answered {
+            Ok(served) => self.served(served, &line).into_plain(permit, &file, dry_run),
+            Err(failure) => PlainAnswer::of(self.failed(failure, asked, &line)),
+        })
+    }
+
+    fn viewer_request<'a>(&self, asked: Asked<'a>, peer: IpAddr) -> ViewerRequest<'a> {
+        ViewerRequest {
+            method: asked.method,
+            target: asked.target.map_err(Denial::from),
+            host: asked.headers.all(&HOST).next().and_then(visible),
+            headers: asked.headers,
+            address: self.viewers.address_among(peer, asked.headers),
+            peer,
+            via: GATE,
         }
     }
+
+    fn file_request<'a>(&self, permitted: &'a Permitted<'_>, asked: Asked<'a>, now: UnixTime) -> FileRequest<'a> {
+        FileRequest {
+            method: asked.method,
+            path: &permitted.path,
+            headers: asked.headers,
+            now,
+            same_for_all: permitted.same_for_all,
+            parameter: self.judge.credential_place.parameter(&permitted.path),
+            sent: self.judge.gate.metrics().bytes_sent(),
+        }
+    }
+
+    fn page(&self, page: Page, permit: &Permit, file: &FileRequest<'_>, line: &Line<'_>) -> Response<GateBody> {
+        let embedders = self.judge.gate.allowed_origins(permit.video());
+        let parameter = self.judge.credential_place.parameter_name();
+        let response = player::answer(page, permit, file, embedders.as_deref(), parameter);
+        line.served(response.status());
+        response
+    }
+
+    fn served(&self, served: Served, line: &Line<'_>) -> Served {
+        line.served(served.status());
+        match &line.carried {
+            Carried::Verified(token) => served.while_admitted(self.judge.admission(token)),
+            Carried::Nothing | Carried::Uid(_) | Carried::Unverified { .. } => served,
+        }
+    }
+
+    fn failed(&self, failure: Failure, asked: Asked<'_>, line: &Line<'_>) -> Response<GateBody> {
+        let response = deny::failed(failure, asked.method);
+        self.judge.gate.metrics().count_failure(failure);
+        line.failed(failure, response.status());
+        response
+    }
+}
+
+fn player_asset(asked: Asked<'_>) -> Option<Response<GateBody>> {
+    asked.target.ok().and_then(|target| player::asset(target, asked.method))
+}
+
+fn refuse(refused: &Refused, asked: Asked<'_>, line: &Line<'_>) -> Response<GateBody> {
+    let response = match Page::refused(line.file, asked.headers) {
+        Some(page) => deny::denied_page(refused, page, asked.method),
+        None => deny::denied(refused, asked.method),
+    };
+    line.denied(refused, response.status());
+    response
 }
 
 impl std::fmt::Debug for GateParts {

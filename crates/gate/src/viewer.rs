@@ -52,8 +52,12 @@ impl ViewerResolver {
     /// [`Denial::ViewerAddressUnknown`] where a trusted proxy does not name such an address: no header, trusted
     /// addresses alone, or something that is not an address (`unknown`, `_hidden`, an empty entry, a zone) before it.
     pub fn address(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Denial> {
+        self.address_among(peer, headers.into())
+    }
+
+    pub(crate) fn address_among(&self, peer: IpAddr, headers: RequestHeaders<'_>) -> Result<IpAddr, Denial> {
         let peer = peer.to_canonical();
-        if self.trusts(peer) { self.address_told(headers.into()) } else { Ok(peer) }
+        if self.trusts(peer) { self.address_told(headers) } else { Ok(peer) }
     }
 
     /// The address that a peer tells who is trusted for another reason than its address being in the list: it may

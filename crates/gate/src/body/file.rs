@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, spawn_blocking};
 use vidpass_token::Chain;
 
-use super::BodyError;
+use super::{Attempt, BodyError};
 
 /// How much of a file is read at once, in bytes. A connection holds about two of these.
 const CHUNK: u64 = 256 * 1024;
@@ -126,13 +126,17 @@ impl FileBody {
     ///
     /// # Errors
     /// `WouldBlock` where the socket has no room.
-    pub(super) fn send(&mut self, socket: &TcpStream) -> io::Result<()> {
+    pub(super) fn send(&mut self, socket: &TcpStream, attempt: Attempt) -> io::Result<()> {
         let part = self.next_part();
         let length = usize::try_from(part.end - part.start).expect("a part fits into memory");
-        let sent = socket.try_io(Interest::WRITABLE, || {
+        let send = || {
             let mut position = self.position;
             Ok(retry_on_intr(|| sendfile(socket, &self.file.file, Some(&mut position), length))?)
-        })?;
+        };
+        let sent = match attempt {
+            Attempt::WhenReady => socket.try_io(Interest::WRITABLE, send),
+            Attempt::Now => send(),
+        }?;
         self.position += sent as u64;
         self.sent.inc_by(sent as u64);
         if sent > 0 {

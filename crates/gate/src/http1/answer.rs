@@ -5,18 +5,25 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
 use http::{Response, StatusCode};
 use http_body::Body as _;
+use rustix::net::SendFlags;
 use rustix::net::sockopt::set_tcp_cork;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use vidpass_token::{Clock, UnixTime};
 
-use super::plain::TYPICAL_HEAD;
-use crate::body::{GateBody, Part};
+use super::plain::HeadLines;
+use crate::body::{Attempt, GateBody, Part};
 use crate::serve::conditional::http_date;
+
+/// How much fits into what the kernel keeps for a socket at first, in bytes.
+const SENT_AT_ONCE: u64 = 64 * 1024;
+
+/// For how long a socket may have no room until the kernel is asked again by itself. It doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Writes the answers of one connection.
 pub(super) struct Writer {
@@ -40,103 +47,97 @@ impl Writer {
         keep_alive: bool,
     ) -> bool {
         let close = response.headers().get(CONNECTION).is_some_and(|value| value.as_bytes() == b"close");
-        let keep_alive = keep_alive && !close;
-        let head = self.head(&response, to_head, keep_alive && !close);
-        let sent = self.send_all(stream, head, response.into_body(), to_head).await;
-        keep_alive && sent.is_ok()
+        let lines = lines(&response, to_head);
+        self.send_written(stream, lines, response.into_body(), to_head, keep_alive && !close).await
     }
 
-    /// Sends an answer without content that is written as far as this connection does not matter. Whether another one may follow.
-    pub(super) async fn send_head(
+    /// The same for an answer whose lines are written, but for what the connection says (RFC 9112, section 9.6; RFC 9110,
+    /// section 6.6.1).
+    pub(super) async fn send_written(
         &mut self,
         stream: &TcpStream,
-        mut head: Vec<u8>,
+        mut lines: HeadLines,
+        body: GateBody,
         to_head: bool,
         keep_alive: bool,
     ) -> bool {
-        if !to_head {
-            head.extend_from_slice(b"content-length: 0\r\n");
-        }
         if !keep_alive {
-            head.extend_from_slice(b"connection: close\r\n");
+            lines.add(&CONNECTION, &["close"]);
         }
-        self.end(&mut head);
-        let sent = match stream.try_write(&head) {
-            Ok(sent) if sent == head.len() => Ok(()),
-            Ok(sent) => self.write(stream, Bytes::from(head).slice(sent..), Bytes::new()).await,
-            Err(_) => self.write(stream, head.into(), Bytes::new()).await,
+        lines.add(&DATE, &[date(&mut self.date, (self.clock)())]);
+        let head = lines.end();
+        let sent = match to_head || body.is_end_stream() {
+            true => self.write(stream, &head, Follows::Nothing).await,
+            false => self.send_all(stream, &head, body).await,
         };
         keep_alive && sent.is_ok()
     }
 
-    /// Dates a head, and ends it.
-    fn end(&mut self, head: &mut Vec<u8>) {
-        head.extend_from_slice(b"date: ");
-        head.extend_from_slice(date(&mut self.date, (self.clock)()).as_bytes());
-        head.extend_from_slice(b"\r\n\r\n");
-    }
-
-    /// RFC 9112, section 4, and the fields that a server adds (RFC 9110, sections 6.6.1 and 8.6).
-    fn head(&mut self, response: &Response<GateBody>, to_head: bool, keep_alive: bool) -> Vec<u8> {
-        let (status, headers) = (response.status(), response.headers());
-        let mut head = Vec::with_capacity(TYPICAL_HEAD);
-        head.extend_from_slice(b"HTTP/1.1 ");
-        head.extend_from_slice(status.as_str().as_bytes());
-        head.push(b' ');
-        head.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-        head.extend_from_slice(b"\r\n");
-        let mut field = |name: &str, value: &[u8]| {
-            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-                head.extend_from_slice(part);
-            }
-        };
-        for (name, value) in headers {
-            field(name.as_str(), value.as_bytes());
-        }
-        let has_body = !to_head && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
-        if has_body && !headers.contains_key(CONTENT_LENGTH) {
-            let length = response.body().size_hint().exact().unwrap_or_default();
-            field(CONTENT_LENGTH.as_str(), HeaderValue::from(length).as_bytes());
-        }
-        if !keep_alive && !headers.contains_key(CONNECTION) {
-            field(CONNECTION.as_str(), b"close");
-        }
-        self.end(&mut head);
-        head
-    }
-
-    async fn send_all(&self, stream: &TcpStream, head: Vec<u8>, mut body: GateBody, to_head: bool) -> io::Result<()> {
-        // It waits until there is something of the body to go with it, or nothing.
-        let mut head = Bytes::from(head);
-        let mut is_corked = false;
-        while !to_head && let Some(part) = poll_fn(|context| body.poll_part(context)).await {
+    async fn send_all(&self, stream: &TcpStream, mut head: &[u8], mut body: GateBody) -> io::Result<()> {
+        let mut cork = Cork::of(stream, &body);
+        // The head waits until there is something of the body to go with it, or nothing.
+        while let Some(part) = poll_fn(|context| body.poll_part(context)).await {
             match part.map_err(io::Error::other)? {
-                Part::Bytes(bytes) => self.write(stream, mem::take(&mut head), bytes).await?,
+                Part::Bytes(bytes) => self.write_both(stream, mem::take(&mut head), &bytes).await?,
                 Part::OfFile => {
-                    if !is_corked {
-                        set_tcp_cork(stream, true)?;
-                        is_corked = true;
-                    }
-                    self.write(stream, mem::take(&mut head), Bytes::new()).await?;
-                    self.in_time(stream, || body.send_part(stream)).await?;
+                    cork.set()?;
+                    self.write(stream, mem::take(&mut head), Follows::More).await?;
+                    self.send_part(stream, &mut body, &mut cork).await?;
                 }
             }
         }
-        self.write(stream, head, Bytes::new()).await?;
-        if is_corked {
-            set_tcp_cork(stream, false)?;
+        self.write(stream, head, Follows::Nothing).await?;
+        cork.release()
+    }
+
+    /// Has the kernel send some of a file.
+    ///
+    /// Where the socket has no room for long, what a cork holds back goes out, and the kernel is asked again: it may have had no memory
+    /// to send from while the client had everything, and then nothing that the client does ends the wait.
+    async fn send_part(&self, stream: &TcpStream, body: &mut GateBody, cork: &mut Cork<'_>) -> io::Result<()> {
+        let first = body.send_part(stream, Attempt::WhenReady);
+        if !is_full(&first) {
+            return first;
+        }
+        let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+        loop {
+            let left = self.patience.checked_sub(began.elapsed()).ok_or(io::ErrorKind::TimedOut)?;
+            let sent = match timeout(pause.min(left), stream.writable()).await {
+                Ok(writable) => writable.and_then(|()| body.send_part(stream, Attempt::WhenReady)),
+                Err(_) => {
+                    cork.release()?;
+                    pause *= 2;
+                    body.send_part(stream, Attempt::Now)
+                }
+            };
+            if !is_full(&sent) {
+                return sent;
+            }
+        }
+    }
+
+    /// The kernel may keep the bytes until what follows them is there (`send(2)`, `MSG_MORE`).
+    async fn write(&self, stream: &TcpStream, mut bytes: &[u8], follows: Follows) -> io::Result<()> {
+        let flags = match follows {
+            Follows::More => SendFlags::NOSIGNAL | SendFlags::MORE,
+            Follows::Nothing => SendFlags::NOSIGNAL,
+        };
+        while !bytes.is_empty() {
+            let send = || stream.try_io(Interest::WRITABLE, || Ok(rustix::net::send(stream, bytes, flags)?));
+            let sent = self.in_time(stream, send).await?;
+            bytes = &bytes[sent..];
         }
         Ok(())
     }
 
     /// Writes both, in one packet where they fit.
-    async fn write(&self, stream: &TcpStream, mut head: Bytes, mut bytes: Bytes) -> io::Result<()> {
-        while !head.is_empty() || !bytes.is_empty() {
-            let both = [IoSlice::new(&head), IoSlice::new(&bytes)];
-            let written = self.in_time(stream, || stream.try_write_vectored(&both)).await?;
-            let of_head = written.min(head.len());
-            head.advance(of_head);
-            bytes.advance(written - of_head);
+    async fn write_both(&self, stream: &TcpStream, head: &[u8], bytes: &[u8]) -> io::Result<()> {
+        let mut both = [IoSlice::new(head), IoSlice::new(bytes)];
+        let mut left = &mut both[..];
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            let written = self.in_time(stream, || stream.try_write_vectored(left)).await?;
+            IoSlice::advance_slices(&mut left, written);
         }
         Ok(())
     }
@@ -147,14 +148,72 @@ impl Writer {
     /// Those of `send`, and that the client read nothing in time.
     async fn in_time<T>(&self, stream: &TcpStream, mut send: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         loop {
-            match send() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    timeout(self.patience, stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
-                }
-                done => return done,
+            let sent = send();
+            if !is_full(&sent) {
+                return sent;
             }
+            timeout(self.patience, stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
         }
     }
+}
+
+/// Whether the socket had no room.
+fn is_full<T>(sent: &io::Result<T>) -> bool {
+    sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// Has the kernel hold back what does not fill a packet while more of an answer follows (`tcp(7)`, `TCP_CORK`).
+///
+/// What is sent at once goes without: `MSG_MORE` on its head does the same for half of the calls.
+struct Cork<'s> {
+    stream: &'s TcpStream,
+    is_wanted: bool,
+    is_set: bool,
+}
+
+impl<'s> Cork<'s> {
+    fn of(stream: &'s TcpStream, body: &GateBody) -> Self {
+        Self { stream, is_wanted: body.size_hint().lower() > SENT_AT_ONCE, is_set: false }
+    }
+
+    fn set(&mut self) -> io::Result<()> {
+        if self.is_wanted && !self.is_set {
+            set_tcp_cork(self.stream, true)?;
+            self.is_set = true;
+        }
+        Ok(())
+    }
+
+    fn release(&mut self) -> io::Result<()> {
+        if mem::take(&mut self.is_set) {
+            set_tcp_cork(self.stream, false)?;
+        }
+        Ok(())
+    }
+}
+
+/// What comes after bytes that are written.
+#[derive(Clone, Copy)]
+enum Follows {
+    /// More of the same answer.
+    More,
+    Nothing,
+}
+
+/// The status and the headers of an answer, and its length where they do not tell (RFC 9110, section 8.6).
+fn lines(response: &Response<GateBody>, to_head: bool) -> HeadLines {
+    let (status, headers) = (response.status(), response.headers());
+    let mut lines = HeadLines::new(status);
+    // What the connection says is added where that is known.
+    for (name, value) in headers.iter().filter(|(name, _)| *name != CONNECTION) {
+        lines.add_bytes(name, value.as_bytes());
+    }
+    let has_body = !to_head && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
+    if has_body && !headers.contains_key(CONTENT_LENGTH) {
+        let length = response.body().size_hint().exact().unwrap_or_default();
+        lines.add(&CONTENT_LENGTH, &[itoa::Buffer::new().format(length)]);
+    }
+    lines
 }
 
 /// The date as text, which is made anew once a second.

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 
 use crate::asked::{Asked, RequestHeaders};
 use crate::body::GateBody;
 
 /// The longest head of an answer that is expected, in bytes. A longer one costs another allocation.
-pub(super) const TYPICAL_HEAD: usize = 1024;
+const TYPICAL_HEAD: usize = 1024;
 
 /// A request that can be read in one way only: `GET` or `HEAD`, HTTP/1.1, with one plain `Host`, and nothing that announces a
 /// body or another protocol.
@@ -23,12 +23,15 @@ pub struct PlainRequest<'a> {
     pub(super) peer: SocketAddr,
 }
 
+/// A status line, and the header lines after it (RFC 9112, section 4).
+pub(crate) struct HeadLines(Vec<u8>);
+
 /// What becomes of a plain request.
 pub struct PlainAnswer(pub(super) Option<Answer>);
 
 pub(super) enum Answer {
-    /// A status line and header lines, of an answer without content.
-    Written(Vec<u8>),
+    /// All but what the connection says: whether it is kept, and the date.
+    Written(HeadLines, GateBody),
     Response(Box<Response<GateBody>>),
     /// Apart: a connection that waits holds no memory for it.
     Later(Pin<Box<dyn Future<Output = Response<GateBody>> + Send>>),
@@ -88,12 +91,41 @@ impl PlainAnswer {
         Self(Some(Answer::Later(Box::pin(response))))
     }
 
-    /// 200 without content, with the header lines that `write` adds.
-    pub(crate) fn ok(write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        let mut head = Vec::with_capacity(TYPICAL_HEAD);
-        head.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
-        write(&mut head);
-        Self(Some(Answer::Written(head)))
+    /// An answer whose lines tell the length of its body, where the request is one that would get it.
+    pub(crate) fn written(lines: HeadLines, body: GateBody) -> Self {
+        Self(Some(Answer::Written(lines, body)))
+    }
+}
+
+impl HeadLines {
+    pub(crate) fn new(status: StatusCode) -> Self {
+        let mut lines = Self(Vec::with_capacity(TYPICAL_HEAD));
+        let reason = status.canonical_reason().unwrap_or_default();
+        lines.push(&["HTTP/1.1 ", status.as_str(), " ", reason, "\r\n"]);
+        lines
+    }
+
+    /// Adds a header, whose value is made of these pieces.
+    pub(crate) fn add(&mut self, name: &HeaderName, value: &[&str]) {
+        self.push(&[name.as_str(), ": "]);
+        self.push(value);
+        self.push(&["\r\n"]);
+    }
+
+    pub(super) fn add_bytes(&mut self, name: &HeaderName, value: &[u8]) {
+        self.push(&[name.as_str(), ": "]);
+        self.0.extend_from_slice(value);
+        self.push(&["\r\n"]);
+    }
+
+    /// The whole head.
+    pub(super) fn end(mut self) -> Vec<u8> {
+        self.push(&["\r\n"]);
+        self.0
+    }
+
+    fn push(&mut self, texts: &[&str]) {
+        texts.iter().for_each(|text| self.0.extend_from_slice(text.as_bytes()));
     }
 }
 

@@ -38,9 +38,8 @@ pub(crate) enum Content {
 
 impl Found {
     pub(crate) fn in_folder(opened: OpenFile, now: UnixTime) -> Self {
-        let OpenFile { file, metadata, name } = opened;
-        let modified = (metadata.mtime(), metadata.mtime_nsec());
-        let validators = Validators::of_file(modified, metadata.size(), metadata.ino(), now);
+        let OpenFile { file, metadata, etag, name } = opened;
+        let validators = Validators::of_file(etag, UnixTime(metadata.mtime()), now);
         Self { head: Head { length: metadata.size(), validators }, content: Content::File { file, name } }
     }
 

@@ -4,6 +4,7 @@
 
 use std::fs::{File, Metadata};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -17,9 +18,13 @@ use super::open_files::OpenFiles;
 use super::template::PathTemplate;
 use crate::body::SharedFile;
 use crate::deny::Failure;
+use crate::serve::conditional::EntityTag;
 
 /// How often an opening is tried again that a concurrent rename made uncertain (`openat2(2)`, `EAGAIN`).
 const ATTEMPTS: usize = 8;
+
+/// How long the place of a file is expected to be, in bytes.
+const TYPICAL_PLACE: usize = 128;
 
 /// Which ways to a file are taken.
 #[derive(Clone, Copy)]
@@ -50,16 +55,30 @@ pub struct FolderError {
     source: io::Error,
 }
 
+/// Where a file is: the descriptor of the folder of all videos, the video's own folder, the path in that.
+struct Place {
+    text: String,
+    /// Where the video's folder stands in it.
+    folder: Range<usize>,
+}
+
 /// A file of a video, open for reading. A clone is the same file.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenFile {
     pub(super) file: Arc<SharedFile>,
     pub(super) metadata: Metadata,
+    pub(super) etag: EntityTag,
     /// The video's folder and the path within it, for logs.
     pub(super) name: Arc<str>,
 }
 
 impl OpenFile {
+    pub(super) fn new(file: File, name: Arc<str>) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        let etag = EntityTag::of_file((metadata.mtime(), metadata.mtime_nsec()), metadata.size(), metadata.ino());
+        Ok(Self { file: SharedFile::new(file, metadata.size()), metadata, etag, name })
+    }
+
     /// Whether nobody wrote to it, cut it short, or took its name away since. (Times alone may be of one tick of the kernel's clock.)
     pub(super) fn is_as_it_was(&self) -> bool {
         let times = |of: &Metadata| [of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec()];
@@ -98,6 +117,17 @@ impl OpenError {
     }
 }
 
+impl Place {
+    fn folder(&self) -> &str {
+        &self.text[self.folder.clone()]
+    }
+
+    /// The video's folder and the path within it.
+    fn name(&self) -> &str {
+        &self.text[self.folder.start..]
+    }
+}
+
 impl FolderOrigin {
     /// Opens the folder; `videos` says where in it each video is.
     ///
@@ -115,14 +145,36 @@ impl FolderOrigin {
 
     /// A file of the permitted video that was opened now or a moment ago: see [`OpenFiles`].
     pub(crate) async fn recent_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
-        let folder = self.videos.of(permit);
-        let place = format!("{}/{folder}/{}", self.root.as_raw_fd(), file.as_str());
-        if let Some(opened) = self.files.get(&place) {
+        if let Some(opened) = self.file_at_once(permit, file) {
             return Ok(opened);
         }
-        let opened = self.open_in(folder, file).await?;
-        self.files.keep(place, &opened);
+        let place = self.place(permit, file);
+        let opened = self.open_in_any_way(place.folder().to_owned(), file, place.name().into()).await?;
+        self.files.keep(place.text, &opened);
         Ok(opened)
+    }
+
+    /// The same where no disk has to be waited for.
+    pub(crate) fn file_at_once(&self, permit: &Permit, file: FilePath<'_>) -> Option<OpenFile> {
+        let place = self.place(permit, file);
+        if let Some(opened) = self.files.get(&place.text) {
+            return Some(opened);
+        }
+        let opened = open(&self.root, place.folder(), file.as_str(), place.name().into(), Way::Known).ok()?;
+        self.files.keep(place.text, &opened);
+        Some(opened)
+    }
+
+    fn place(&self, permit: &Permit, file: FilePath<'_>) -> Place {
+        let mut text = String::with_capacity(TYPICAL_PLACE);
+        text.push_str(itoa::Buffer::new().format(self.root.as_raw_fd()));
+        text.push('/');
+        let start = text.len();
+        self.videos.add_to(&mut text, permit.account(), permit.video());
+        let folder = start..text.len();
+        text.push('/');
+        text.push_str(file.as_str());
+        Place { text, folder }
     }
 
     /// Opens a file of the permitted video.
@@ -136,6 +188,10 @@ impl FolderOrigin {
         if let Ok(opened) = open(&self.root, &folder, file.as_str(), Arc::clone(&name), Way::Known) {
             return Ok(opened);
         }
+        self.open_in_any_way(folder, file, name).await
+    }
+
+    async fn open_in_any_way(&self, folder: String, file: FilePath<'_>, name: Arc<str>) -> Result<OpenFile, OpenError> {
         let root = Arc::clone(&self.root);
         let (path, opening) = (file.as_str().to_owned(), Arc::clone(&name));
         tokio::task::spawn_blocking(move || open(&root, &folder, &path, opening, Way::Any))
@@ -153,14 +209,9 @@ fn open(root: &OwnedFd, video: &str, path: &str, name: Arc<str>, way: Way) -> Re
     // `NONBLOCK`, or opening a pipe would wait for its writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let opened = folder.and_then(|folder| open_beneath(&folder, path, flags, ResolveFlags::empty(), way));
-    let opened = opened.map_err(io::Error::from).and_then(|file| {
-        let file = File::from(file);
-        Ok((file.metadata()?, file))
-    });
-    match opened {
-        Ok((metadata, file)) if metadata.is_file() => {
-            Ok(OpenFile { file: SharedFile::new(file, metadata.size()), metadata, name })
-        }
+    let opened = opened.map_err(io::Error::from);
+    match opened.and_then(|file| OpenFile::new(file.into(), Arc::clone(&name))) {
+        Ok(opened) if opened.metadata.is_file() => Ok(opened),
         Ok(_) => Err(OpenError::NoFile { name }),
         Err(error) => Err(refused(name, error)),
     }

@@ -74,7 +74,7 @@ impl Want {
     /// Reads the head of the answer. What was not asked for is a failure: an origin that answers past the question
     /// cannot be trusted with the next one.
     pub(super) fn read(&self, status: StatusCode, headers: &HeaderMap, now: UnixTime) -> Result<Told, FetchError> {
-        let validators = || Validators::of_answer(headers, now);
+        let validators = || Validators::of_answer(headers.into(), now);
         match (status, self) {
             (StatusCode::OK, _) => Ok(Told::Whole(Head { length: length(headers)?, validators: validators() })),
             (StatusCode::PARTIAL_CONTENT, Self::Part { spec, .. }) => part(*spec, headers, validators()),
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_is_asked() {
-        let tag = Validators::of_answer(&map(&[TAG]), UnixTime(0)).etag;
+        let tag = Validators::of_answer((&map(&[TAG])).into(), UnixTime(0)).etag;
         for (want, expected) in [
             (Want::Head, "HEAD"),
             (Want::Whole, "GET"),

@@ -78,16 +78,13 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::body::SharedFile;
 
     #[tokio::test(start_paused = true)]
     async fn a_file_is_given_out_again_for_a_moment_and_then_let_go_of() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         fs::write(&path, "old").unwrap();
-        let file = fs::File::open(&path).unwrap();
-        let metadata = file.metadata().unwrap();
-        let opened = OpenFile { file: SharedFile::new(file, metadata.len()), metadata, name: "v/x".into() };
+        let opened = OpenFile::new(fs::File::open(&path).unwrap(), "v/x".into()).unwrap();
         let (files, weak) = (OpenFiles::new(), Arc::downgrade(&opened.file));
         assert!(files.get("v/x").is_none());
         files.keep("v/x".to_owned(), &opened);

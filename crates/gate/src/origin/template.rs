@@ -41,16 +41,21 @@ impl PathTemplate {
     /// The folder of the permitted video, with neither a `/` in front nor one at the end.
     #[must_use]
     pub fn of(&self, permit: &Permit) -> String {
-        self.expand(permit.account(), permit.video())
+        let mut folder = String::new();
+        self.add_to(&mut folder, permit.account(), permit.video());
+        folder
     }
 
-    fn expand(&self, account: &AccountId, uid: &VideoId) -> String {
-        let segments = self.0.iter().map(|segment| match segment {
-            Segment::Literal(literal) => literal,
-            Segment::Account => account.as_str(),
-            Segment::Uid => uid.as_str(),
-        });
-        segments.collect::<Vec<_>>().join("/")
+    /// Adds the folder of a video to a path.
+    pub(super) fn add_to(&self, path: &mut String, account: &AccountId, uid: &VideoId) {
+        for (index, segment) in self.0.iter().enumerate() {
+            path.push_str(if index == 0 { "" } else { "/" });
+            path.push_str(match segment {
+                Segment::Literal(literal) => literal,
+                Segment::Account => account.as_str(),
+                Segment::Uid => uid.as_str(),
+            });
+        }
     }
 }
 
@@ -139,7 +144,9 @@ mod tests {
     #[track_caller]
     fn check(template: &str, folder: &str) {
         let parsed: PathTemplate = template.parse().unwrap();
-        assert_eq!(parsed.expand(&"acme".parse().unwrap(), &"intro".parse().unwrap()), folder);
+        let mut path = String::new();
+        parsed.add_to(&mut path, &"acme".parse().unwrap(), &"intro".parse().unwrap());
+        assert_eq!(path, folder);
         assert_eq!(parsed.to_string(), template);
     }
 

@@ -1,13 +1,14 @@
 //! Conditional requests (RFC 9110, section 13).
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{
-    ETAG, HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
-    LAST_MODIFIED,
+    ETAG, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
 };
 use vidpass_token::UnixTime;
 
+use crate::asked::{RequestHeaders, visible};
 use crate::hash;
 
 /// The last second of the year 9999, after which an HTTP date cannot be written.
@@ -33,7 +34,7 @@ pub(crate) struct Validators {
 
 /// An entity tag, with its quotes, and `W/` where it is weak (RFC 9110, section 8.8.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct EntityTag(Box<str>);
+pub(crate) struct EntityTag(Arc<str>);
 
 /// What the preconditions of a request come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,15 +48,10 @@ pub(crate) enum Precondition {
 }
 
 impl Validators {
-    /// Of a file that was changed at `modified` (seconds and nanoseconds since 1970). A date in the future becomes
-    /// `now` (section 8.8.2.1).
-    pub(crate) fn of_file(modified: (i64, i64), size: u64, inode: u64, now: UnixTime) -> Self {
-        let (seconds, nanoseconds) = modified;
-        let date = UnixTime(seconds.min(now.0));
-        Self {
-            etag: Some(EntityTag(format!("\"{seconds:x}.{nanoseconds:x}-{size:x}-{inode:x}\"").into())),
-            modified: Some(date).filter(|date| (0..=LAST_DATE).contains(&date.0)),
-        }
+    /// Of a file that was changed at `modified`. A date in the future becomes `now` (section 8.8.2.1).
+    pub(crate) fn of_file(etag: EntityTag, modified: UnixTime, now: UnixTime) -> Self {
+        let date = modified.min(now);
+        Self { etag: Some(etag), modified: Some(date).filter(|date| (0..=LAST_DATE).contains(&date.0)) }
     }
 
     /// Of bytes in memory that were made of a file. Its date alone would not do: what they are made of may change
@@ -66,10 +62,10 @@ impl Validators {
     }
 
     /// As an origin gives them; what cannot be read is as if it were not there.
-    pub(crate) fn of_answer(headers: &HeaderMap, now: UnixTime) -> Self {
+    pub(crate) fn of_answer(headers: RequestHeaders<'_>, now: UnixTime) -> Self {
         Self {
-            etag: only(headers, ETAG).and_then(EntityTag::parse),
-            modified: date(headers, LAST_MODIFIED).map(|date| date.min(now)),
+            etag: only(headers, &ETAG).and_then(EntityTag::parse),
+            modified: date(headers, &LAST_MODIFIED).map(|date| date.min(now)),
         }
     }
 
@@ -88,6 +84,12 @@ impl Validators {
 }
 
 impl EntityTag {
+    /// Of a file that was changed at `modified`, in seconds and nanoseconds since 1970.
+    pub(crate) fn of_file(modified: (i64, i64), size: u64, inode: u64) -> Self {
+        let (seconds, nanoseconds) = modified;
+        Self(format!("\"{seconds:x}.{nanoseconds:x}-{size:x}-{inode:x}\"").into())
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let inner = opaque(text).strip_prefix('"')?.strip_suffix('"')?;
         let plain = inner.bytes().all(|c| c.is_ascii_graphic() && c != b'"');
@@ -115,11 +117,11 @@ pub(crate) enum Held {
 
 impl Held {
     /// What the conditions of a request say, written anew; `None` where they say nothing, or too much.
-    pub(crate) fn read(headers: &HeaderMap) -> Option<Self> {
-        if !headers.contains_key(IF_NONE_MATCH) {
-            return date(headers, IF_MODIFIED_SINCE).and_then(http_date).map(Self::Since);
+    pub(crate) fn read(headers: RequestHeaders<'_>) -> Option<Self> {
+        if !headers.contains(&IF_NONE_MATCH) {
+            return date(headers, &IF_MODIFIED_SINCE).and_then(http_date).map(Self::Since);
         }
-        let lines = headers.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+        let lines = headers.all(&IF_NONE_MATCH).filter_map(visible);
         let tags: Vec<EntityTag> = lines.flat_map(tags).filter_map(EntityTag::parse).collect();
         let list = tags.iter().map(EntityTag::as_str).collect::<Vec<_>>().join(", ");
         (1..=MAX_TAGS_LENGTH).contains(&list.len()).then_some(Self::Tags(list))
@@ -127,18 +129,18 @@ impl Held {
 }
 
 /// Evaluates the preconditions of a `GET` or `HEAD` in the order of section 13.2.2.
-pub(crate) fn evaluate(headers: &HeaderMap, file: &Validators) -> Precondition {
-    if headers.contains_key(IF_MATCH) {
-        if !any_tag(headers, IF_MATCH, |tag| file.is_strongly(tag)) {
+pub(crate) fn evaluate(headers: RequestHeaders<'_>, file: &Validators) -> Precondition {
+    if headers.contains(&IF_MATCH) {
+        if !any_tag(headers, &IF_MATCH, |tag| file.is_strongly(tag)) {
             return Precondition::Failed;
         }
-    } else if date(headers, IF_UNMODIFIED_SINCE).is_some_and(|since| file.modified.is_none_or(|date| date > since)) {
+    } else if date(headers, &IF_UNMODIFIED_SINCE).is_some_and(|since| file.modified.is_none_or(|date| date > since)) {
         return Precondition::Failed;
     }
-    let unchanged = if headers.contains_key(IF_NONE_MATCH) {
-        any_tag(headers, IF_NONE_MATCH, |tag| file.is_weakly(tag))
+    let unchanged = if headers.contains(&IF_NONE_MATCH) {
+        any_tag(headers, &IF_NONE_MATCH, |tag| file.is_weakly(tag))
     } else {
-        date(headers, IF_MODIFIED_SINCE).is_some_and(|since| file.modified.is_some_and(|date| date <= since))
+        date(headers, &IF_MODIFIED_SINCE).is_some_and(|since| file.modified.is_some_and(|date| date <= since))
     };
     if unchanged { Precondition::NotModified } else { Precondition::Proceed }
 }
@@ -146,8 +148,8 @@ pub(crate) fn evaluate(headers: &HeaderMap, file: &Validators) -> Precondition {
 /// Whether a `Range` header counts: there is no `If-Range`, or it names this state of the file (section 13.1.5).
 ///
 /// A date is good enough only if the file did not change within its second (section 8.8.2.2).
-pub(crate) fn range_counts(headers: &HeaderMap, file: &Validators, now: UnixTime) -> bool {
-    let Some(value) = only(headers, IF_RANGE) else { return !headers.contains_key(IF_RANGE) };
+pub(crate) fn range_counts(headers: RequestHeaders<'_>, file: &Validators, now: UnixTime) -> bool {
+    let Some(value) = only(headers, &IF_RANGE) else { return !headers.contains(&IF_RANGE) };
     if value.starts_with('"') || value.starts_with("W/") {
         return file.is_strongly(value);
     }
@@ -155,8 +157,8 @@ pub(crate) fn range_counts(headers: &HeaderMap, file: &Validators, now: UnixTime
 }
 
 /// The strong tag that `If-Range` names: a part counts only while the file has it.
-pub(crate) fn part_of(headers: &HeaderMap) -> Option<EntityTag> {
-    only(headers, IF_RANGE).and_then(EntityTag::parse).filter(EntityTag::is_strong)
+pub(crate) fn part_of(headers: RequestHeaders<'_>) -> Option<EntityTag> {
+    only(headers, &IF_RANGE).and_then(EntityTag::parse).filter(EntityTag::is_strong)
 }
 
 /// The tag without what says that it is weak.
@@ -165,8 +167,8 @@ fn opaque(tag: &str) -> &str {
 }
 
 /// Whether the header is `*`, or `matches` is true of one of its tags. What cannot be read matches nothing.
-fn any_tag(headers: &HeaderMap, name: HeaderName, matches: impl Fn(&str) -> bool) -> bool {
-    let lines = || headers.get_all(&name).iter().filter_map(|line| line.to_str().ok());
+fn any_tag(headers: RequestHeaders<'_>, name: &HeaderName, matches: impl Fn(&str) -> bool) -> bool {
+    let lines = || headers.all(name).filter_map(visible);
     lines().any(|line| line.trim() == "*") || lines().any(|line| tags(line).any(&matches))
 }
 
@@ -187,14 +189,12 @@ fn tags(list: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The date of a header that has exactly one; anything else is ignored (sections 13.1.3 and 13.1.4).
-fn date(headers: &HeaderMap, name: HeaderName) -> Option<UnixTime> {
+fn date(headers: RequestHeaders<'_>, name: &HeaderName) -> Option<UnixTime> {
     only(headers, name).and_then(parse_date)
 }
 
-fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    let mut lines = headers.get_all(name).iter();
-    let line = lines.next().filter(|_| lines.next().is_none())?;
-    line.to_str().ok().map(str::trim)
+fn only<'a>(headers: RequestHeaders<'a>, name: &HeaderName) -> Option<&'a str> {
+    headers.only(name).ok().map(str::trim)
 }
 
 /// A moment as text (RFC 9110, section 5.6.7).
@@ -223,7 +223,10 @@ mod tests {
     fn validators_of_a_file() {
         let file = file();
         assert_eq!((file.etag.as_ref().unwrap().as_str(), file.last_modified().as_deref()), (ETAG, Some(DATE)));
-        let odd = |seconds, now| Validators::of_file((seconds, 0), 1, 1, UnixTime(now)).last_modified();
+        let odd = |seconds, now| {
+            let etag = EntityTag::of_file((seconds, 0), 1, 1);
+            Validators::of_file(etag, UnixTime(seconds), UnixTime(now)).last_modified()
+        };
         assert_eq!(odd(2_000, 1_000).as_deref(), Some("Thu, 01 Jan 1970 00:16:40 GMT"));
         assert_eq!(odd(-1, 1_000), None);
         assert_eq!(odd(i64::MAX, i64::MAX), None);
@@ -242,7 +245,7 @@ mod tests {
     fn validators_of_an_answer() {
         let now = UnixTime(1_800_000_900);
         let check = |headers: &[(&'static str, &str)], etag: Option<&str>, date: Option<&str>| {
-            let validators = Validators::of_answer(&map(headers), now);
+            let validators = Validators::of_answer((&map(headers)).into(), now);
             let found = (validators.etag.as_ref().map(EntityTag::as_str), validators.last_modified());
             assert_eq!(found, (etag, date.map(str::to_owned)), "{headers:?}");
         };
@@ -284,16 +287,16 @@ mod tests {
             (&Validators::default(), [("if-none-match", "*")], NotModified),
             (&Validators::default(), [("if-match", "\"a\"")], Failed),
         ] {
-            assert_eq!(evaluate(&map(&headers), file), expected, "{file:?} {headers:?}");
+            assert_eq!(evaluate((&map(&headers)).into(), file), expected, "{file:?} {headers:?}");
         }
         for tag in ["W/\"a\"", "\"a\""] {
-            assert!(!range_counts(&map(&[("if-range", tag)]), &weak, UnixTime(1_800_000_900)), "{tag}");
+            assert!(!range_counts((&map(&[("if-range", tag)])).into(), &weak, UnixTime(1_800_000_900)), "{tag}");
         }
     }
 
     #[test]
     fn what_a_viewer_holds_is_written_anew() {
-        let held = |headers: &[(&'static str, &str)]| Held::read(&map(headers));
+        let held = |headers: &[(&'static str, &str)]| Held::read((&map(headers)).into());
         let tags = |text: &str| Some(Held::Tags(text.to_owned()));
         assert_eq!(held(&[("if-none-match", "\"a\",W/\"b\"  ,, \"c\"")]), tags("\"a\", W/\"b\", \"c\""));
         assert_eq!(held(&[("if-none-match", "\"a\""), ("if-none-match", "\"b\"")]), tags("\"a\", \"b\""));
@@ -356,21 +359,22 @@ mod tests {
         check_range(&[("if-range", "*")], false);
         check_range(&[("if-range", "")], false);
         check_range(&[("if-range", ETAG), ("if-range", ETAG)], false);
-        let just_changed = range_counts(&map(&[("if-range", DATE)]), &file(), UnixTime(1_800_000_000));
+        let just_changed = range_counts((&map(&[("if-range", DATE)])).into(), &file(), UnixTime(1_800_000_000));
         assert!(!just_changed, "it may change again in this second");
     }
 
     fn file() -> Validators {
-        Validators::of_file((1_800_000_000, 5), 10, 7, UnixTime(1_800_000_900))
+        let etag = EntityTag::of_file((1_800_000_000, 5), 10, 7);
+        Validators::of_file(etag, UnixTime(1_800_000_000), UnixTime(1_800_000_900))
     }
 
     #[track_caller]
     fn check(headers: &[(&'static str, &str)], expected: Precondition) {
-        assert_eq!(evaluate(&map(headers), &file()), expected, "{headers:?}");
+        assert_eq!(evaluate((&map(headers)).into(), &file()), expected, "{headers:?}");
     }
 
     #[track_caller]
     fn check_range(headers: &[(&'static str, &str)], expected: bool) {
-        assert_eq!(range_counts(&map(headers), &file(), UnixTime(1_800_000_900)), expected, "{headers:?}");
+        assert_eq!(range_counts((&map(headers)).into(), &file(), UnixTime(1_800_000_900)), expected, "{headers:?}");
     }
 }

@@ -14,7 +14,9 @@ use std::time::Instant;
 
 use arrayvec::ArrayString;
 use bytes::{BufMut as _, BytesMut};
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use prometheus_client::metrics::histogram::Histogram;
@@ -31,7 +33,7 @@ use crate::asked::Asked;
 use crate::body::GateBody;
 use crate::deny::{self, Failure};
 use crate::headers;
-use crate::http1::{PlainAnswer, PlainRequest};
+use crate::http1::{HeadLines, PlainAnswer, PlainRequest};
 use crate::judge::{Judged, Permitted, Refused};
 
 /// `/<account>/<uid>/<file>`: what to serve, without the token. Made from the parsed parts, and safe as a path, a key of
@@ -88,7 +90,12 @@ impl ForwardAuth {
         let permit = |permitted: &Permitted<'_>, judged: &Judged<'_>| match &self.preset {
             preset @ Preset::NginxAccel(_) => PlainAnswer::of(permit(preset, permitted, judged)),
             Preset::Nginx | Preset::Caddy | Preset::Traefik | Preset::Envoy | Preset::Haproxy => {
-                PlainAnswer::ok(|lines| write_permit(lines, permitted, judged))
+                let mut lines = HeadLines::new(StatusCode::OK);
+                tell_permit(permitted, judged, &mut lines);
+                if *asked.as_asked().method != Method::HEAD {
+                    lines.add(&CONTENT_LENGTH, &["0"]);
+                }
+                PlainAnswer::written(lines, GateBody::empty())
             }
         };
         self.answer_with(asked.as_asked(), asked.peer().ip(), permit, PlainAnswer::of)
@@ -166,17 +173,11 @@ fn permit(preset: &Preset, permitted: &Permitted<'_>, judged: &Judged<'_>) -> Re
 }
 
 /// The header lines of a permit.
-fn write_permit(lines: &mut Vec<u8>, permitted: &Permitted<'_>, judged: &Judged<'_>) {
-    let mut line = |name: &HeaderName, value: &[&str]| {
-        lines.extend_from_slice(name.as_str().as_bytes());
-        lines.extend_from_slice(b": ");
-        value.iter().for_each(|part| lines.extend_from_slice(part.as_bytes()));
-        lines.extend_from_slice(b"\r\n");
-    };
-    line(&CACHE_CONTROL, &[NO_STORE]);
-    tell_facts(permitted, judged, &mut line);
+fn tell_permit(permitted: &Permitted<'_>, judged: &Judged<'_>, lines: &mut HeadLines) {
+    lines.add(&CACHE_CONTROL, &[NO_STORE]);
+    tell_facts(permitted, judged, |name, value| lines.add(name, value));
     if let Some(decision) = permitted.dry_run {
-        line(&headers::X_VIDPASS_DECISION, &[&decision.to_string()]);
+        lines.add(&headers::X_VIDPASS_DECISION, &[&decision.to_string()]);
     }
 }
 
@@ -188,7 +189,7 @@ fn redirect(headers: &mut HeaderMap, prefix: &AccelPrefix, permitted: &Permitted
     headers.insert(CACHE_CONTROL, CacheControl::of(permit, *same_for_all, judged.now).header());
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(path.file().extension())));
     if path.asset() == Asset::Download {
-        headers.insert(CONTENT_DISPOSITION, attachment(path));
+        headers.insert(CONTENT_DISPOSITION, text(attachment(path)));
     }
 }
 

@@ -7,13 +7,14 @@ mod assets;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue};
 use http::{Method, Response};
 use vidpass_token::{AllowedOrigin, FilePath, Permit};
 
 pub(crate) use self::assets::asset;
 use super::cache::CacheControl;
 use super::files::FileRequest;
+use crate::asked::{RequestHeaders, visible};
 use crate::body::GateBody;
 use crate::credential_place::ParameterName;
 use crate::headers;
@@ -52,8 +53,8 @@ impl Page {
     }
 
     /// The page that a refused viewer waits for in a browser; `None` for programs, which read JSON.
-    pub(crate) fn refused(file: Option<FilePath<'_>>, headers: &HeaderMap) -> Option<Self> {
-        let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    pub(crate) fn refused(file: Option<FilePath<'_>>, headers: RequestHeaders<'_>) -> Option<Self> {
+        let lines = headers.all(&ACCEPT).filter_map(visible);
         let html = lines.flat_map(|line| line.split(',')).any(|range| range.trim().starts_with("text/html"));
         file.and_then(Self::of).filter(|_| html)
     }

@@ -3,18 +3,19 @@
 use std::ops::Range;
 
 use http::Method;
-use http::header::{HeaderMap, HeaderValue, RANGE};
+use http::header::RANGE;
 use vidpass_token::UnixTime;
 
 use super::conditional::{self, Held, Precondition};
 use super::range::{self, Selection, Spec};
+use crate::asked::RequestHeaders;
 use crate::origin::{Head, Want};
 
 /// What of a request a file is asked with.
 #[derive(Clone, Copy)]
 pub(super) struct Demand<'a> {
     pub(super) method: &'a Method,
-    pub(super) headers: &'a HeaderMap,
+    pub(super) headers: RequestHeaders<'a>,
     pub(super) now: UnixTime,
 }
 
@@ -67,9 +68,9 @@ impl Demand<'_> {
 
     /// The one range of a `Range` header. It has a meaning for `GET` alone (RFC 9110, section 14.2).
     fn spec(&self) -> Option<Spec> {
-        let mut lines = self.headers.get_all(RANGE).iter();
+        let mut lines = self.headers.all(&RANGE);
         let header = lines.next().filter(|_| lines.next().is_none() && *self.method == Method::GET)?;
-        range::parse(HeaderValue::as_bytes(header))
+        range::parse(header)
     }
 }
 
@@ -101,10 +102,11 @@ mod tests {
     #[test]
     fn an_origin_is_asked_for_what_will_probably_be_sent() {
         let part = |text: &str, of: Option<&str>| {
-            let of = conditional::part_of(&map(&of.map(|tag| ("if-range", tag)).into_iter().collect::<Vec<_>>()));
+            let of =
+                conditional::part_of((&map(&of.map(|tag| ("if-range", tag)).into_iter().collect::<Vec<_>>())).into());
             Want::Part { spec: range::parse(text.as_bytes()).unwrap(), of }
         };
-        let held = |headers: &[(&'static str, &str)]| Want::WholeUnless(Held::read(&map(headers)).unwrap());
+        let held = |headers: &[(&'static str, &str)]| Want::WholeUnless(Held::read((&map(headers)).into()).unwrap());
         want("GET", &[], Want::Whole);
         want("HEAD", &[("range", "bytes=1-2"), ("if-none-match", ETAG)], Want::Head);
         want("GET", &[("range", "bytes=1-2")], part("bytes=1-2", None));
@@ -124,16 +126,16 @@ mod tests {
     #[track_caller]
     fn check(method: &str, headers: &[(&'static str, &str)], expected: Reply) {
         let now = UnixTime(1_800_000_000);
-        let validators = Validators::of_answer(&map(&[("etag", ETAG), ("last-modified", DATE)]), now);
+        let validators = Validators::of_answer((&map(&[("etag", ETAG), ("last-modified", DATE)])).into(), now);
         let (method, map) = (method.parse().unwrap(), map(headers));
-        let demand = Demand { method: &method, headers: &map, now };
+        let demand = Demand { method: &method, headers: (&map).into(), now };
         assert_eq!(demand.reply(&Head { length: 10, validators }), expected, "{method} {headers:?}");
     }
 
     #[track_caller]
     fn want(method: &str, headers: &[(&'static str, &str)], expected: Want) {
         let (method, map) = (method.parse().unwrap(), map(headers));
-        let demand = Demand { method: &method, headers: &map, now: UnixTime(1_800_000_000) };
+        let demand = Demand { method: &method, headers: (&map).into(), now: UnixTime(1_800_000_000) };
         assert_eq!(demand.want(), expected, "{method} {headers:?}");
     }
 }
