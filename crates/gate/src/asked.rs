@@ -1,6 +1,8 @@
 //! A request as a decision needs it, whoever read it.
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use std::slice;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue, ValueIter};
 use http::{Method, Request};
 use vidpass_token::{HeaderProblem, PathError};
 
@@ -37,14 +39,10 @@ impl<'a> Asked<'a> {
 impl<'a> RequestHeaders<'a> {
     /// The value of each line of this name, in their order.
     pub(crate) fn all(self, name: &HeaderName) -> impl DoubleEndedIterator<Item = &'a [u8]> {
-        let (map, lines) = match self {
-            Self::Map(map) => (Some(map), &[][..]),
-            Self::Lines(lines) => (None, lines),
-        };
-        let in_map = map.into_iter().flat_map(move |map| map.get_all(name)).map(HeaderValue::as_bytes);
-        let name = name.as_str();
-        let in_lines = lines.iter().filter(move |line| line.name.eq_ignore_ascii_case(name)).map(|line| line.value);
-        in_map.chain(in_lines)
+        match self {
+            Self::Map(map) => Values::Map(map.get_all(name).iter()),
+            Self::Lines(lines) => Values::Lines { lines: lines.iter(), name: name.as_str() },
+        }
     }
 
     pub(crate) fn contains(self, name: &HeaderName) -> bool {
@@ -60,6 +58,37 @@ impl<'a> RequestHeaders<'a> {
         }
         visible(value).ok_or(HeaderProblem::NotText)
     }
+}
+
+/// The values of one name.
+enum Values<'a, 'n> {
+    Map(ValueIter<'a, HeaderValue>),
+    Lines { lines: slice::Iter<'a, httparse::Header<'a>>, name: &'n str },
+}
+
+impl<'a> Iterator for Values<'a, '_> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        match self {
+            Self::Map(values) => values.next().map(HeaderValue::as_bytes),
+            Self::Lines { lines, name } => lines.find(|line| is_named(line, name)).map(|line| line.value),
+        }
+    }
+}
+
+impl DoubleEndedIterator for Values<'_, '_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Map(values) => values.next_back().map(HeaderValue::as_bytes),
+            Self::Lines { lines, name } => lines.rfind(|line| is_named(line, name)).map(|line| line.value),
+        }
+    }
+}
+
+#[inline]
+fn is_named(line: &httparse::Header<'_>, name: &str) -> bool {
+    line.name.len() == name.len() && line.name.eq_ignore_ascii_case(name)
 }
 
 impl<'a> From<&'a HeaderMap> for RequestHeaders<'a> {

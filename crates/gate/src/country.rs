@@ -4,6 +4,7 @@
 //! cannot be had is never "no country": [`Country::Unavailable`] refuses wherever a rule asks for the country.
 
 mod file;
+mod recent;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -14,12 +15,13 @@ use vidpass_token::{Country, CountryCode};
 
 use self::file::CountryFile;
 pub use self::file::{CountryFileError, Reload};
+use self::recent::RecentCountries;
 
 /// Where countries come from.
 pub struct CountrySource(Kind);
 
 enum Kind {
-    Embedded(Arc<GeoipDb>),
+    Embedded(Arc<GeoipDb>, RecentCountries),
     File(CountryFile),
     Unavailable,
 }
@@ -28,7 +30,7 @@ impl CountrySource {
     /// The database that is built into the program: the Tor Project's, of the day of its release.
     #[must_use]
     pub fn embedded() -> Self {
-        Self(Kind::Embedded(GeoipDb::new_embedded()))
+        Self(Kind::Embedded(GeoipDb::new_embedded(), RecentCountries::new()))
     }
 
     /// A MaxMind-format file. Its records tell the country as `country.iso_code`, `country_code` or `country`.
@@ -51,8 +53,8 @@ impl CountrySource {
     #[must_use]
     pub fn country(&self, address: IpAddr) -> Country {
         match &self.0 {
-            Kind::Embedded(database) => {
-                assigned(database.lookup_country_code(address).map(tor_geoip::CountryCode::get))
+            Kind::Embedded(database, recent) => {
+                recent.get(address, || assigned(database.lookup_country_code(address).map(tor_geoip::CountryCode::get)))
             }
             Kind::File(file) => file.country(address),
             Kind::Unavailable => Country::Unavailable,
@@ -67,7 +69,7 @@ impl CountrySource {
     pub fn reload_if_changed(&self) -> Result<Reload, CountryFileError> {
         match &self.0 {
             Kind::File(file) => file.reload_if_changed(),
-            Kind::Embedded(_) | Kind::Unavailable => Ok(Reload::Unchanged),
+            Kind::Embedded(..) | Kind::Unavailable => Ok(Reload::Unchanged),
         }
     }
 }
@@ -75,7 +77,7 @@ impl CountrySource {
 impl std::fmt::Debug for CountrySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
-            Kind::Embedded(_) => f.write_str("CountrySource(embedded)"),
+            Kind::Embedded(..) => f.write_str("CountrySource(embedded)"),
             Kind::File(file) => write!(f, "CountrySource({})", file.path().display()),
             Kind::Unavailable => f.write_str("CountrySource(unavailable)"),
         }

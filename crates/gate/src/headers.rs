@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap,
-    HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION,
+    CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
 };
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
@@ -19,9 +18,7 @@ pub(crate) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPT
 pub(crate) const X_VIDPASS_DENIAL: HeaderName = HeaderName::from_static("x-vidpass-denial");
 
 /// Names the decision, for `vidpass why`.
-pub(crate) const X_VIDPASS_DECISION: HeaderName = HeaderName::from_static("x-vidpass-decision");
-
-const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+pub(crate) const X_VIDPASS_DECISION: Field = field!("x-vidpass-decision");
 
 /// An answer that is in memory as a whole, with what every answer has.
 pub(crate) fn in_whole(content: Bytes, media_type: HeaderValue, method: &Method) -> Response<GateBody> {
@@ -34,32 +31,68 @@ pub(crate) fn in_whole(content: Bytes, media_type: HeaderValue, method: &Method)
     response
 }
 
+/// The name of a header of an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Field {
+    name: &'static str,
+    line: &'static str,
+}
+
+/// A [`Field`] of this name, in lowercase.
+macro_rules! field {
+    ($name:literal) => {
+        $crate::headers::Field::new($name, concat!("\r\n", $name, ": "))
+    };
+}
+pub(crate) use field;
+
 /// What every answer to a viewer says.
 ///
 /// `*` never goes with credentials (Fetch, section 3.2), and needs no `Vary: Origin`.
-pub(crate) static COMMON: [(HeaderName, &str); 5] = [
-    (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+pub(crate) const COMMON: [(Field, &str); 5] = [
+    (field!("access-control-allow-origin"), "*"),
     (
-        ACCESS_CONTROL_EXPOSE_HEADERS,
+        field!("access-control-expose-headers"),
         "Accept-Ranges, Content-Length, Content-Range, Date, ETag, Last-Modified, X-Vidpass-Decision, X-Vidpass-Denial",
     ),
-    (CROSS_ORIGIN_RESOURCE_POLICY, "cross-origin"),
-    (REFERRER_POLICY, "no-referrer"),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (field!("cross-origin-resource-policy"), "cross-origin"),
+    (field!("referrer-policy"), "no-referrer"),
+    (field!("x-content-type-options"), "nosniff"),
 ];
+
+impl Field {
+    pub(crate) const fn new(name: &'static str, line: &'static str) -> Self {
+        Self { name, line }
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        self.name
+    }
+
+    /// The name as a map has it.
+    pub(crate) fn name(self) -> HeaderName {
+        HeaderName::from_static(self.name)
+    }
+
+    /// The end of the line before, and the name with what separates it from its value (RFC 9112, section 5): all of it a constant,
+    /// which is copied with a few instructions.
+    pub(crate) const fn line(self) -> &'static str {
+        self.line
+    }
+}
 
 /// Adds what every answer has: players on other sites may read it, nobody guesses its type, and a page that it may
 /// become sends its address, which holds the token, to nobody.
 pub(crate) fn add_common(headers: &mut HeaderMap) {
-    for (name, value) in &COMMON {
-        headers.insert(name, HeaderValue::from_static(value));
+    for (field, value) in COMMON {
+        headers.insert(field.name(), HeaderValue::from_static(value));
     }
 }
 
 /// Adds the name of the decision.
 pub(crate) fn add_decision(headers: &mut HeaderMap, decision: DecisionId) {
     let value = HeaderValue::try_from(decision.to_string()).expect("hex digits are a header value");
-    headers.insert(X_VIDPASS_DECISION, value);
+    headers.insert(X_VIDPASS_DECISION.name(), value);
 }
 
 /// Has an HTTP/1 connection closed after the answer where the request has a body that nobody reads: the body could be

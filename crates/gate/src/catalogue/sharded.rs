@@ -1,23 +1,24 @@
 //! A map that is cheap to clone and change, for snapshots that are replaced at every change.
 
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
 
-use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// One change copies one shard: of 100,000 videos, about 400.
 const SHARDS: usize = 256;
 
 type Shard<K, V> = HashTable<(K, V)>;
 
-/// Tables of which each is told the hash, so that a key is hashed once for its shard and its place there.
+/// Tables of which each is told the hash, so that a key is hashed once for its shard and its place there. Who may choose keys has an
+/// account, and does not learn the seed of the hash.
 #[derive(Clone)]
 pub(super) struct ShardedMap<K, V> {
     shards: Box<[Arc<Shard<K, V>>]>,
     /// Of all shards together: whether there is anything is asked at every decision.
     len: usize,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> ShardedMap<K, V> {
@@ -75,7 +76,7 @@ impl<K, V> ShardedMap<K, V> {
 
 impl<K, V> Default for ShardedMap<K, V> {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Arc::default()).collect(), len: 0, hasher: RandomState::new() }
+        Self { shards: (0..SHARDS).map(|_| Arc::default()).collect(), len: 0, hasher: DefaultHashBuilder::default() }
     }
 }
 

@@ -13,6 +13,8 @@ use arc_swap::ArcSwap;
 use maxminddb::{MaxMindDbError, PathElement, Reader, WithinOptions};
 use vidpass_token::Country;
 
+use super::recent::RecentCountries;
+
 /// The largest file that is read into memory, in bytes. City databases have about 120 MB.
 const MAX_SIZE: u64 = 1 << 30;
 
@@ -83,6 +85,8 @@ pub(super) struct CountryFile {
 
 struct Database {
     reader: Reader<Vec<u8>>,
+    /// Its own, so that nothing of another file's is ever taken for its.
+    recent: RecentCountries,
     shape: &'static [PathElement<'static>],
 }
 
@@ -107,7 +111,8 @@ impl CountryFile {
     }
 
     pub(super) fn country(&self, address: IpAddr) -> Country {
-        self.database.load().country(address).unwrap_or(Country::Unavailable)
+        let database = self.database.load();
+        database.recent.get(address, || database.country(address).unwrap_or(Country::Unavailable))
     }
 
     pub(super) fn reload_if_changed(&self) -> Result<Reload, CountryFileError> {
@@ -149,7 +154,7 @@ impl Database {
         reader.verify().map_err(|error| refused(path, error))?;
         let shape = shape_of(&reader).map_err(|error| refused(path, error))?;
         let shape = shape.ok_or_else(|| CountryFileError::NoCountries { path: path.to_owned() })?;
-        Ok(Self { reader, shape })
+        Ok(Self { reader, recent: RecentCountries::new(), shape })
     }
 
     fn country(&self, address: IpAddr) -> Result<Country, MaxMindDbError> {

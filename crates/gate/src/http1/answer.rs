@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
+use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{Response, StatusCode};
 use http_body::Body as _;
 use rustix::net::SendFlags;
@@ -17,6 +17,7 @@ use vidpass_token::{Clock, UnixTime};
 
 use super::plain::HeadLines;
 use crate::body::{Attempt, GateBody, Part};
+use crate::headers::field;
 use crate::serve::conditional::http_date;
 
 /// How much fits into what the kernel keeps for a socket at first, in bytes.
@@ -62,9 +63,9 @@ impl Writer {
         keep_alive: bool,
     ) -> bool {
         if !keep_alive {
-            lines.add(&CONNECTION, &["close"]);
+            lines.add(field!("connection"), &["close"]);
         }
-        lines.add(&DATE, &[date(&mut self.date, (self.clock)())]);
+        lines.add(field!("date"), &[date(&mut self.date, (self.clock)())]);
         let head = lines.end();
         let sent = match to_head || body.is_end_stream() {
             true => self.write(stream, &head, Follows::Nothing).await,
@@ -206,12 +207,12 @@ fn lines(response: &Response<GateBody>, to_head: bool) -> HeadLines {
     let mut lines = HeadLines::new(status);
     // What the connection says is added where that is known.
     for (name, value) in headers.iter().filter(|(name, _)| *name != CONNECTION) {
-        lines.add_bytes(name, value.as_bytes());
+        lines.add_from_map(name, value);
     }
     let has_body = !to_head && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
     if has_body && !headers.contains_key(CONTENT_LENGTH) {
         let length = response.body().size_hint().exact().unwrap_or_default();
-        lines.add(&CONTENT_LENGTH, &[itoa::Buffer::new().format(length)]);
+        lines.add(field!("content-length"), &[itoa::Buffer::new().format(length)]);
     }
     lines
 }

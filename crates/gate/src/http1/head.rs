@@ -64,7 +64,7 @@ fn plain<'a>(
         _ => return None,
     };
     let target = parsed.path.filter(|target| is_plain_target(target))?;
-    if parsed.version != Some(1) || !lines_end_in_crlf(&received[..length]) {
+    if parsed.version != Some(1) || !lines_end_in_crlf(&received[..length], parsed.headers) {
         return None;
     }
     let keep_alive = goes_on(parsed.headers)?;
@@ -89,11 +89,14 @@ fn is_plain_target(target: &str) -> bool {
     target.starts_with('/') && target.bytes().fold(true, |all, c| all & is_plain(c))
 }
 
-/// A bare line feed ends a line for some servers and not for others (RFC 9112, section 2.2).
-fn lines_end_in_crlf(head: &[u8]) -> bool {
-    // Without a branch for each byte, as above.
-    let bare = |bare, (before, byte): (&u8, &u8)| bare | ((*byte == b'\n') & (*before != b'\r'));
-    head.first() != Some(&b'\n') && !head.iter().zip(&head[1..]).fold(false, bare)
+/// A bare line feed ends a line for some servers and not for others (RFC 9112, section 2.2). Within a line there is none, or the
+/// head would not have been read.
+fn lines_end_in_crlf(head: &[u8], lines: &[httparse::Header<'_>]) -> bool {
+    let start = |line: &httparse::Header<'_>| line.name.as_ptr().addr() - head.as_ptr().addr();
+    // No empty lines in front.
+    head.first().is_some_and(u8::is_ascii_alphabetic)
+        && lines.iter().all(|line| head[..start(line)].ends_with(b"\r\n"))
+        && head.ends_with(b"\r\n\r\n")
 }
 
 /// Whether the client wants to ask more; `None` where there is not one plain `Host`, where `Connection` says anything else, and
@@ -183,8 +186,18 @@ mod tests {
         check("GET / HTTP/1.1\nHost: a\r\n\r\n", "other");
         check("GET / HTTP/1.1\r\nHost: a\n\n", "other");
         check("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "other");
+        check("\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "other");
         let many = "X: y\r\n".repeat(MAX_HEADERS);
         check(&format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"), "other");
+    }
+
+    #[test]
+    fn one_bare_line_feed_is_enough() {
+        let head = "GET / HTTP/1.1\r\nHost: a\r\nX: y \r\nY:\r\n\r\n";
+        check(head, "plain");
+        for (at, _) in head.match_indices("\r\n") {
+            check(&format!("{}{}", &head[..at], &head[at + 1..]), "other");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, 
 
 use crate::asked::{Asked, RequestHeaders};
 use crate::body::GateBody;
+use crate::headers::Field;
 
 /// The longest head of an answer that is expected, in bytes. A longer one costs another allocation.
 const TYPICAL_HEAD: usize = 1024;
@@ -23,7 +24,7 @@ pub struct PlainRequest<'a> {
     pub(super) peer: SocketAddr,
 }
 
-/// A status line, and the header lines after it (RFC 9112, section 4).
+/// A status line, and the header lines after it (RFC 9112, section 4). The end of the last one is still to come.
 pub(crate) struct HeadLines(Vec<u8>);
 
 /// What becomes of a plain request.
@@ -101,29 +102,30 @@ impl HeadLines {
     pub(crate) fn new(status: StatusCode) -> Self {
         let mut lines = Self(Vec::with_capacity(TYPICAL_HEAD));
         let reason = status.canonical_reason().unwrap_or_default();
-        lines.push(&["HTTP/1.1 ", status.as_str(), " ", reason, "\r\n"]);
+        lines.push(&["HTTP/1.1 ", status.as_str(), " ", reason]);
         lines
     }
 
     /// Adds a header, whose value is made of these pieces.
-    pub(crate) fn add(&mut self, name: &HeaderName, value: &[&str]) {
-        self.push(&[name.as_str(), ": "]);
+    #[inline]
+    pub(crate) fn add(&mut self, field: Field, value: &[&str]) {
+        self.0.extend_from_slice(field.line().as_bytes());
         self.push(value);
-        self.push(&["\r\n"]);
     }
 
-    pub(super) fn add_bytes(&mut self, name: &HeaderName, value: &[u8]) {
-        self.push(&[name.as_str(), ": "]);
-        self.0.extend_from_slice(value);
-        self.push(&["\r\n"]);
+    /// Adds a header of a map.
+    pub(super) fn add_from_map(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.push(&["\r\n", name.as_str(), ": "]);
+        self.0.extend_from_slice(value.as_bytes());
     }
 
     /// The whole head.
     pub(super) fn end(mut self) -> Vec<u8> {
-        self.push(&["\r\n"]);
+        self.push(&["\r\n\r\n"]);
         self.0
     }
 
+    #[inline]
     fn push(&mut self, texts: &[&str]) {
         texts.iter().for_each(|text| self.0.extend_from_slice(text.as_bytes()));
     }

@@ -2,10 +2,7 @@
 
 use std::ops::Range;
 
-use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap,
-    HeaderName, HeaderValue, LAST_MODIFIED,
-};
+use http::header::{HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode};
 use prometheus_client::metrics::counter::Counter;
 use vidpass_token::{Asset, MediaPath, Permit, UnixTime};
@@ -21,7 +18,7 @@ use crate::asked::RequestHeaders;
 use crate::body::GateBody;
 use crate::decision_id::DecisionId;
 use crate::deny::Failure;
-use crate::headers::{COMMON, X_VIDPASS_DECISION};
+use crate::headers::{COMMON, Field, X_VIDPASS_DECISION, field};
 use crate::http1::{HeadLines, PlainAnswer};
 use crate::manifest::{ManifestKind, TokenParameter};
 use crate::origin::{Found, Head, Origins, Source};
@@ -117,8 +114,8 @@ impl Served {
 
     pub(crate) fn into_response(self, permit: &Permit, request: &FileRequest<'_>) -> Response<GateBody> {
         let mut headers = HeaderMap::with_capacity(TYPICAL_HEADERS);
-        self.tell(permit, request, |name, value| {
-            headers.insert(name, HeaderValue::try_from(value.concat()).expect(PLAIN));
+        self.tell(permit, request, |field, value| {
+            headers.insert(field.name(), HeaderValue::try_from(value.concat()).expect(PLAIN));
         });
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
@@ -133,39 +130,39 @@ impl Served {
         decision: Option<DecisionId>,
     ) -> PlainAnswer {
         let mut lines = HeadLines::new(self.status);
-        self.tell(permit, request, |name, value| lines.add(name, value));
+        self.tell(permit, request, |field, value| lines.add(field, value));
         if let Some(decision) = decision {
-            lines.add(&X_VIDPASS_DECISION, &[&decision.to_string()]);
+            lines.add(X_VIDPASS_DECISION, &[&decision.to_string()]);
         }
         PlainAnswer::written(lines, self.body)
     }
 
     /// Names each header of the answer, with the pieces of its value.
-    fn tell(&self, permit: &Permit, request: &FileRequest<'_>, mut tell: impl FnMut(&HeaderName, &[&str])) {
-        for (name, value) in &COMMON {
-            tell(name, &[value]);
+    fn tell(&self, permit: &Permit, request: &FileRequest<'_>, mut tell: impl FnMut(Field, &[&str])) {
+        for (field, value) in COMMON {
+            tell(field, &[value]);
         }
         let mut number = itoa::Buffer::new();
         let cache_control = CacheControl::of(permit, request.same_for_all, request.now);
-        tell(&CACHE_CONTROL, &cache_control.parts(&mut number));
+        tell(field!("cache-control"), &cache_control.parts(&mut number));
         let Validators { etag, .. } = &self.head.validators;
         if let Some(etag) = etag {
-            tell(&ETAG, &[etag.as_str()]);
+            tell(field!("etag"), &[etag.as_str()]);
         }
         if let Some(date) = self.head.validators.last_modified() {
-            tell(&LAST_MODIFIED, &[&date]);
+            tell(field!("last-modified"), &[&date]);
         }
         let Some(part) = &self.part else { return };
-        tell(&ACCEPT_RANGES, &["bytes"]);
-        tell(&CONTENT_LENGTH, &[number.format(part.end - part.start)]);
-        tell(&CONTENT_TYPE, &[media_type(request.path.file().extension())]);
+        tell(field!("accept-ranges"), &["bytes"]);
+        tell(field!("content-length"), &[number.format(part.end - part.start)]);
+        tell(field!("content-type"), &[media_type(request.path.file().extension())]);
         if request.path.asset() == Asset::Download {
-            tell(&CONTENT_DISPOSITION, &[&attachment(request.path)]);
+            tell(field!("content-disposition"), &[&attachment(request.path)]);
         }
         if self.status == StatusCode::PARTIAL_CONTENT {
             let [mut first, mut last] = [itoa::Buffer::new(); 2];
             let (first, last) = (first.format(part.start), last.format(part.end - 1));
-            tell(&CONTENT_RANGE, &["bytes ", first, "-", last, "/", number.format(self.head.length)]);
+            tell(field!("content-range"), &["bytes ", first, "-", last, "/", number.format(self.head.length)]);
         }
     }
 }

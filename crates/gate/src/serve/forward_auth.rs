@@ -14,9 +14,7 @@ use std::time::Instant;
 
 use arrayvec::ArrayString;
 use bytes::{BufMut as _, BytesMut};
-use http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use prometheus_client::metrics::histogram::Histogram;
@@ -32,18 +30,18 @@ use super::mime::media_type;
 use crate::asked::Asked;
 use crate::body::GateBody;
 use crate::deny::{self, Failure};
-use crate::headers;
+use crate::headers::{self, Field, X_VIDPASS_DECISION, field};
 use crate::http1::{HeadLines, PlainAnswer, PlainRequest};
 use crate::judge::{Judged, Permitted, Refused};
 
 /// `/<account>/<uid>/<file>`: what to serve, without the token. Made from the parsed parts, and safe as a path, a key of
 /// a cache, and a line of a log.
-static X_VIDPASS_PATH: HeaderName = HeaderName::from_static("x-vidpass-path");
-static X_VIDPASS_ACCOUNT: HeaderName = HeaderName::from_static("x-vidpass-account");
-static X_VIDPASS_VIDEO: HeaderName = HeaderName::from_static("x-vidpass-video");
-static X_VIDPASS_VIEWER: HeaderName = HeaderName::from_static("x-vidpass-viewer");
-static X_VIDPASS_KEY: HeaderName = HeaderName::from_static("x-vidpass-key");
-static X_VIDPASS_CACHE_CONTROL: HeaderName = HeaderName::from_static("x-vidpass-cache-control");
+const X_VIDPASS_PATH: Field = field!("x-vidpass-path");
+const X_VIDPASS_ACCOUNT: Field = field!("x-vidpass-account");
+const X_VIDPASS_VIDEO: Field = field!("x-vidpass-video");
+const X_VIDPASS_VIEWER: Field = field!("x-vidpass-viewer");
+const X_VIDPASS_KEY: Field = field!("x-vidpass-key");
+const X_VIDPASS_CACHE_CONTROL: Field = field!("x-vidpass-cache-control");
 /// The sentence for the viewer, for a proxy that writes a body of its own.
 static X_VIDPASS_MESSAGE: HeaderName = HeaderName::from_static("x-vidpass-message");
 static X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
@@ -93,7 +91,7 @@ impl ForwardAuth {
                 let mut lines = HeadLines::new(StatusCode::OK);
                 tell_permit(permitted, judged, &mut lines);
                 if *asked.as_asked().method != Method::HEAD {
-                    lines.add(&CONTENT_LENGTH, &["0"]);
+                    lines.add(field!("content-length"), &["0"]);
                 }
                 PlainAnswer::written(lines, GateBody::empty())
             }
@@ -174,10 +172,10 @@ fn permit(preset: &Preset, permitted: &Permitted<'_>, judged: &Judged<'_>) -> Re
 
 /// The header lines of a permit.
 fn tell_permit(permitted: &Permitted<'_>, judged: &Judged<'_>, lines: &mut HeadLines) {
-    lines.add(&CACHE_CONTROL, &[NO_STORE]);
-    tell_facts(permitted, judged, |name, value| lines.add(name, value));
+    lines.add(field!("cache-control"), &[NO_STORE]);
+    tell_facts(permitted, judged, |field, value| lines.add(field, value));
     if let Some(decision) = permitted.dry_run {
-        lines.add(&headers::X_VIDPASS_DECISION, &[&decision.to_string()]);
+        lines.add(X_VIDPASS_DECISION, &[&decision.to_string()]);
     }
 }
 
@@ -196,25 +194,25 @@ fn redirect(headers: &mut HeaderMap, prefix: &AccelPrefix, permitted: &Permitted
 /// Tells the proxy what it may need, in values that lie in one piece of memory.
 fn add_facts(headers: &mut HeaderMap, permitted: &Permitted<'_>, judged: &Judged<'_>) {
     let mut values = BytesMut::with_capacity(TYPICAL_FACTS);
-    tell_facts(permitted, judged, |name, value| {
+    tell_facts(permitted, judged, |field, value| {
         value.iter().for_each(|part| values.put_slice(part.as_bytes()));
-        headers.insert(name, HeaderValue::from_maybe_shared(values.split().freeze()).expect(PLAIN));
+        headers.insert(field.name(), HeaderValue::from_maybe_shared(values.split().freeze()).expect(PLAIN));
     });
 }
 
 /// What the proxy may need for serving, caching and logging without the token.
 ///
 /// All of them, always: of what a proxy is not told, it could take the viewer's own word.
-fn tell_facts(permitted: &Permitted<'_>, judged: &Judged<'_>, mut tell: impl FnMut(&HeaderName, &[&str])) {
+fn tell_facts(permitted: &Permitted<'_>, judged: &Judged<'_>, mut tell: impl FnMut(Field, &[&str])) {
     let Permitted { permit, path, same_for_all, .. } = permitted;
     let [account, slash, video, _, file] = below_media(permit, path);
-    tell(&X_VIDPASS_PATH, &[slash, account, slash, video, slash, file]);
-    tell(&X_VIDPASS_ACCOUNT, &[account]);
-    tell(&X_VIDPASS_VIDEO, &[video]);
-    tell(&X_VIDPASS_VIEWER, &[&address_text(judged.line.viewer_address())]);
-    tell(&X_VIDPASS_KEY, &[permit.key_id().map(KeyId::as_str).unwrap_or_default()]);
+    tell(X_VIDPASS_PATH, &[slash, account, slash, video, slash, file]);
+    tell(X_VIDPASS_ACCOUNT, &[account]);
+    tell(X_VIDPASS_VIDEO, &[video]);
+    tell(X_VIDPASS_VIEWER, &[&address_text(judged.line.viewer_address())]);
+    tell(X_VIDPASS_KEY, &[permit.key_id().map(KeyId::as_str).unwrap_or_default()]);
     let cache_control = CacheControl::of(permit, *same_for_all, judged.now);
-    tell(&X_VIDPASS_CACHE_CONTROL, &cache_control.parts(&mut itoa::Buffer::new()));
+    tell(X_VIDPASS_CACHE_CONTROL, &cache_control.parts(&mut itoa::Buffer::new()));
 }
 
 /// An address as text, without the formatter's detours where it is one of IPv4.

@@ -153,16 +153,16 @@ fn headers(http: Option<&HttpRequest>) -> HeaderMap {
 /// for a log, where a header could be the viewer's of a request that Envoy refuses without a question.
 fn allowed(permitted: &Permitted<'_>, judged: &Judged<'_>) -> CheckResponse {
     let (mut upstream, mut downstream, mut for_the_log) = (Vec::new(), Vec::new(), Struct::default());
-    tell_facts(permitted, judged, |name, value| {
+    tell_facts(permitted, judged, |field, value| {
         let value = value.concat();
-        if *name == X_VIDPASS_PATH {
+        if field == X_VIDPASS_PATH {
             upstream.push(header(PATH, value.clone()));
             for_the_log.fields.insert("path".to_owned(), Value { kind: Some(Kind::StringValue(value.clone())) });
         }
-        if *name == X_VIDPASS_CACHE_CONTROL {
+        if field == X_VIDPASS_CACHE_CONTROL {
             downstream.push(header(CACHE_CONTROL.as_str(), value.clone()));
         }
-        upstream.push(header(name.as_str(), value));
+        upstream.push(header(field.as_str(), value));
     });
     downstream.extend(permitted.dry_run.map(|decision| header(X_VIDPASS_DECISION.as_str(), decision.to_string())));
     judged.line.served(StatusCode::OK);
