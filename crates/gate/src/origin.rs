@@ -43,7 +43,7 @@ pub use self::error::FetchError;
 pub(crate) use self::fetch::Fetch;
 use self::fetch::Fetcher;
 pub use self::folder::FolderError;
-use self::folder::FolderOrigin;
+pub(crate) use self::folder::{FolderOrigin, Made, OpenFile};
 pub(crate) use self::head::{Head, Want};
 pub use self::known_as::{KnownAs, KnownAsError};
 pub use self::limits::{CacheConfig, OriginLimits};

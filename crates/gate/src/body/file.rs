@@ -69,6 +69,15 @@ impl SharedFile {
         self.file.metadata()
     }
 
+    /// The bytes of `range` that the file has, where they are in the page cache.
+    pub(crate) fn read_at_once(&self, range: Range<u64>) -> Option<Bytes> {
+        let mut chunk = vec![0; usize::try_from(range.end - range.start).ok()?];
+        let mut slices = [IoSliceMut::new(&mut chunk)];
+        let read = rustix::io::preadv2(&self.file, &mut slices, range.start, ReadWriteFlags::NOWAIT).ok()?;
+        chunk.truncate(read);
+        Some(chunk.into())
+    }
+
     /// Whether `bytes` are in the page cache, as far as three of their pages tell. What lies in one part is not looked for again
     /// where all of that part was found.
     fn has_in_memory(&self, bytes: &Range<u64>) -> bool {
@@ -174,12 +183,10 @@ impl FileBody {
 
     /// What is left, where that is little and in the page cache.
     fn read_small(&self) -> Option<Bytes> {
-        let length = usize::try_from(self.left()).ok().filter(|_| self.left() <= SMALL)?;
-        let mut chunk = vec![0; length];
-        let mut slices = [IoSliceMut::new(&mut chunk)];
-        let read = rustix::io::preadv2(&self.file.file, &mut slices, self.position, ReadWriteFlags::NOWAIT).ok()?;
-        chunk.truncate(read);
-        Some(chunk.into())
+        if self.left() > SMALL {
+            return None;
+        }
+        self.file.read_at_once(self.position..self.end)
     }
 
     fn take(&mut self, read: io::Result<Bytes>) -> Result<Bytes, BodyError> {

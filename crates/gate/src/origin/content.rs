@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use vidpass_token::UnixTime;
 
 use super::download::Reader;
-use super::folder::OpenFile;
+use super::folder::{Made, OpenFile};
 use super::head::Head;
 use super::transfer::Transfer;
 use crate::body::{FileBody, GateBody, Piece, RemoteBody, SharedFile};
@@ -37,10 +37,18 @@ pub(crate) enum Content {
 }
 
 impl Found {
-    pub(crate) fn in_folder(opened: OpenFile, now: UnixTime) -> Self {
-        let OpenFile { file, metadata, etag, name } = opened;
-        let validators = Validators::of_file(etag, UnixTime(metadata.mtime()), now);
-        Self { head: Head { length: metadata.size(), validators }, content: Content::File { file, name } }
+    pub(crate) fn in_folder(opened: &OpenFile, now: UnixTime) -> Self {
+        let OpenFile { file, metadata, etag, name, .. } = opened;
+        let validators = Validators::of_file(etag.clone(), UnixTime(metadata.mtime()), now);
+        let content = Content::File { file: Arc::clone(file), name: Arc::clone(name) };
+        Self { head: Head { length: metadata.size(), validators }, content }
+    }
+
+    /// What was made of a file in a folder.
+    pub(crate) fn made_of(opened: &OpenFile, made: &Made, now: UnixTime) -> Self {
+        let Made { bytes, etag, .. } = made;
+        let validators = Validators::of_file(etag.clone(), UnixTime(opened.metadata.mtime()), now);
+        Self { head: Head { length: bytes.len() as u64, validators }, content: Content::Memory(bytes.clone()) }
     }
 
     /// Bytes that were made of a file, which was changed at `modified`.

@@ -8,11 +8,12 @@ use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
-use vidpass_token::{Chain, FilePath, Permit};
+use vidpass_token::{AccountId, Chain, FilePath, Permit, VideoId};
 
 use super::open_files::OpenFiles;
 use super::template::PathTemplate;
@@ -68,15 +69,32 @@ pub(crate) struct OpenFile {
     pub(super) file: Arc<SharedFile>,
     pub(super) metadata: Metadata,
     pub(super) etag: EntityTag,
+    /// What was made of it, for all who ask while it is as it was.
+    pub(crate) made: OnceLock<Made>,
     /// The video's folder and the path within it, for logs.
     pub(super) name: Arc<str>,
+}
+
+/// What was made of a whole file for the viewers of one video.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    pub(crate) account: AccountId,
+    pub(crate) video: VideoId,
+    pub(crate) bytes: Bytes,
+    pub(crate) etag: EntityTag,
 }
 
 impl OpenFile {
     pub(super) fn new(file: File, name: Arc<str>) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let etag = EntityTag::of_file((metadata.mtime(), metadata.mtime_nsec()), metadata.size(), metadata.ino());
-        Ok(Self { file: SharedFile::new(file, metadata.size()), metadata, etag, name })
+        Ok(Self { file: SharedFile::new(file, metadata.size()), metadata, etag, name, made: OnceLock::new() })
+    }
+
+    /// All bytes, where they are `max` at most and in the page cache.
+    pub(crate) fn read_at_once(&self, max: u64) -> Option<Bytes> {
+        let length = Some(self.metadata.size()).filter(|length| *length <= max)?;
+        self.file.read_at_once(0..length).filter(|bytes| bytes.len() as u64 == length)
     }
 
     /// Whether nobody wrote to it, cut it short, or took its name away since. (Times alone may be of one tick of the kernel's clock.)
@@ -144,23 +162,24 @@ impl FolderOrigin {
     }
 
     /// A file of the permitted video that was opened now or a moment ago: see [`OpenFiles`].
-    pub(crate) async fn recent_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<OpenFile, OpenError> {
+    pub(crate) async fn recent_file(&self, permit: &Permit, file: FilePath<'_>) -> Result<Arc<OpenFile>, OpenError> {
         if let Some(opened) = self.file_at_once(permit, file) {
             return Ok(opened);
         }
         let place = self.place(permit, file);
-        let opened = self.open_in_any_way(place.folder().to_owned(), file, place.name().into()).await?;
+        let opened = Arc::new(self.open_in_any_way(place.folder().to_owned(), file, place.name().into()).await?);
         self.files.keep(place.text, &opened);
         Ok(opened)
     }
 
     /// The same where no disk has to be waited for.
-    pub(crate) fn file_at_once(&self, permit: &Permit, file: FilePath<'_>) -> Option<OpenFile> {
+    pub(crate) fn file_at_once(&self, permit: &Permit, file: FilePath<'_>) -> Option<Arc<OpenFile>> {
         let place = self.place(permit, file);
         if let Some(opened) = self.files.get(&place.text) {
             return Some(opened);
         }
         let opened = open(&self.root, place.folder(), file.as_str(), place.name().into(), Way::Known).ok()?;
+        let opened = Arc::new(opened);
         self.files.keep(place.text, &opened);
         Some(opened)
     }

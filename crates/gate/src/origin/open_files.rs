@@ -29,7 +29,7 @@ pub(super) struct OpenFiles(Arc<Kept>);
 
 struct Kept {
     /// By the origin's folder, the video's and the path within it.
-    files: Cache<String, (OpenFile, Instant)>,
+    files: Cache<String, (Arc<OpenFile>, Instant)>,
     is_swept: AtomicBool,
 }
 
@@ -38,22 +38,22 @@ impl OpenFiles {
         Self(Arc::new(Kept { files: Cache::new(MOST), is_swept: AtomicBool::new(false) }))
     }
 
-    pub(super) fn get(&self, place: &str) -> Option<OpenFile> {
+    pub(super) fn get(&self, place: &str) -> Option<Arc<OpenFile>> {
         let (file, _) = self.0.files.get(place).filter(is_fresh)?;
         file.is_as_it_was().then_some(file)
     }
 
-    pub(super) fn keep(&self, place: String, file: &OpenFile) {
+    pub(super) fn keep(&self, place: String, file: &Arc<OpenFile>) {
         // Without a runtime nobody would let go of it.
         let Ok(runtime) = Handle::try_current() else { return };
-        self.0.files.insert(place, (file.clone(), Instant::now()));
+        self.0.files.insert(place, (Arc::clone(file), Instant::now()));
         if !self.0.is_swept.swap(true, Ordering::SeqCst) {
             runtime.spawn(sweep(Arc::downgrade(&self.0)));
         }
     }
 }
 
-fn is_fresh((_, since): &(OpenFile, Instant)) -> bool {
+fn is_fresh((_, since): &(Arc<OpenFile>, Instant)) -> bool {
     since.elapsed() < FRESH
 }
 
@@ -84,12 +84,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         fs::write(&path, "old").unwrap();
-        let opened = OpenFile::new(fs::File::open(&path).unwrap(), "v/x".into()).unwrap();
-        let (files, weak) = (OpenFiles::new(), Arc::downgrade(&opened.file));
+        let opened = Arc::new(OpenFile::new(fs::File::open(&path).unwrap(), "v/x".into()).unwrap());
+        let (files, weak) = (OpenFiles::new(), Arc::downgrade(&opened));
         assert!(files.get("v/x").is_none());
         files.keep("v/x".to_owned(), &opened);
         drop(opened);
-        assert!(Arc::ptr_eq(&files.get("v/x").unwrap().file, &weak.upgrade().unwrap()));
+        assert!(Arc::ptr_eq(&files.get("v/x").unwrap(), &weak.upgrade().unwrap()));
         assert!(files.get("v/y").is_none());
         fs::write(&path, "newer").unwrap();
         assert!(files.get("v/x").is_none(), "it was written to");

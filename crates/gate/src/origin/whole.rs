@@ -42,7 +42,7 @@ impl Origins {
         let fetch = match self.source(permit, file, now)? {
             Source::Folder(folder) => {
                 let opened = folder.open_file(permit, file).await.map_err(|error| error.failure())?;
-                return Ok(Found::in_folder(opened, now));
+                return Ok(Found::in_folder(&opened, now));
             }
             Source::Remote(fetch) => fetch,
         };

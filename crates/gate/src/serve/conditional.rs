@@ -57,8 +57,7 @@ impl Validators {
     /// Of bytes in memory that were made of a file. Its date alone would not do: what they are made of may change
     /// without it, such as a setting or a token.
     pub(crate) fn of_bytes(bytes: &[u8], modified: Option<UnixTime>) -> Self {
-        let hash = hash::hex::<TAG_BYTES>(bytes);
-        Self { etag: Some(EntityTag(format!("\"{hash}\"").into())), modified }
+        Self { etag: Some(EntityTag::of_bytes(bytes)), modified }
     }
 
     /// As an origin gives them; what cannot be read is as if it were not there.
@@ -88,6 +87,11 @@ impl EntityTag {
     pub(crate) fn of_file(modified: (i64, i64), size: u64, inode: u64) -> Self {
         let (seconds, nanoseconds) = modified;
         Self(format!("\"{seconds:x}.{nanoseconds:x}-{size:x}-{inode:x}\"").into())
+    }
+
+    /// Of bytes that are a file by themselves.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self(format!("\"{}\"", hash::hex::<TAG_BYTES>(bytes)).into())
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -59,7 +59,7 @@ pub(crate) async fn answer(origins: &Origins, permit: &Permit, request: &FileReq
         (Some(kind), _) => Settled::here(manifest::rewritten(origins, permit, kind, request).await?, &demand),
         (None, Source::Folder(folder)) => {
             let opened = folder.recent_file(permit, file).await.map_err(|error| error.failure())?;
-            Settled::here(Found::in_folder(opened, request.now), &demand)
+            Settled::here(Found::in_folder(&opened, request.now), &demand)
         }
         (None, Source::Remote(fetch)) => settle(origins, &fetch, &demand).await?,
     };
@@ -73,8 +73,11 @@ pub(crate) fn answer_at_once(
     request: &FileRequest<'_>,
 ) -> Option<Result<Served, Failure>> {
     let file = request.path.file();
-    let folder = origins.folder(permit).filter(|_| ManifestKind::of(file).is_none())?;
-    let found = Found::in_folder(folder.file_at_once(permit, file)?, request.now);
+    let opened = origins.folder(permit)?.file_at_once(permit, file)?;
+    let found = match ManifestKind::of(file) {
+        Some(kind) => manifest::rewritten_at_once(origins, permit, kind, request, &opened)?,
+        None => Found::in_folder(&opened, request.now),
+    };
     Some(Served::of(Settled::here(found, &request.demand()), request))
 }
 

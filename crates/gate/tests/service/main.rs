@@ -15,6 +15,7 @@ mod manifests;
 mod origins;
 mod pages;
 mod plain;
+mod plain_manifests;
 mod plain_questions;
 mod sharing;
 mod site;

@@ -27,13 +27,13 @@ use crate::site::{ACCOUNT, NOW, PROXY, Site, key_id, token};
 const LONG: usize = 48 << 20;
 
 /// A gate that listens, with the loop or without.
-struct Listening {
+pub(crate) struct Listening {
     address: SocketAddr,
     stop: watch::Sender<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Server {
+pub(crate) enum Server {
     /// The loop, and what it hands over.
     Plain,
     /// The same, for viewers behind a proxy that is trusted.
@@ -43,7 +43,7 @@ enum Server {
 }
 
 impl Listening {
-    async fn start(site: &Site, server: Server, patience: Duration) -> Self {
+    pub(crate) async fn start(site: &Site, server: Server, patience: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopping) = watch::channel(false);
@@ -57,7 +57,7 @@ impl Listening {
         Self { address, stop }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
@@ -132,6 +132,7 @@ async fn the_loop_answers_as_the_complete_server_does() {
         let content: String = (0..length).map(|n| char::from(b'a' + u8::try_from((n * n / 7) % 23).unwrap())).collect();
         site.put(&format!("private/{name}"), &content);
     }
+    site.put("private/manifest/video.m3u8", "#EXTM3U\n/owner/private/hls/seg-1.m4s\n");
     let patience = Duration::from_secs(60);
     let plain = Listening::start(&site, Server::Plain, patience).await;
     let complete = Listening::start(&site, Server::Complete, patience).await;
