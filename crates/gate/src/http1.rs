@@ -5,6 +5,7 @@
 //! alone. What is answered is what [`GateService::handle`](crate::GateService::handle) and
 //! [`ForwardAuth::handle`](crate::ForwardAuth::handle) answer, whoever sends it.
 
+mod ahead;
 mod answer;
 mod head;
 mod incoming;
@@ -19,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use vidpass_token::Clock;
 
+use self::ahead::Ahead;
 use self::answer::Writer;
 use self::incoming::{Incoming, Next, Stop};
 use self::plain::Answer;
@@ -54,7 +56,7 @@ pub async fn serve_plain(
     mut stop: watch::Receiver<bool>,
     answer: impl Fn(&PlainRequest<'_>) -> PlainAnswer,
 ) -> Option<Handover> {
-    let mut writer = Writer::new(clock.clone(), limits.write_timeout);
+    let mut writer = Writer::new(clock.clone(), limits.write_timeout, Ahead::begin(&stream));
     let mut incoming = Incoming::new(stream, peer, limits.header_timeout);
     let is_stopping = stop.clone();
     // One for the whole connection: to begin to wait costs more than to go on.
@@ -62,7 +64,10 @@ pub async fn serve_plain(
     loop {
         let Next { answer, is_head, keep_alive } = match incoming.next(&answer, stopped.as_mut()).await {
             Ok(next) => next,
-            Err(Stop::HandOver) => return Some(incoming.hand_over()),
+            Err(Stop::HandOver) => {
+                ahead::release(incoming.stream());
+                return Some(incoming.hand_over());
+            }
             Err(Stop::Close) => return None,
         };
         let keep_alive = keep_alive && !*is_stopping.borrow();

@@ -20,7 +20,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -36,11 +35,6 @@ const MAX_HEAD: usize = 32 * 1024;
 
 /// How many headers a request may have.
 const MAX_HEADERS: usize = 64;
-
-/// How much the kernel takes of an answer before it may send it, in bytes. What lies in the buffers of viewers who are slow to read
-/// counts for all connections of the machine together, and those who are fast would wait for room. More than the longest segment,
-/// 64 KiB on a loopback: a corked connection waits for a whole one, and would wait for its own timer.
-const MAX_NOT_SENT: u32 = 128 * 1024;
 
 /// How long to wait before accepting again where the system has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -102,7 +96,6 @@ pub(crate) async fn serve<H, F, B, P>(
         accepting = true;
         // A refusal or a short segment is one small packet; it must not wait for the next.
         drop(stream.set_nodelay(true));
-        drop(SockRef::from(&stream).set_tcp_notsent_lowat(MAX_NOT_SENT));
         let Handlers { all, plain } = handlers.clone();
         let service = service_fn(move |request| {
             let answer = all(request, peer);

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use vidpass_token::{Clock, UnixTime};
 
+use super::ahead::Ahead;
 use super::plain::HeadLines;
 use crate::body::{Attempt, GateBody, Part};
 use crate::headers::field;
@@ -30,13 +31,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct Writer {
     clock: Clock,
     patience: Duration,
+    ahead: Ahead,
     /// The last date that was written, and when it was.
     date: (UnixTime, String),
 }
 
 impl Writer {
-    pub(super) fn new(clock: Clock, patience: Duration) -> Self {
-        Self { clock, patience, date: (UnixTime(i64::MIN), String::new()) }
+    pub(super) fn new(clock: Clock, patience: Duration, ahead: Ahead) -> Self {
+        Self { clock, patience, ahead, date: (UnixTime(i64::MIN), String::new()) }
     }
 
     /// Sends an answer. Whether another one may follow: not where the client has gone, or did not get all of this one.
@@ -74,16 +76,21 @@ impl Writer {
         keep_alive && sent.is_ok()
     }
 
-    async fn send_all(&self, stream: &TcpStream, mut head: &[u8], mut body: GateBody) -> io::Result<()> {
+    async fn send_all(&mut self, stream: &TcpStream, mut head: &[u8], mut body: GateBody) -> io::Result<()> {
         let mut cork = Cork::of(stream, &body);
         // The head waits until there is something of the body to go with it, or nothing.
         while let Some(part) = poll_fn(|context| body.poll_part(context)).await {
             match part.map_err(io::Error::other)? {
                 Part::Bytes(bytes) => self.write_both(stream, mem::take(&mut head), &bytes).await?,
                 Part::OfFile => {
-                    cork.set()?;
+                    let left = body.size_hint().lower();
+                    // Until then a cork could hold back as much as the kernel takes.
+                    if self.ahead.is_proven() {
+                        cork.set()?;
+                    }
                     self.write(stream, mem::take(&mut head), Follows::More).await?;
                     self.send_part(stream, &mut body, &mut cork).await?;
+                    self.ahead.gave(stream, left - body.size_hint().lower());
                 }
             }
         }
