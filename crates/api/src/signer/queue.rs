@@ -75,14 +75,9 @@ impl Queue {
     pub(super) fn take(&self, mut choose: impl FnMut(&mut VecDeque<Job>) -> Vec<Job>) -> Option<Vec<Job>> {
         let mut state = self.state();
         loop {
-            // Whoever hung up needs no token.
-            while state.jobs.pop_front_if(|job| job.reply.is_closed()).is_some() {}
-            if !state.jobs.is_empty() {
-                let chosen = choose(&mut state.jobs);
-                self.tell(&state);
+            if let Some(chosen) = self.choose(&mut state, &mut choose) {
                 return Some(chosen);
             }
-            self.tell(&state);
             if state.is_closed {
                 return None;
             }
@@ -90,6 +85,19 @@ impl Queue {
             state = self.has_work.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.asleep -= 1;
         }
+    }
+
+    /// The same, without waiting: `None` where there are none now.
+    pub(super) fn take_waiting(&self, choose: impl FnOnce(&mut VecDeque<Job>) -> Vec<Job>) -> Option<Vec<Job>> {
+        self.choose(&mut self.state(), choose)
+    }
+
+    fn choose(&self, state: &mut State, choose: impl FnOnce(&mut VecDeque<Job>) -> Vec<Job>) -> Option<Vec<Job>> {
+        // Whoever hung up needs no token.
+        while state.jobs.pop_front_if(|job| job.reply.is_closed()).is_some() {}
+        let chosen = (!state.jobs.is_empty()).then(|| choose(&mut state.jobs));
+        self.tell(state);
+        chosen
     }
 
     /// Learns how long a thread took for so many signatures.
