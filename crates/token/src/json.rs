@@ -3,6 +3,8 @@
 //! `serde_json::Value` keeps the last of two members with one name, and another reader of the same token
 //! may keep the first; a text with two meanings is refused here (RFC 8725, section 2.10).
 
+mod plain;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
@@ -62,7 +64,10 @@ impl<'t> Json<'t> {
     /// # Errors
     /// [`JsonError`] where the text is not JSON (RFC 8259), has two members of one name, or is too deep.
     pub fn parse(text: &'t [u8]) -> Result<Self, JsonError> {
-        Ok(serde_json::from_slice(text)?)
+        match plain::read(text) {
+            Some(value) => Ok(value),
+            None => Ok(serde_json::from_slice(text)?),
+        }
     }
 
     /// The same, with texts of its own.
