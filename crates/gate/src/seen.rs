@@ -3,6 +3,7 @@
 //! Only that is remembered, never a decision: key, time, rules and origin are looked at again on every request. What
 //! failed is not remembered, or anybody could fill the memory with garbage.
 
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use quick_cache::sync::{Cache, DefaultLifecycle, GuardResult, PlaceholderGuard};
@@ -28,22 +29,33 @@ pub(crate) struct Verified {
 }
 
 /// Bounded by memory, keyed by the exact text of the token: only one spelling of a token is accepted.
-pub(crate) struct Seen(Cache<String, Arc<Verified>, ByBytes>);
+pub(crate) struct Seen(Cache<String, Arc<Verified>, ByBytes, ByEnd>);
 
 /// The place of a token that is not remembered. Until it is filled or dropped, whoever else looks the token up waits: of all who
 /// come with a new one at once, one checks its signature.
 pub(crate) struct Place<'a>(
-    PlaceholderGuard<'a, String, Arc<Verified>, ByBytes, DefaultHashBuilder, DefaultLifecycle<String, Arc<Verified>>>,
+    PlaceholderGuard<'a, String, Arc<Verified>, ByBytes, ByEnd, DefaultLifecycle<String, Arc<Verified>>>,
 );
 
 #[derive(Clone)]
 pub(crate) struct ByBytes;
 
+/// Hashes a text by its end. That of a token is of its signature, and no two that are good have one end; of texts that are no
+/// tokens, no more are in the cache than are being checked.
+#[derive(Clone, Default)]
+pub(crate) struct ByEnd(DefaultHashBuilder);
+
+pub(crate) struct EndHasher<H>(H);
+
+/// How much of a text is hashed, in bytes: 384 bits of a signature. The cache asks for the hash of what it drops too, and that
+/// lies in memory that nobody has looked at for long.
+const HASHED_END: usize = 64;
+
 impl Seen {
     /// Remembers about `max_bytes` worth of tokens.
     pub(crate) fn new(max_bytes: u64) -> Self {
         let items = usize::try_from(max_bytes / TYPICAL_WEIGHT).unwrap_or(usize::MAX).max(1);
-        Self(Cache::with_weighter(items, max_bytes, ByBytes))
+        Self(Cache::with(items, max_bytes, ByBytes, ByEnd::default(), DefaultLifecycle::default()))
     }
 
     /// The token, if it was verified before, or its place. Whether its key is still live is for the caller to see.
@@ -81,6 +93,24 @@ impl Weighter<String, Arc<Verified>> for ByBytes {
         // An access rule holds at most one network or country per 5 bytes of text, each of up to 18 bytes in memory.
         let claims = if verified.claims.access_rules().is_empty() { 0 } else { 4 * token.len() };
         OVERHEAD + (token.len() + claims) as u64
+    }
+}
+
+impl BuildHasher for ByEnd {
+    type Hasher = EndHasher<<DefaultHashBuilder as BuildHasher>::Hasher>;
+
+    fn build_hasher(&self) -> Self::Hasher {
+        EndHasher(self.0.build_hasher())
+    }
+}
+
+impl<H: Hasher> Hasher for EndHasher<H> {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(&bytes[bytes.len().saturating_sub(HASHED_END)..]);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.finish()
     }
 }
 
@@ -127,6 +157,20 @@ mod tests {
         assert!(seen.find(&format!("{token}=")).is_err());
         seen.forget(&token);
         assert!(seen.find(&token).is_err());
+    }
+
+    #[test]
+    fn a_text_with_the_signature_of_another_is_another() {
+        let (token, verified) = verified();
+        let seen = Seen::new(100_000);
+        seen.remember(&token, verified);
+        let forged = format!("e30.e30.{}", token.rsplit('.').next().unwrap());
+        let hasher = ByEnd::default();
+        assert_eq!(hasher.hash_one(&forged), hasher.hash_one(&token));
+        let place = seen.find(&forged);
+        assert!(place.is_err() && seen.find(&token).is_ok());
+        drop(place);
+        assert!(seen.find(&forged).is_err() && seen.find(&token).is_ok());
     }
 
     fn verified() -> (String, Arc<Verified>) {
