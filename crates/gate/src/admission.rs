@@ -37,7 +37,7 @@ impl Admission {
         self.gate.metrics().count_cut_off(&denial);
         let claims = &self.token.claims;
         tracing::info!(deny.code = denial.code(), video.id = %claims.video(), key.id = %claims.key_id(),
-            token.fingerprint = %self.token.fingerprint, "a running transfer is cut off");
+            token.fingerprint = %self.token.fingerprint(), "a running transfer is cut off");
         Some(denial)
     }
 }

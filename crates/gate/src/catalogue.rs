@@ -86,6 +86,14 @@ impl Catalogue {
         self.revocations.len()
     }
 
+    /// How a token stands. Its marks are not asked for while nothing is taken back.
+    pub(crate) fn standing_of(&self, token: &Verified, now: UnixTime) -> Standing {
+        if self.revocations.is_empty() && self.lost_revocations.is_empty() {
+            return Standing::Good;
+        }
+        self.standing(token.marks(), &token.claims, now)
+    }
+
     /// How a token with these marks and claims stands.
     pub(crate) fn standing(&self, marks: &TokenMarks, claims: &SignedClaims, now: UnixTime) -> Standing {
         let known = marks.standing(claims, now, |mark| self.revocations.get(&mark).map_or(&[], |taken| taken));

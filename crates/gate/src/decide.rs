@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 use vidpass_token::{
     AccountId, AllowedOrigin, Ask, Credential, Denial, KeyId, Limits, MediaPath, Permit, Standing, Terms,
-    TokenFingerprint, TokenMarks, UnixTime, UnverifiedToken, VideoId, Viewer, admit_without_token,
+    TokenFingerprint, UnixTime, UnverifiedToken, VideoId, Viewer, admit_without_token,
 };
 
 use crate::admission::CutOff;
@@ -202,7 +202,7 @@ impl Gate {
         if catalogue.live_key_of(token).is_none() {
             return Some(Denial::KeyUnknown { key: claims.key_id().clone() });
         }
-        if let Standing::Revoked(by) = catalogue.standing(&token.marks, claims, now) {
+        if let Standing::Revoked(by) = catalogue.standing_of(token, now) {
             return Some(Denial::TokenRevoked { by });
         }
         let known = Known { catalogue: &catalogue, limits: &config.limits };
@@ -249,7 +249,7 @@ impl Gate {
         let (mut carried, mut account) = (Carried::Nothing, None);
         let outcome = self.verify(known.catalogue, token, &mut carried).and_then(|(verified, key)| {
             account = Some(key.account.clone());
-            let standing = match known.catalogue.standing(&verified.marks, &verified.claims, ask.now) {
+            let standing = match known.catalogue.standing_of(&verified, ask.now) {
                 Standing::Good if ask.is_cut_off => Standing::Unknown,
                 known => known,
             };
@@ -284,9 +284,7 @@ impl Gate {
         *carried = Carried::Unverified { key: id.clone(), fingerprint };
         let live = catalogue.key(&id).ok_or(Denial::KeyUnknown { key: id })?;
         let claims = unverified.verify(&live.public)?;
-        let marks = TokenMarks::of(&live.account, &claims);
-        let verified =
-            Arc::new(Verified { claims, fingerprint, key: live.public.clone(), account: live.account.clone(), marks });
+        let verified = Arc::new(Verified::new(claims, live.public.clone(), live.account.clone()));
         *carried = Carried::Verified(Arc::clone(&verified));
         match place {
             Some(place) => place.fill(Arc::clone(&verified)),
@@ -330,7 +328,7 @@ impl Carried {
         match self {
             Self::Nothing | Self::Uid(_) => None,
             Self::Unverified { fingerprint, .. } => Some(*fingerprint),
-            Self::Verified(verified) => Some(verified.fingerprint),
+            Self::Verified(verified) => Some(verified.fingerprint()),
         }
     }
 }

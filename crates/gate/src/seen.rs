@@ -4,7 +4,7 @@
 //! failed is not remembered, or anybody could fill the memory with garbage.
 
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use quick_cache::sync::{Cache, DefaultLifecycle, GuardResult, PlaceholderGuard};
 use quick_cache::{DefaultHashBuilder, Weighter};
@@ -20,12 +20,10 @@ const TYPICAL_WEIGHT: u64 = OVERHEAD + 900;
 #[derive(Debug)]
 pub(crate) struct Verified {
     pub(crate) claims: SignedClaims,
-    pub(crate) fingerprint: TokenFingerprint,
     pub(crate) key: PublicKey,
     /// The account that the key is of.
     pub(crate) account: AccountId,
-    /// Under what it may have been taken back.
-    pub(crate) marks: TokenMarks,
+    marks: OnceLock<TokenMarks>,
 }
 
 /// Bounded by memory, keyed by the exact text of the token: only one spelling of a token is accepted.
@@ -50,6 +48,21 @@ pub(crate) struct EndHasher<H>(H);
 /// How much of a text is hashed, in bytes: 384 bits of a signature. The cache asks for the hash of what it drops too, and that
 /// lies in memory that nobody has looked at for long.
 const HASHED_END: usize = 64;
+
+impl Verified {
+    pub(crate) fn new(claims: SignedClaims, key: PublicKey, account: AccountId) -> Self {
+        Self { claims, key, account, marks: OnceLock::new() }
+    }
+
+    pub(crate) fn fingerprint(&self) -> TokenFingerprint {
+        self.claims.digest().fingerprint()
+    }
+
+    /// Under what it may have been taken back. They are hashed when somebody asks for them first.
+    pub(crate) fn marks(&self) -> &TokenMarks {
+        self.marks.get_or_init(|| TokenMarks::of(&self.account, &self.claims))
+    }
+}
 
 impl Seen {
     /// Remembers about `max_bytes` worth of tokens.
@@ -177,11 +190,8 @@ mod tests {
         let key = SigningKey::generate(Algorithm::Rs256, "k".parse().unwrap()).unwrap();
         let token = key.sign(&Claims::new("v".parse().unwrap(), UnixTime(2_000_000_000))).unwrap();
         let unverified = UnverifiedToken::parse(token.as_str()).unwrap();
-        let fingerprint = unverified.fingerprint();
         let claims = unverified.verify(key.public()).unwrap();
-        let account = "a".parse().unwrap();
-        let marks = TokenMarks::of(&account, &claims);
-        let verified = Arc::new(Verified { claims, fingerprint, key: key.public().clone(), account, marks });
+        let verified = Arc::new(Verified::new(claims, key.public().clone(), "a".parse().unwrap()));
         (token.as_str().to_owned(), verified)
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
-use vidpass_token::{AccessRule, Action, CountryCode, Matcher, RevocationMark};
+use vidpass_token::{AccessRule, Action, CountryCode, Matcher, RevocationMark, TokenMarks};
 
 use super::*;
 
