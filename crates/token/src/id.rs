@@ -33,17 +33,17 @@ pub enum IdError {
 }
 
 fn check(text: &str, max: usize) -> Result<(), IdError> {
-    if text.is_empty() {
-        return Err(IdError::Empty);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if (1..=max).contains(&text.len()) && text.bytes().all(allowed) {
+        return Ok(());
     }
     let length = text.chars().count();
     if length > max {
         return Err(IdError::TooLong { length, max });
     }
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    match text.chars().enumerate().find(|(_, c)| !allowed(*c)) {
+    match text.chars().enumerate().find(|(_, c)| !u8::try_from(*c).is_ok_and(allowed)) {
         Some((position, character)) => Err(IdError::Character { character, position }),
-        None => Ok(()),
+        None => Err(IdError::Empty),
     }
 }
 
