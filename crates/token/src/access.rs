@@ -33,6 +33,17 @@ pub enum Action {
     Block,
 }
 
+impl Action {
+    /// The action of this name, as a token has it.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "allow" => Some(Self::Allow),
+            "block" => Some(Self::Block),
+            _ => None,
+        }
+    }
+}
+
 /// Whom a rule matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Matcher {

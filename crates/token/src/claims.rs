@@ -1,5 +1,7 @@
 //! What a token says.
 
+mod plain;
+
 use serde::Serialize;
 
 use crate::access::{AccessRule, WireRule, parse_rules};
@@ -8,6 +10,8 @@ use crate::json::Json;
 use crate::jws::{MalformedToken, SignError, TokenDigest};
 use crate::time::UnixTime;
 use crate::viewer_id::{ViewerId, ViewerVersion};
+
+pub(crate) use plain::read as read_plain;
 
 /// What an issuer signs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -259,6 +263,9 @@ const VERSION_RULE: &str = "must be a whole number from 0 to 4294967295";
 fn misspells_access_rules(payload: &Json<'_>) -> bool {
     let Json::Object(members) = payload else { return false };
     members.iter().any(|(name, _)| {
+        if name.len() < "accessrule".len() {
+            return false;
+        }
         let letters = || name.bytes().filter(|c| !matches!(c, b'_' | b'-')).map(|c| c.to_ascii_lowercase());
         name != "accessRules" && ["accessrules", "accessrule"].iter().any(|meant| letters().eq(meant.bytes()))
     })
@@ -286,10 +293,12 @@ fn time(payload: &Json<'_>, claim: &'static str, round: Round) -> Result<Option<
         Json::Text(digits) => digits.parse().ok().filter(|seconds: &i64| seconds.to_string() == *digits),
         Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
     };
-    match seconds {
-        Some(seconds) if TIMES.contains(&seconds) => Ok(Some(UnixTime(seconds))),
-        Some(_) | None => Err(MalformedToken::Claim { claim, rule: TIME_RULE }),
-    }
+    seconds.and_then(moment).map(Some).ok_or(MalformedToken::Claim { claim, rule: TIME_RULE })
+}
+
+/// A moment that a token may name.
+fn moment(seconds: i64) -> Option<UnixTime> {
+    TIMES.contains(&seconds).then_some(UnixTime(seconds))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates, and the range is checked by the caller")]

@@ -3,7 +3,7 @@
 //! `serde_json::Value` keeps the last of two members with one name, and another reader of the same token
 //! may keep the first; a text with two meanings is refused here (RFC 8725, section 2.10).
 
-mod plain;
+pub(crate) mod plain;
 
 use std::borrow::Cow;
 use std::collections::HashSet;

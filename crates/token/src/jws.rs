@@ -51,9 +51,10 @@ pub struct UnverifiedToken<'a> {
 
 /// The `kid` of a token: some signers write it in the header, some in the payload, most in both.
 struct KeyIds {
-    header: Option<KeyId>,
-    payload: Option<KeyId>,
-    any: KeyId,
+    /// That of the header, if it has one.
+    first: KeyId,
+    /// That of the payload, if it is another.
+    other: Option<Box<KeyId>>,
 }
 
 /// Why a text is not a token that we read.
@@ -259,9 +260,13 @@ impl<'a> UnverifiedToken<'a> {
         let header = object("header", header)?;
         let algorithm = read_header(&header)?;
         let (payload, _) = decode("payload", payload, rest)?;
-        let payload = object("payload", payload)?;
-        let kid = KeyIds::read(&header, &payload)?;
-        let claims = claims::read(&payload)?;
+        let (kid, claims) = match claims::read_plain(payload) {
+            Some((kid, claims)) => (KeyIds::of(key_id(&header)?, kid)?, claims),
+            None => {
+                let payload = object("payload", payload)?;
+                (KeyIds::of(key_id(&header)?, key_id(&payload)?)?, claims::read(&payload)?)
+            }
+        };
         let length = decode("signature", signature, &mut decoded)?.0.len();
         decoded.truncate(length);
         let message = Message::new(signing_input.as_bytes());
@@ -271,7 +276,7 @@ impl<'a> UnverifiedToken<'a> {
     /// The key that the token says it was signed with.
     #[must_use]
     pub fn key_id(&self) -> &KeyId {
-        &self.kid.any
+        &self.kid.first
     }
 
     /// A name for the token that may stand in a log.
@@ -289,13 +294,12 @@ impl<'a> UnverifiedToken<'a> {
     pub fn verify(self, key: &PublicKey) -> Result<SignedClaims, VerifyError> {
         let signed = || key.verifies(&self.message, &self.signature);
         if self.algorithm != Some(key.algorithm()) || !signed() {
-            return Err(VerifyError::SignatureInvalid { key: self.kid.any });
+            return Err(VerifyError::SignatureInvalid { key: self.kid.first });
         }
-        match self.kid {
-            KeyIds { header: Some(header), payload: Some(payload), .. } if header != payload => {
-                Err(VerifyError::KidMismatch { header: header.into(), payload: payload.into() })
-            }
-            KeyIds { any, .. } => Ok(SignedClaims::new(any, TokenDigest::of_message(&self.message), self.claims)),
+        let KeyIds { first, other } = self.kid;
+        match other {
+            Some(payload) => Err(VerifyError::KidMismatch { header: first.into(), payload }),
+            None => Ok(SignedClaims::new(first, TokenDigest::of_message(&self.message), self.claims)),
         }
     }
 }
@@ -344,19 +348,24 @@ fn read_header(header: &Json<'_>) -> Result<Option<Algorithm>, MalformedToken> {
     Ok(algorithm.parse().ok())
 }
 
+/// The `kid` of a part, if it has one.
+fn key_id(part: &Json<'_>) -> Result<Option<KeyId>, MalformedToken> {
+    let Some(kid) = part.get("kid") else { return Ok(None) };
+    let kid = kid.as_text().and_then(|text| text.parse().ok());
+    let rule = "must be up to 64 letters, digits, `_` and `-`";
+    kid.map(Some).ok_or(MalformedToken::Claim { claim: "kid", rule })
+}
+
 impl KeyIds {
-    fn read(header: &Json<'_>, payload: &Json<'_>) -> Result<Self, MalformedToken> {
-        let kid = |part: &Json<'_>| match part.get("kid") {
-            None => Ok(None),
-            Some(kid) => kid
-                .as_text()
-                .and_then(|text| text.parse::<KeyId>().ok())
-                .map(Some)
-                .ok_or(MalformedToken::Claim { claim: "kid", rule: "must be up to 64 letters, digits, `_` and `-`" }),
-        };
-        let (header, payload) = (kid(header)?, kid(payload)?);
-        let any = header.clone().or_else(|| payload.clone()).ok_or(MalformedToken::KeyMissing)?;
-        Ok(Self { header, payload, any })
+    fn of(header: Option<KeyId>, payload: Option<KeyId>) -> Result<Self, MalformedToken> {
+        match (header, payload) {
+            (Some(header), payload) => {
+                let other = payload.filter(|payload| *payload != header).map(Box::new);
+                Ok(Self { first: header, other })
+            }
+            (None, Some(payload)) => Ok(Self { first: payload, other: None }),
+            (None, None) => Err(MalformedToken::KeyMissing),
+        }
     }
 }
 
@@ -388,7 +397,7 @@ impl fmt::Debug for UnsignedToken {
 
 impl fmt::Debug for UnverifiedToken<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UnverifiedToken({}, kid {})", self.fingerprint(), self.kid.any)
+        write!(f, "UnverifiedToken({}, kid {})", self.fingerprint(), self.kid.first)
     }
 }
 

@@ -130,17 +130,16 @@ fn rule(json: &Json<'_>, at: fmt::Arguments<'_>, problems: &mut Problems) -> Opt
         return None;
     };
     for (name, _) in members {
-        if !["type", "action", "ip", "country"].contains(&&**name) {
+        if !matches!(&**name, "type" | "action" | "ip" | "country") {
             problems.add(format!("{at}/{}", pointer_token(name)), RuleProblemKind::UnknownMember(shortened(name)));
         }
     }
-    let action = text(json, "action", at, problems).and_then(|text| match text {
-        "allow" => Some(Action::Allow),
-        "block" => Some(Action::Block),
-        other => {
-            problems.add(format!("{at}/action"), RuleProblemKind::UnknownAction(shortened(other)));
-            None
+    let action = text(json, "action", at, problems).and_then(|text| {
+        let action = Action::named(text);
+        if action.is_none() {
+            problems.add(format!("{at}/action"), RuleProblemKind::UnknownAction(shortened(text)));
         }
+        action
     });
     let matcher = matcher(json, at, problems);
     Some(AccessRule { action: action?, matcher: matcher? })
