@@ -1,5 +1,7 @@
 //! Bodies: bounded, JSON, and read member by member, so that all that is wrong with one is told at once.
 
+use std::borrow::Cow;
+use std::mem::replace;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -30,25 +32,37 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const COMPARED_NAME: usize = 64;
 
 /// The JSON body of a request; `None` where it is absent or blank.
-pub(crate) struct JsonBody(pub(crate) Option<WipedJson>);
+pub(crate) struct JsonBody(pub(crate) Option<WipedJson<'static>>);
+
+/// A body of `MAX` bytes at most that is not parsed yet. Its JSON borrows from it, which spares each text a copy.
+pub(crate) struct RawBody<const MAX: usize>(Zeroizing<Vec<u8>>);
+
+/// The body of a request for one thing.
+pub(crate) type SmallBody = RawBody<MAX_BODY>;
 
 /// The body of a request for much: parsing it takes milliseconds, so that is done elsewhere.
-pub(crate) struct LargeBody(Zeroizing<Vec<u8>>);
+pub(crate) type LargeBody = RawBody<MAX_LARGE_BODY>;
 
 /// JSON whose texts are overwritten when it is dropped: one may be a private key.
 ///
 /// What the connection and the parser held of them in between is out of reach.
-pub(crate) struct WipedJson(Json<'static>);
+pub(crate) struct WipedJson<'t>(Json<'t>);
 
-impl Deref for WipedJson {
-    type Target = Json<'static>;
+impl WipedJson<'_> {
+    fn into_owned(mut self) -> WipedJson<'static> {
+        WipedJson(replace(&mut self.0, Json::Null).into_owned())
+    }
+}
 
-    fn deref(&self) -> &Json<'static> {
+impl<'t> Deref for WipedJson<'t> {
+    type Target = Json<'t>;
+
+    fn deref(&self) -> &Json<'t> {
         &self.0
     }
 }
 
-impl Drop for WipedJson {
+impl Drop for WipedJson<'_> {
     fn drop(&mut self) {
         wipe(&mut self.0);
     }
@@ -56,40 +70,49 @@ impl Drop for WipedJson {
 
 fn wipe(json: &mut Json<'_>) {
     match json {
-        Json::Text(text) => text.to_mut().zeroize(),
+        Json::Text(text) => wipe_text(text),
         Json::Array(entries) => entries.iter_mut().for_each(wipe),
         // A name too: a body that is the wrong way round has the key there.
         Json::Object(members) => members.iter_mut().for_each(|(name, value)| {
-            name.to_mut().zeroize();
+            wipe_text(name);
             wipe(value);
         }),
         Json::Null | Json::Bool(_) | Json::Number(_) => {}
     }
 }
 
+/// What is borrowed is wiped with the body that it lies in.
+fn wipe_text(text: &mut Cow<'_, str>) {
+    match text {
+        Cow::Borrowed(_) => {}
+        Cow::Owned(text) => text.zeroize(),
+    }
+}
+
 impl<S: Sync> FromRequest<S> for JsonBody {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        LargeBody(read(request, MAX_BODY).await?).parse().map(Self)
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = SmallBody::from_request(request, state).await?;
+        Ok(Self(body.parse()?.map(WipedJson::into_owned)))
     }
 }
 
-impl<S: Sync> FromRequest<S> for LargeBody {
+impl<S: Sync, const MAX: usize> FromRequest<S> for RawBody<MAX> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        read(request, MAX_LARGE_BODY).await.map(Self)
+        read(request, MAX).await.map(Self)
     }
 }
 
-impl LargeBody {
+impl<const MAX: usize> RawBody<MAX> {
     /// The JSON; `None` where the body is absent or blank.
-    pub(crate) fn parse(self) -> Result<Option<WipedJson>, ApiError> {
+    pub(crate) fn parse(&self) -> Result<Option<WipedJson<'_>>, ApiError> {
         if self.0.trim_ascii().is_empty() {
             return Ok(None);
         }
-        Json::parse(&self.0).map(|json| Some(WipedJson(json.into_owned()))).map_err(ApiError::BodyNotJson)
+        Json::parse(&self.0).map(|json| Some(WipedJson(json))).map_err(ApiError::BodyNotJson)
     }
 }
 
@@ -194,7 +217,8 @@ impl<'j, 'p> Members<'j, 'p> {
         read: impl FnOnce(&'j Json<'j>, &str, &mut Problems) -> Option<T>,
     ) -> Option<T> {
         let value = self.object.get(name)?;
-        read(value, &pointer(self.at, name), self.problems)
+        // A name of ours has nothing to escape.
+        read(value, &format!("{}/{name}", self.at), self.problems)
     }
 
     /// Adds a problem with the object as a whole.
@@ -301,7 +325,7 @@ mod tests {
 
     #[test]
     fn wiped_json_has_no_text() {
-        let mut json = Json::parse(br#"{"pem":"S3CRET","list":[{"S3CRET":["S3CRET",1,null]}]}"#).unwrap();
+        let mut json = Json::parse(br#"{"pem":"S3CRET","list":[{"S3CRET":["S3CRET",1,null]}]}"#).unwrap().into_owned();
         wipe(&mut json);
         let mut left = Vec::new();
         texts(&json, &mut left);
@@ -318,6 +342,16 @@ mod tests {
                 Json::Null | Json::Bool(_) | Json::Number(_) => {}
             }
         }
+    }
+
+    #[test]
+    fn a_text_with_escapes_is_no_part_of_the_body_and_is_wiped_too() {
+        let body = RawBody::<MAX_BODY>(Zeroizing::new(br#"{"p\u0065m":"S3CRET\n","id":"S3CRET"}"#.to_vec()));
+        let mut json = body.parse().unwrap().unwrap();
+        assert_eq!(json.get("pem").and_then(Json::as_text), Some("S3CRET\n"));
+        wipe(&mut json.0);
+        let Json::Object(members) = &json.0 else { panic!("an object") };
+        assert_eq!(members[0], (Cow::from(""), Json::Text(Cow::from(""))));
     }
 
     #[tokio::test]

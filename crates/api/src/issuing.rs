@@ -30,16 +30,17 @@ pub(crate) async fn issue(
     api: &Api,
     caller: &Caller,
     video: &VideoId,
-    request: &TokenRequest,
+    request: TokenRequest,
     order: Order,
 ) -> Result<Issued, ApiError> {
     let now = api.now();
-    let mut notes = notes(api, caller, video, request).await?;
-    let claims = request.claims(video.clone(), now);
-    let (key, signed_with) = match &request.key {
+    let mut notes = notes(api, caller, video, &request).await?;
+    let (supplied, claims) = request.into_claims(video.clone(), now);
+    let (key, signed_with) = match supplied {
         Some(key) => {
-            notes.extend(check_supplied_key(caller, key, claims.expires).await?);
-            (key.clone(), SignedWith::Supplied)
+            // Apart, since few bring a key, and all would carry the room that asking for it takes.
+            notes.extend(Box::pin(check_supplied_key(caller, &key, claims.expires)).await?);
+            (key, SignedWith::Supplied)
         }
         None => (api.keys.managed(&caller.store, &caller.account, claims.expires, now).await?, SignedWith::Managed),
     };

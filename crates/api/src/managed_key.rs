@@ -72,7 +72,7 @@ impl KeyRing {
         for _ in 0..ATTEMPTS {
             let read = async || store.managed_key(account, now).await;
             let Some(active) = self.active.get(store, account, read).await? else {
-                now = self.await_first(store, account, now).await?;
+                now = Box::pin(self.await_first(store, account, now)).await?;
                 continue;
             };
             // Where the key was deleted in between, another one is to sign.
@@ -107,7 +107,7 @@ impl KeyRing {
         if let Some(key) = self.parsed.get(id) {
             return Ok(Some(key));
         }
-        let key = store.open_managed_key(account, id).await?;
+        let key = Box::pin(store.open_managed_key(account, id)).await?;
         if let Some(key) = &key {
             self.parsed.insert(id.clone(), key.clone());
         }

@@ -51,7 +51,8 @@ impl OfflineRequests {
         let (video, request) = TokenRequest::parse_offline(&json, &self.0, now)
             .map_err(|problems| ApiError::Invalid(problems).to_items())?;
         let restricts_nobody = restricts_nobody(&request.access_rules);
-        Ok(OfflineRequest { claims: request.claims(video, now), restricts_nobody })
+        let (_none, claims) = request.into_claims(video, now);
+        Ok(OfflineRequest { claims, restricts_nobody })
     }
 }
 

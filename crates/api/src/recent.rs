@@ -50,7 +50,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Recent<K, V> {
             return Ok(Some(kept.value));
         }
         let begun = Instant::now();
-        let value = read().await?;
+        // Apart: a query is seldom, and every request would carry the kilobytes that it takes.
+        let value = Box::pin(read()).await?;
         match &value {
             Some(value) => self.0.insert(key.clone(), Kept { value: value.clone(), writes, read: begun }),
             None => self.forget(key),

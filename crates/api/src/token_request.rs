@@ -23,7 +23,7 @@ const DEFAULT_START: Duration = Duration::from_secs(3600);
 /// What a token is to say, and who signs it.
 pub(crate) struct TokenRequest {
     /// The key that came with the request; `None` where the account's managed key signs.
-    pub(crate) key: Option<SigningKey>,
+    key: Option<SigningKey>,
     times: Times,
     downloadable: bool,
     pub(crate) access_rules: Vec<AccessRule>,
@@ -98,19 +98,20 @@ impl TokenRequest {
         }
     }
 
-    /// What the token says of `video`.
-    pub(crate) fn claims(&self, video: VideoId, now: UnixTime) -> Claims {
-        Claims {
+    /// The key that came with it, if any, and what the token says of `video`.
+    pub(crate) fn into_claims(self, video: VideoId, now: UnixTime) -> (Option<SigningKey>, Claims) {
+        let claims = Claims {
             not_before: Some(self.times.not_before),
             issued_at: Some(now),
             token_id: Some(TokenId::random()),
             downloadable: self.downloadable,
-            access_rules: self.access_rules.clone(),
+            access_rules: self.access_rules,
             flags: self.flags,
-            viewer: self.viewer.clone(),
+            viewer: self.viewer,
             viewer_version: self.viewer_version,
             ..Claims::new(video, self.times.expires)
-        }
+        };
+        (self.key, claims)
     }
 }
 
@@ -129,8 +130,7 @@ fn supplied_key(members: &mut Members<'_, '_>, keys: &mut SuppliedKeys) -> Optio
         (true, true) | (false, false) => {}
     }
     // A PEM is checked also where the id is wrong, to tell both at once.
-    let id = id.unwrap_or_else(KeyId::random);
-    members.read("pem", |json| keys.read(id, text(json)?).map_err(ProblemKind::Pem))
+    members.read("pem", |json| keys.read(id.unwrap_or_else(KeyId::random), text(json)?).map_err(ProblemKind::Pem))
 }
 
 /// The key that came last, for requests that come together: most of them bring the same one, and checking it takes a

@@ -41,7 +41,8 @@ impl Front {
         match (self, is_the_issuers(request.uri().path())) {
             (Self::Both(api, _) | Self::Issuer(api), true) => api.answer(request, peer).await,
             (Self::Both(_, service) | Self::Gate(service, _), false) => {
-                service.handle(request, peer).await.map(Body::new)
+                // Apart: it is the larger half by far, and a question to the API would carry its room.
+                Box::pin(service.handle(request, peer)).await.map(Body::new)
             }
             (Self::Gate(_, gate), true) => of_gate(request.uri().path(), &gate),
             (Self::Issuer(_), false) => {

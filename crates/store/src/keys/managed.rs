@@ -101,12 +101,17 @@ impl Store {
         known: Option<UnixTime>,
         exp: UnixTime,
     ) -> Result<bool, StoreError> {
-        const SQL: &str = "
-            UPDATE signing_key SET latest_exp = CASE WHEN latest_exp > $3 THEN latest_exp ELSE $3 END
-            WHERE account_id = $1 AND id = $2 AND deleted IS NULL";
         if known.is_some_and(|known| exp <= known) {
             return Ok(true);
         }
+        // Apart, since most calls end above, and each would carry the room that writing takes.
+        Box::pin(self.write_latest_exp(account, id, exp)).await
+    }
+
+    async fn write_latest_exp(&self, account: &AccountId, id: &KeyId, exp: UnixTime) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            UPDATE signing_key SET latest_exp = CASE WHEN latest_exp > $3 THEN latest_exp ELSE $3 END
+            WHERE account_id = $1 AND id = $2 AND deleted IS NULL";
         let ahead = exp.0.saturating_add(AHEAD - 1) / AHEAD * AHEAD;
         let mut write = self.begin_write().await?;
         let raised = on_tx!(write.tx, db => {

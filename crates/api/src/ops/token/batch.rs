@@ -63,8 +63,8 @@ pub(crate) async fn issue_tokens(
 async fn parse(api: &Api, body: LargeBody) -> Result<TokenBatch, ApiError> {
     let (now, config) = (api.now(), api.config.clone());
     let parse = move || {
-        let body = body.parse()?;
-        Ok(token_batch::parse(body.as_deref(), &config, now)?)
+        let json = body.parse()?;
+        Ok(token_batch::parse(json.as_deref(), &config, now)?)
     };
     api.compute(parse).await?
 }
@@ -100,7 +100,7 @@ async fn answer(
 ) -> Vec<u8> {
     let (public_url, pointer) = (&api.config.public_url, format!("/tokens/{place}"));
     let issued = match request {
-        Ok((video, request)) => issue(api, caller, &video, &request, Order::OfMany).await,
+        Ok((video, request)) => issue(api, caller, &video, request, Order::OfMany).await,
         Err(problems) => Err(problems.into()),
     };
     let mut json = if place == 0 { Vec::new() } else { b",".to_vec() };

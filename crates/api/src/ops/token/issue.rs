@@ -4,7 +4,7 @@ use axum::extract::State;
 use vidpass_api_types::{Envelope, IssueToken, IssuedToken};
 use vidpass_token::VideoId;
 
-use crate::body::{JsonBody, WipedJson};
+use crate::body::SmallBody;
 use crate::caller::Caller;
 use crate::envelope::Answer;
 use crate::error::ApiError;
@@ -32,20 +32,25 @@ pub(crate) async fn issue_token(
     State(api): State<Api>,
     caller: Caller,
     Identifier(video): Identifier<VideoId>,
-    JsonBody(body): JsonBody,
+    body: SmallBody,
 ) -> Answer<IssuedToken> {
     // What would have to wait for too long is refused before anything is asked of the store.
     api.signer.require_room()?;
     let request = parse(&api, body).await?;
-    let Issued { token, notes } = issue(&api, &caller, &video, &request, Order::One).await?;
+    let Issued { token, notes } = issue(&api, &caller, &video, request, Order::One).await?;
     Ok(api.done_with(IssuedToken { token: token.as_str().to_owned() }, &notes))
 }
 
-async fn parse(api: &Api, body: Option<WipedJson>) -> Result<TokenRequest, ApiError> {
-    let (now, config) = (api.now(), api.config.clone());
-    let has_key = body.as_deref().is_some_and(|body| body.get("pem").is_some());
-    let parse = move || TokenRequest::parse(body.as_deref(), &config, now);
+async fn parse(api: &Api, body: SmallBody) -> Result<TokenRequest, ApiError> {
+    let now = api.now();
+    {
+        let json = body.parse()?;
+        if json.as_deref().is_none_or(|json| json.get("pem").is_none()) {
+            return Ok(TokenRequest::parse(json.as_deref(), &api.config, now)?);
+        }
+    }
     // Checking a private key of 8192 bits keeps a core busy for many milliseconds; all else is done sooner than it is handed over.
-    let parsed = if has_key { api.compute(parse).await? } else { parse() };
-    Ok(parsed?)
+    let config = api.config.clone();
+    let parse = move || Ok(TokenRequest::parse(body.parse()?.as_deref(), &config, now)?);
+    Box::pin(api.compute(parse)).await?
 }
