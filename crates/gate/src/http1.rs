@@ -21,9 +21,8 @@ use tokio::sync::watch;
 use vidpass_token::Clock;
 
 use self::ahead::Ahead;
-use self::answer::Writer;
+use self::answer::{Sent, Writer};
 use self::incoming::{Incoming, Next, Stop};
-use self::plain::Answer;
 pub(crate) use self::plain::HeadLines;
 pub use self::plain::{PlainAnswer, PlainRequest};
 
@@ -48,38 +47,66 @@ pub struct Handover {
 /// Answers requests with what `answer` gives for them, one after the other, until the connection ends or `stop` says so.
 ///
 /// Where `answer` says so, and where a request is not plain, the connection is handed over.
-pub async fn serve_plain(
+///
+/// What this gives is all that a connection has while it waits, so it is small: it is no `async fn`, since that keeps its arguments
+/// beside what becomes of them.
+pub fn serve_plain<A: Fn(&PlainRequest<'_>) -> PlainAnswer>(
     stream: TcpStream,
     peer: SocketAddr,
     limits: &PlainLimits,
     clock: &Clock,
     mut stop: watch::Receiver<bool>,
-    answer: impl Fn(&PlainRequest<'_>) -> PlainAnswer,
-) -> Option<Handover> {
+    answer: A,
+) -> impl Future<Output = Option<Handover>> + use<A> {
     let mut writer = Writer::new(clock.clone(), limits.write_timeout, Ahead::begin(&stream));
     let mut incoming = Incoming::new(stream, peer, limits.header_timeout);
     let is_stopping = stop.clone();
-    // One for the whole connection: to begin to wait costs more than to go on.
-    let mut stopped = pin!(stop.wait_for(|stop| *stop));
-    loop {
-        let Next { answer, is_head, keep_alive } = match incoming.next(&answer, stopped.as_mut()).await {
-            Ok(next) => next,
-            Err(Stop::HandOver) => {
-                ahead::release(incoming.stream());
-                return Some(incoming.hand_over());
+    async move {
+        // One of each for the whole connection: to begin to wait costs more than to go on.
+        let mut stopped = pin!(stop.wait_for(|stop| *stop));
+        let mut alarm = pin!(incoming.alarm());
+        loop {
+            let Next { answer, is_head, keep_alive } =
+                match incoming.next(&answer, stopped.as_mut(), alarm.as_mut()).await {
+                    Ok(next) => next,
+                    Err(Stop::HandOver) => break,
+                    Err(Stop::Close) => return None,
+                };
+            let keep_alive = keep_alive && !*is_stopping.borrow();
+            let goes_on = match writer.send(incoming.stream(), answer, is_head, keep_alive) {
+                Sent::Now(goes_on) => goes_on,
+                Sent::Later(sent) => sent.await,
+            };
+            // Whatever said so while it was sent has said it to this task, and does not say it again.
+            if !goes_on || *is_stopping.borrow() {
+                return None;
             }
-            Err(Stop::Close) => return None,
-        };
-        let keep_alive = keep_alive && !*is_stopping.borrow();
-        let stream = incoming.stream();
-        let goes_on = match answer {
-            Answer::Written(lines, body) => writer.send_written(stream, lines, body, is_head, keep_alive).await,
-            Answer::Response(response) => writer.send(stream, *response, is_head, keep_alive).await,
-            Answer::Later(response) => writer.send(stream, response.await, is_head, keep_alive).await,
-        };
-        // Whatever said so while it was sent has said it to this task, and does not say it again.
-        if !goes_on || *is_stopping.borrow() {
-            return None;
         }
+        ahead::release(incoming.stream());
+        Some(incoming.hand_over())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::net::TcpListener;
+    use vidpass_token::UnixTime;
+
+    use super::*;
+
+    /// In bytes. There are ten thousand of them.
+    const ENOUGH: usize = 600;
+
+    #[tokio::test]
+    async fn a_connection_that_waits_is_small() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (stream, peer) = (TcpStream::connect(listener.local_addr().unwrap()).await.unwrap(), "192.0.2.7:80");
+        let limits = PlainLimits { header_timeout: Duration::MAX, write_timeout: Duration::MAX };
+        let clock: Clock = Arc::new(|| UnixTime(0));
+        let (_stop, stopping) = watch::channel(false);
+        let waits = serve_plain(stream, peer.parse().unwrap(), &limits, &clock, stopping, |_| PlainAnswer::HAND_OVER);
+        assert!(size_of_val(&waits) <= ENOUGH, "{} bytes", size_of_val(&waits));
     }
 }

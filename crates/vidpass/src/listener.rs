@@ -12,6 +12,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::OptionFuture;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -22,7 +24,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tracing::warn;
 use vidpass_gate::{Handover, PlainAnswer, PlainLimits, PlainRequest, serve_plain};
@@ -101,22 +103,26 @@ pub(crate) async fn serve<H, F, B, P>(
             let answer = all(request, peer);
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let (watcher, stopping, clock) = (graceful.watcher(), stopping.clone(), clock.clone());
+        let watcher = graceful.watcher();
         match protocol {
-            Protocol::Http1 => run(place, async move {
-                let plain_limits = limits.of_plain_requests();
-                let rest = serve_plain(stream, peer, &plain_limits, &clock, stopping, plain).await;
-                if let Some(stream) = rest.map(resumed) {
-                    let stream = timed(stream, protocol, limits);
+            Protocol::Http1 => {
+                let plain = serve_plain(stream, peer, &limits.of_plain_requests(), &clock, stopping.clone(), plain);
+                // An `async` block would keep what is moved into it beside what becomes of it.
+                tokio::spawn(plain.then(move |rest| {
                     // Apart, since most connections never come here, and each would hold memory for it. One that a client breaks
                     // off is the client's affair.
-                    drop(Box::pin(watcher.watch(http1(limits).serve_connection(stream, service))).await);
-                }
-            }),
-            Protocol::Http2 => run(place, async move {
+                    let rest = rest.map(|handover| {
+                        let stream = timed(resumed(handover), protocol, limits);
+                        Box::pin(watcher.watch(http1(limits).serve_connection(stream, service)))
+                    });
+                    OptionFuture::from(rest).map(|_| drop(place))
+                }));
+            }
+            Protocol::Http2 => {
                 let stream = timed(stream, protocol, limits);
-                drop(watcher.watch(http2(limits).serve_connection(stream, service)).await);
-            }),
+                let served = watcher.watch(http2(limits).serve_connection(stream, service));
+                tokio::spawn(served.map(|_| drop(place)));
+            }
         }
     }
     stopped.send_replace(true);
@@ -124,13 +130,6 @@ pub(crate) async fn serve<H, F, B, P>(
     if tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await.is_err() {
         warn!(seconds = limits.shutdown_timeout.as_secs(), "requests were still running and are cut off");
     }
-}
-
-fn run(place: OwnedSemaphorePermit, connection: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(async move {
-        connection.await;
-        drop(place);
-    });
 }
 
 /// The connection from the first byte of the request that it is handed over with.

@@ -1,8 +1,10 @@
 //! Heads and bodies of answers, onto the socket.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem;
+use std::pin::Pin;
 use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH};
@@ -16,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use vidpass_token::{Clock, UnixTime};
 
 use super::ahead::Ahead;
-use super::plain::HeadLines;
+use super::plain::{Answer, HeadLines};
 use crate::body::{Attempt, GateBody, Part};
 use crate::headers::field;
 use crate::serve::conditional::http_date;
@@ -27,53 +29,93 @@ const SENT_AT_ONCE: u64 = 64 * 1024;
 /// For how long a socket may have no room until the kernel is asked again by itself. It doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
+thread_local! {
+    /// The last date that was written, and when it was: made anew once a second, for all connections of a thread.
+    static DATE: RefCell<(UnixTime, String)> = const { RefCell::new((UnixTime(i64::MIN), String::new())) };
+}
+
 /// Writes the answers of one connection.
 pub(super) struct Writer {
     clock: Clock,
     patience: Duration,
     ahead: Ahead,
-    /// The last date that was written, and when it was.
-    date: (UnixTime, String),
+}
+
+/// Whether another answer may follow: not where the client has gone, or did not get all of this one.
+pub(super) enum Sent<'a> {
+    Now(bool),
+    /// Apart: a connection that waits for a request holds no memory for it.
+    Later(Pin<Box<dyn Future<Output = bool> + Send + 'a>>),
 }
 
 impl Writer {
     pub(super) fn new(clock: Clock, patience: Duration, ahead: Ahead) -> Self {
-        Self { clock, patience, ahead, date: (UnixTime(i64::MIN), String::new()) }
+        Self { clock, patience, ahead }
     }
 
-    /// Sends an answer. Whether another one may follow: not where the client has gone, or did not get all of this one.
-    pub(super) async fn send(
-        &mut self,
-        stream: &TcpStream,
+    /// Sends an answer, at once where it is no more than a head and the socket has room for it.
+    pub(super) fn send<'a>(
+        &'a mut self,
+        stream: &'a TcpStream,
+        answer: Answer,
+        to_head: bool,
+        keep_alive: bool,
+    ) -> Sent<'a> {
+        match answer {
+            Answer::Written(lines, body) => self.send_written(stream, lines, body, to_head, keep_alive),
+            Answer::Response(response) => self.send_response(stream, *response, to_head, keep_alive),
+            Answer::Later(response) => Sent::Later(Box::pin(async move {
+                match self.send_response(stream, response.await, to_head, keep_alive) {
+                    Sent::Now(goes_on) => goes_on,
+                    Sent::Later(sent) => sent.await,
+                }
+            })),
+        }
+    }
+
+    fn send_response<'a>(
+        &'a mut self,
+        stream: &'a TcpStream,
         response: Response<GateBody>,
         to_head: bool,
         keep_alive: bool,
-    ) -> bool {
+    ) -> Sent<'a> {
         let close = response.headers().get(CONNECTION).is_some_and(|value| value.as_bytes() == b"close");
         let lines = lines(&response, to_head);
-        self.send_written(stream, lines, response.into_body(), to_head, keep_alive && !close).await
+        self.send_written(stream, lines, response.into_body(), to_head, keep_alive && !close)
     }
 
     /// The same for an answer whose lines are written, but for what the connection says (RFC 9112, section 9.6; RFC 9110,
     /// section 6.6.1).
-    pub(super) async fn send_written(
-        &mut self,
-        stream: &TcpStream,
+    fn send_written<'a>(
+        &'a mut self,
+        stream: &'a TcpStream,
         mut lines: HeadLines,
         body: GateBody,
         to_head: bool,
         keep_alive: bool,
-    ) -> bool {
+    ) -> Sent<'a> {
         if !keep_alive {
             lines.add(field!("connection"), &["close"]);
         }
-        lines.add(field!("date"), &[date(&mut self.date, (self.clock)())]);
+        add_date(&mut lines, (self.clock)());
         let head = lines.end();
-        let sent = match to_head || body.is_end_stream() {
-            true => self.write(stream, &head, Follows::Nothing).await,
-            false => self.send_all(stream, &head, body).await,
+        if !to_head && !body.is_end_stream() {
+            return Sent::Later(Box::pin(
+                async move { self.send_all(stream, &head, body).await.is_ok() && keep_alive },
+            ));
+        }
+        let sent = match try_send(stream, &head, Follows::Nothing) {
+            full if is_full(&full) => 0,
+            Ok(sent) => sent,
+            Err(_) => return Sent::Now(false),
         };
-        keep_alive && sent.is_ok()
+        if sent == head.len() {
+            return Sent::Now(keep_alive);
+        }
+        Sent::Later(Box::pin(
+            async move { self.write(stream, &head[sent..], Follows::Nothing).await.is_ok() && keep_alive },
+        ))
     }
 
     async fn send_all(&mut self, stream: &TcpStream, mut head: &[u8], mut body: GateBody) -> io::Result<()> {
@@ -124,15 +166,9 @@ impl Writer {
         }
     }
 
-    /// The kernel may keep the bytes until what follows them is there (`send(2)`, `MSG_MORE`).
     async fn write(&self, stream: &TcpStream, mut bytes: &[u8], follows: Follows) -> io::Result<()> {
-        let flags = match follows {
-            Follows::More => SendFlags::NOSIGNAL | SendFlags::MORE,
-            Follows::Nothing => SendFlags::NOSIGNAL,
-        };
         while !bytes.is_empty() {
-            let send = || stream.try_io(Interest::WRITABLE, || Ok(rustix::net::send(stream, bytes, flags)?));
-            let sent = self.in_time(stream, send).await?;
+            let sent = self.in_time(stream, || try_send(stream, bytes, follows)).await?;
             bytes = &bytes[sent..];
         }
         Ok(())
@@ -163,6 +199,15 @@ impl Writer {
             timeout(self.patience, stream.writable()).await.map_err(|_| io::ErrorKind::TimedOut)??;
         }
     }
+}
+
+/// As much as the socket has room for. The kernel may keep it until what follows is there (`send(2)`, `MSG_MORE`).
+fn try_send(stream: &TcpStream, bytes: &[u8], follows: Follows) -> io::Result<usize> {
+    let flags = match follows {
+        Follows::More => SendFlags::NOSIGNAL | SendFlags::MORE,
+        Follows::Nothing => SendFlags::NOSIGNAL,
+    };
+    stream.try_io(Interest::WRITABLE, || Ok(rustix::net::send(stream, bytes, flags)?))
 }
 
 /// Whether the socket had no room.
@@ -224,10 +269,11 @@ fn lines(response: &Response<GateBody>, to_head: bool) -> HeadLines {
     lines
 }
 
-/// The date as text, which is made anew once a second.
-fn date((at, text): &mut (UnixTime, String), now: UnixTime) -> &str {
-    if *at != now {
-        (*at, *text) = (now, http_date(now).unwrap_or_default());
-    }
-    text
+fn add_date(lines: &mut HeadLines, now: UnixTime) {
+    DATE.with_borrow_mut(|(at, text)| {
+        if *at != now {
+            (*at, *text) = (now, http_date(now).unwrap_or_default());
+        }
+        lines.add(field!("date"), &[text]);
+    });
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::Method;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::Handover;
 use super::head::{self, Head, NotPlain};
@@ -48,58 +48,66 @@ pub(super) struct Incoming {
     peer: SocketAddr,
     received: Bytes,
     patience: Duration,
-    /// Wakes up too early rather than too late: moving it for every request would cost more than that.
-    alarm: Option<Pin<Box<Sleep>>>,
     /// Whom the alarm wakes, and the end of the server.
     sleeper: Option<Waker>,
 }
 
 impl Incoming {
     pub(super) fn new(stream: TcpStream, peer: SocketAddr, patience: Duration) -> Self {
-        Self { stream, peer, received: Bytes::new(), patience, alarm: None, sleeper: None }
+        Self { stream, peer, received: Bytes::new(), patience, sleeper: None }
     }
 
     pub(super) fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
+    /// What is to wake up a connection that waits for too long. It does so too early rather than too late: moving it for every request
+    /// would cost more than that.
+    pub(super) fn alarm(&self) -> Sleep {
+        sleep(self.patience)
+    }
+
     /// The next request, with what `answer` answers.
     ///
     /// # Errors
     /// [`Stop`] where no plain one comes before the server is `stopped`, or `answer` hands it over.
-    pub(super) async fn next<S: Future>(
+    pub(super) fn next<S: Future>(
         &mut self,
         answer: impl Fn(&PlainRequest<'_>) -> PlainAnswer,
         mut stopped: Pin<&mut S>,
-    ) -> Result<Next, Stop> {
+        mut alarm: Pin<&mut Sleep>,
+    ) -> impl Future<Output = Result<Next, Stop>> {
         let deadline = Instant::now() + self.patience;
-        // What came with the last request.
-        let received = mem::take(&mut self.received);
-        if let Some(next) = self.look(&received, |from| received.slice(from..), &answer) {
-            return next;
-        }
         let mut is_first = true;
-        poll_fn(|context| {
+        poll_fn(move |context| {
+            let is_first = mem::take(&mut is_first);
+            if is_first && let Some(next) = self.look_at_rest(&answer) {
+                return Poll::Ready(next);
+            }
             if let Poll::Ready(next) = self.poll_receive(context, &answer) {
                 return Poll::Ready(next);
             }
-            if mem::take(&mut is_first) && self.is_told(context) {
+            if is_first && self.is_told(context, &alarm) {
                 return Poll::Pending;
             }
             self.sleeper = Some(context.waker().clone());
             if stopped.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Err(Stop::Close));
             }
-            self.poll_alarm(context, deadline).map(|()| Err(Stop::Close))
+            poll_alarm(alarm.as_mut(), context, deadline).map(|()| Err(Stop::Close))
         })
-        .await
+    }
+
+    /// What became of what came with the last request.
+    fn look_at_rest(&mut self, answer: impl Fn(&PlainRequest<'_>) -> PlainAnswer) -> Option<Result<Next, Stop>> {
+        let received = mem::take(&mut self.received);
+        self.look(&received, |from| received.slice(from..), answer)
     }
 
     /// Whether alarm and end of the server are to wake this task anyway, since the last request: to ask them again costs more than
     /// to look. What wakes the task while it runs has it run again.
-    fn is_told(&self, context: &Context<'_>) -> bool {
-        let is_same = self.sleeper.as_ref().is_some_and(|sleeper| sleeper.will_wake(context.waker()));
-        is_same && self.alarm.as_ref().is_some_and(|alarm| !alarm.is_elapsed())
+    fn is_told(&self, context: &Context<'_>, alarm: &Sleep) -> bool {
+        self.sleeper.as_ref().is_some_and(|sleeper| sleeper.will_wake(context.waker())) && !alarm.is_elapsed()
     }
 
     pub(super) fn hand_over(self) -> Handover {
@@ -149,15 +157,14 @@ impl Incoming {
         self.received = if from == received.len() { Bytes::new() } else { keep(from) };
         next
     }
+}
 
-    fn poll_alarm(&mut self, context: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        while alarm.as_mut().poll(context).is_ready() {
-            if Instant::now() >= deadline {
-                return Poll::Ready(());
-            }
-            alarm.as_mut().reset(deadline);
+fn poll_alarm(mut alarm: Pin<&mut Sleep>, context: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+    while alarm.as_mut().poll(context).is_ready() {
+        if Instant::now() >= deadline {
+            return Poll::Ready(());
         }
-        Poll::Pending
+        alarm.as_mut().reset(deadline);
     }
+    Poll::Pending
 }
