@@ -194,13 +194,18 @@ impl SigningKey {
     /// [`SignError::Time`] and [`SignError::TooLong`]
     pub fn prepare(&self, claims: &Claims) -> Result<UnsignedToken, SignError> {
         claims.check_times()?;
-        let header = serde_json::json!({ "alg": self.algorithm().name(), "kid": self.id().as_str() }).to_string();
+        // Neither has anything to escape.
+        let header = format!(r#"{{"alg":"{}","kid":"{}"}}"#, self.algorithm().name(), self.id().as_str());
         let payload = claims.to_payload(self.id()).expect("claims have only text keys");
-        let text = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload));
-        let length = text.len() + 1 + (self.signature_length() * 4).div_ceil(3);
+        let part = |bytes: usize| (bytes * 4).div_ceil(3);
+        let length = part(header.len()) + 1 + part(payload.len()) + 1 + part(self.signature_length());
         if length > MAX_TOKEN_LENGTH {
             return Err(SignError::TooLong { length });
         }
+        let mut text = String::with_capacity(length);
+        BASE64URL.encode_string(header, &mut text);
+        text.push('.');
+        BASE64URL.encode_string(payload, &mut text);
         Ok(UnsignedToken { text, key: self.clone() })
     }
 }
