@@ -109,6 +109,7 @@ async fn each_denial_arrives(example: &Example, guarded: &Guarded, proxy: &Proxy
     ] {
         let answer = get(&format!("{}/{credential}/{path}", proxy.url), &[]).await;
         assert_eq!((answer.status, answer.header("x-vidpass-denial")), (status, code), "{:?}", answer.headers);
+        assert!(answer.header("content-type").starts_with("application/json"), "{:?}", answer.headers);
         let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(body["code"], code);
         assert!(body["message"].as_str().unwrap().ends_with('.'), "{body}");
