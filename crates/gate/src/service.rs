@@ -13,6 +13,7 @@ use vidpass_token::{Denial, Permit, UnixTime};
 use crate::asked::{Asked, visible};
 use crate::body::GateBody;
 use crate::decide::Carried;
+use crate::decision_id::DecisionId;
 use crate::deny::{self, Failure};
 use crate::headers;
 use crate::http1::{PlainAnswer, PlainRequest};
@@ -103,17 +104,14 @@ impl GateParts {
             Err(refused) => return refuse(&refused, asked, &line),
         };
         let file = self.file_request(&permitted, asked, now);
-        let mut response = match Page::of(permitted.path.file()) {
+        let response = match Page::of(permitted.path.file()) {
             Some(page) => self.page(page, &permitted.permit, &file, &line),
             None => match serve::answer(&self.origins, &permitted.permit, &file).await {
                 Ok(served) => self.served(served, &line).into_response(&permitted.permit, &file),
                 Err(failure) => self.failed(failure, asked, &line),
             },
         };
-        if let Some(decision) = permitted.dry_run {
-            headers::add_decision(response.headers_mut(), decision);
-        }
-        response
+        named(response, permitted.dry_run)
     }
 
     /// The answer to `GET` or `HEAD` where nothing has to be waited for. Where something has, [`Self::answer`] decides by itself
@@ -142,7 +140,7 @@ impl GateParts {
         let dry_run = self.judge.count_permit(permit, &line);
         Some(match answered {
             Ok(served) => self.served(served, &line).into_plain(permit, &file, dry_run),
-            Err(failure) => PlainAnswer::of(self.failed(failure, asked, &line)),
+            Err(failure) => PlainAnswer::of(named(self.failed(failure, asked, &line), dry_run)),
         })
     }
 
@@ -196,6 +194,14 @@ impl GateParts {
 
 fn player_asset(asked: Asked<'_>) -> Option<Response<GateBody>> {
     asked.target.ok().and_then(|target| player::asset(target, asked.method))
+}
+
+/// The answer, with the name of the decision where a dry run let the viewer in.
+fn named(mut response: Response<GateBody>, dry_run: Option<DecisionId>) -> Response<GateBody> {
+    if let Some(decision) = dry_run {
+        headers::add_decision(response.headers_mut(), decision);
+    }
+    response
 }
 
 fn refuse(refused: &Refused, asked: Asked<'_>, line: &Line<'_>) -> Response<GateBody> {
