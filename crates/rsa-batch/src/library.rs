@@ -101,12 +101,13 @@ impl Library {
             assert!(numbers.iter().all(|number| number.len() == size.words() / 2));
         }
         let (input, output) = (self.inputs(size, inputs), self.outputs(size, outputs));
-        let mut scratch = Zeroizing::new(vec![0_u8; self.scratch[size.index()].0]);
+        // In words, which are wiped eight bytes at a time.
+        let mut scratch = Zeroizing::new(vec![0_u64; self.scratch[size.index()].0.div_ceil(8)]);
         let [p, q, d_p, d_q, coefficients] = [p, q, d_p, d_q, coefficients].map(|numbers| numbers.map(<[u64]>::as_ptr));
         // SAFETY: `load` found that the code runs on this CPU. Every array has eight pointers. The library reads `bits / 8` bytes at
         // each input and `bits / 16` at each number, and writes `bits / 8` at each output: so long are they all, which is
         // asserted above and in `inputs` and `outputs`. Outputs are borrowed for writing, each by itself, so none overlaps
-        // anything. The scratch memory has the size that the library asks for with this method, and with a null method
+        // anything. The scratch memory has at least the size that the library asks for with this method, and with a null method
         // it takes this one. All of it outlives the call, of which the library keeps nothing.
         let status = unsafe {
             (self.private_crt)(
@@ -119,7 +120,7 @@ impl Library {
                 coefficients.as_ptr(),
                 size.bits(),
                 std::ptr::null(),
-                scratch.as_mut_ptr(),
+                scratch.as_mut_ptr().cast(),
             )
         };
         lanes_of(status)
