@@ -9,7 +9,6 @@ mod wire;
 
 pub use country::{CountryCode, CountryError};
 pub use network::{Network, NetworkError};
-pub(crate) use wire::WireRule;
 pub use wire::{RuleProblem, RuleProblemKind, parse_rules};
 
 use crate::denial::Denial;

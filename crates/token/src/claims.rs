@@ -1,10 +1,9 @@
 //! What a token says.
 
 mod plain;
+mod written;
 
-use serde::Serialize;
-
-use crate::access::{AccessRule, WireRule, parse_rules};
+use crate::access::{AccessRule, parse_rules};
 use crate::id::{KeyId, TokenId, VideoId};
 use crate::json::Json;
 use crate::jws::{MalformedToken, SignError, TokenDigest};
@@ -39,7 +38,7 @@ pub struct Claims {
 }
 
 /// The `flags` member of a token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
     /// Ask for the video as it was uploaded.
     pub original: bool,
@@ -74,44 +73,9 @@ impl Claims {
         Ok(())
     }
 
-    /// The payload as a token carries it. `sub` and `kid` come first, as in Cloudflare's own tokens.
-    pub(crate) fn to_payload(&self, kid: &KeyId) -> Result<Vec<u8>, serde_json::Error> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Payload<'a> {
-            sub: &'a str,
-            kid: &'a str,
-            exp: i64,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            nbf: Option<i64>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            iat: Option<i64>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            jti: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            viewer: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            viewer_version: Option<u32>,
-            #[serde(skip_serializing_if = "std::ops::Not::not")]
-            downloadable: bool,
-            #[serde(skip_serializing_if = "Vec::is_empty")]
-            access_rules: Vec<WireRule>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            flags: Option<Flags>,
-        }
-        serde_json::to_vec(&Payload {
-            sub: self.video.as_str(),
-            kid: kid.as_str(),
-            exp: self.expires.0,
-            nbf: self.not_before.map(|time| time.0),
-            iat: self.issued_at.map(|time| time.0),
-            jti: self.token_id.as_ref().map(TokenId::as_str),
-            viewer: self.viewer.as_ref().map(ViewerId::as_str),
-            viewer_version: self.viewer_version.map(|version| version.0),
-            downloadable: self.downloadable,
-            access_rules: self.access_rules.iter().map(WireRule::from).collect(),
-            flags: self.flags,
-        })
+    /// The payload as a token carries it.
+    pub(crate) fn to_payload(&self, kid: &KeyId) -> String {
+        written::payload(self, kid)
     }
 }
 

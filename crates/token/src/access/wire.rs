@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use super::{AccessRule, Action, CountryCode, CountryError, Matcher, Network, NetworkError};
 use crate::json::{Json, pointer_token, shortened};
 
@@ -204,34 +202,6 @@ where
         }
     }
     (parsed.len() == entries.len()).then_some(parsed)
-}
-
-/// A rule as a token carries it: the list that its type uses and no other.
-#[derive(Serialize)]
-pub(crate) struct WireRule {
-    r#type: &'static str,
-    action: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ip: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<Vec<String>>,
-}
-
-impl From<&AccessRule> for WireRule {
-    fn from(rule: &AccessRule) -> Self {
-        let action = match rule.action {
-            Action::Allow => "allow",
-            Action::Block => "block",
-        };
-        let (r#type, ip, country) = match &rule.matcher {
-            Matcher::Any => ("any", None, None),
-            Matcher::Ip(networks) => ("ip.src", Some(networks.iter().map(ToString::to_string).collect()), None),
-            Matcher::Country(codes) => {
-                ("ip.geoip.country", None, Some(codes.iter().map(ToString::to_string).collect()))
-            }
-        };
-        Self { r#type, action, ip, country }
-    }
 }
 
 #[cfg(test)]
