@@ -11,7 +11,7 @@ use vidpass_store::{Actor, CredentialId, Presented, Refused, Scope, Scopes, Stor
 use vidpass_token::{AccountId, UnixTime};
 
 use crate::error::ApiError;
-use crate::observe::Exchange;
+use crate::exchange::Exchange;
 use crate::path;
 use crate::problem::{Problem, ProblemKind};
 use crate::rate_limit::Allowance;
@@ -142,16 +142,17 @@ fn address(parts: &Parts) -> Option<IpAddr> {
 }
 
 fn actor(parts: &Parts, credential: CredentialId) -> Actor {
-    let request_id = parts.extensions.get().map(|exchange: &Exchange| exchange.id.to_string()).unwrap_or_default();
+    let request_id = parts.extensions.get().map(|exchange: &Exchange| exchange.id().to_string()).unwrap_or_default();
     Actor::Api { credential, address: address(parts), request_id }
 }
 
 /// Refuses a caller who may not do what the route is for. An operation that takes a caller and needs none is refused to all.
 fn require_scope(parts: &Parts, scopes: &Scopes) -> Result<(), ApiError> {
-    match parts.extensions.get() {
+    let operation = parts.extensions.get().and_then(Exchange::operation);
+    match operation.map(|operation| operation.needs) {
         Some(Needs::Credentials) => Ok(()),
-        Some(Needs::Scope(needed)) if scopes.allow(*needed) => Ok(()),
-        Some(Needs::Scope(needed)) => Err(ApiError::ScopeMissing { needed: *needed }),
+        Some(Needs::Scope(needed)) if scopes.allow(needed) => Ok(()),
+        Some(Needs::Scope(needed)) => Err(ApiError::ScopeMissing { needed }),
         Some(Needs::Nothing) | None => Err(ApiError::ScopeUndeclared),
     }
 }

@@ -8,13 +8,14 @@ mod caller;
 mod config;
 mod envelope;
 mod error;
+mod exchange;
 mod gate_feed;
 mod inspect_request;
 mod issuing;
 mod key_request;
 mod managed_key;
 mod metrics;
-mod observe;
+
 mod offline;
 mod openapi;
 mod ops;
@@ -26,6 +27,7 @@ mod revocation_request;
 mod rotation;
 mod rotation_request;
 mod routes;
+mod service;
 mod signer;
 mod state;
 mod time;
@@ -35,7 +37,6 @@ mod turns;
 
 use std::sync::Arc;
 
-use axum::Router;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use vidpass_store::Store;
@@ -48,6 +49,7 @@ pub use offline::{OfflineRequest, OfflineRequests};
 pub use openapi::openapi_json;
 pub use rate_limit::{Rate, RateError};
 pub use rotation::{NextKey, Rotation, RotationError, rotate};
+pub use service::ApiService;
 pub use signer::{Signer, SigningError, SigningPath, WhyAlone};
 
 /// How many gates get everything at once: all of it is in memory while it is sent.
@@ -77,7 +79,7 @@ impl Issuer {
         })))
     }
 
-    /// Heeds `config` in routers that are made from now on. What callers have asked for is forgotten only where the limits
+    /// Heeds `config` in services that are made from now on. What callers have asked for is forgotten only where the limits
     /// changed.
     pub fn configure(&mut self, config: ApiConfig) {
         let parts = Arc::make_mut(&mut self.0.0);
@@ -87,10 +89,8 @@ impl Issuer {
         parts.config = Arc::new(config);
     }
 
-    /// The API as a service: everything below `/client/v4`, and `/healthz`, `/readyz` and `/docs/errors`.
-    ///
-    /// Limits on connections, headers and time are the listener's.
-    pub fn router(&self) -> Router {
-        routes::router(self.0.clone())
+    /// The API as a service, as it is configured now.
+    pub fn service(&self) -> ApiService {
+        ApiService::new(self.0.clone())
     }
 }

@@ -1,20 +1,22 @@
 //! Which path leads to which operation.
 
-use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post, put};
-use axum::{Extension, Router};
-use tower_http::catch_panic::CatchPanicLayer;
+use axum::Router;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::routing::{delete, get, post, put};
 
 use crate::caller::Needs;
 use crate::error::ApiError;
-use crate::observe::{Operation, observe, panicked};
+use crate::exchange::{Exchange, Operation};
 use crate::ops::{audit, credentials, downloads, gates, keys, revocations, service, token, videos};
 use crate::state::Api;
 
-/// The routes, and what happens to every request on its way to them.
-pub(crate) fn router(api: Api) -> Router {
-    wrapped(operations(), api)
+/// The routes.
+pub(crate) fn routes(api: Api) -> Router {
+    operations()
+        .fallback(|| async { ApiError::RouteUnknown })
+        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+        .with_state(api)
 }
 
 /// A path of an account. Written out, since axum takes those that are nested apart, and puts them together anew, for each request.
@@ -33,117 +35,120 @@ fn operations() -> Router<Api> {
     Router::new()
         .route(
             account!("/tokens/verify"),
-            operation("verify_account_token", Credentials, get(credentials::verify::verify_account_token)),
+            get(operation("verify_account_token", Credentials, credentials::verify::verify_account_token)),
         )
         .route(
             account!("/audit_logs"),
-            operation("list_audit_logs", Scope(AuditRead), get(audit::list::list_audit_logs)),
+            get(operation("list_audit_logs", Scope(AuditRead), audit::list::list_audit_logs)),
         )
-        .route(account!("/.well-known/jwks.json"), operation("get_jwks", Nothing, get(keys::jwks::get_jwks)))
-        .route(account!("/stream"), operation("list_videos", Scope(VideosRead), get(videos::list::list_videos)))
-        .route(account!("/stream/keys"), operation("create_key", Scope(KeysWrite), post(keys::create::create_key)))
-        .route(account!("/stream/keys"), operation("list_keys", Scope(KeysRead), get(keys::list::list_keys)))
+        .route(account!("/.well-known/jwks.json"), get(operation("get_jwks", Nothing, keys::jwks::get_jwks)))
+        .route(account!("/stream"), get(operation("list_videos", Scope(VideosRead), videos::list::list_videos)))
+        .route(account!("/stream/keys"), post(operation("create_key", Scope(KeysWrite), keys::create::create_key)))
+        .route(account!("/stream/keys"), get(operation("list_keys", Scope(KeysRead), keys::list::list_keys)))
         .route(
             account!("/stream/keys/rotate"),
-            operation("rotate_keys", Scope(KeysWrite), post(keys::rotate::rotate_keys)),
+            post(operation("rotate_keys", Scope(KeysWrite), keys::rotate::rotate_keys)),
         )
         // A key may have this word as its id.
         .route(
             account!("/stream/keys/rotate"),
-            operation("delete_key", Scope(KeysWrite), delete(keys::delete::delete_key)),
+            delete(operation("delete_key", Scope(KeysWrite), keys::delete::delete_key)),
         )
         .route(
             account!("/stream/keys/{identifier}"),
-            operation("delete_key", Scope(KeysWrite), delete(keys::delete::delete_key)),
+            delete(operation("delete_key", Scope(KeysWrite), keys::delete::delete_key)),
         )
         .route(
             account!("/stream/revocations"),
-            operation("create_revocation", Scope(RevocationsWrite), post(revocations::create::create_revocation)),
+            post(operation("create_revocation", Scope(RevocationsWrite), revocations::create::create_revocation)),
         )
         .route(
             account!("/stream/revocations"),
-            operation("list_revocations", Scope(RevocationsRead), get(revocations::list::list_revocations)),
+            get(operation("list_revocations", Scope(RevocationsRead), revocations::list::list_revocations)),
         )
         .route(
             account!("/stream/revocations/{identifier}"),
-            operation("delete_revocation", Scope(RevocationsWrite), delete(revocations::delete::delete_revocation)),
+            delete(operation("delete_revocation", Scope(RevocationsWrite), revocations::delete::delete_revocation)),
         )
         .route(
             account!("/stream/{identifier}"),
-            operation("register_video", Scope(VideosWrite), put(videos::register::register_video)),
+            put(operation("register_video", Scope(VideosWrite), videos::register::register_video)),
         )
-        .route(account!("/stream/{identifier}"), operation("get_video", Scope(VideosRead), get(videos::get::get_video)))
+        .route(account!("/stream/{identifier}"), get(operation("get_video", Scope(VideosRead), videos::get::get_video)))
         .route(
             account!("/stream/{identifier}"),
-            operation("edit_video", Scope(VideosWrite), post(videos::edit::edit_video)),
+            post(operation("edit_video", Scope(VideosWrite), videos::edit::edit_video)),
         )
         .route(
             account!("/stream/{identifier}"),
-            operation("delete_video", Scope(VideosWrite), delete(videos::delete::delete_video)),
+            delete(operation("delete_video", Scope(VideosWrite), videos::delete::delete_video)),
         )
         .route(
             account!("/stream/{identifier}/downloads"),
-            operation("get_downloads", Scope(VideosRead), get(downloads::get::get_downloads)),
+            get(operation("get_downloads", Scope(VideosRead), downloads::get::get_downloads)),
         )
         .route(
             account!("/stream/{identifier}/downloads"),
-            operation("create_downloads", Scope(VideosWrite), post(downloads::create::create_downloads)),
+            post(operation("create_downloads", Scope(VideosWrite), downloads::create::create_downloads)),
         )
         .route(
             account!("/stream/{identifier}/downloads"),
-            operation("delete_downloads", Scope(VideosWrite), delete(downloads::delete::delete_downloads)),
+            delete(operation("delete_downloads", Scope(VideosWrite), downloads::delete::delete_downloads)),
         )
         .route(
             account!("/stream/{identifier}/embed"),
-            operation("get_embed", Scope(VideosRead), get(videos::embed::get_embed)),
+            get(operation("get_embed", Scope(VideosRead), videos::embed::get_embed)),
         )
         .route(
             account!("/stream/tokens/batch"),
-            operation("issue_tokens", Scope(TokensIssue), post(token::batch::issue_tokens)),
+            post(operation("issue_tokens", Scope(TokensIssue), token::batch::issue_tokens)),
         )
         .route(
             account!("/stream/tokens/inspect"),
-            operation("inspect_token", Scope(TokensInspect), post(token::inspect::inspect_token)),
+            post(operation("inspect_token", Scope(TokensInspect), token::inspect::inspect_token)),
         )
         .route(
             account!("/stream/{identifier}/token"),
-            operation("issue_token", Scope(TokensIssue), post(token::issue::issue_token)),
+            post(operation("issue_token", Scope(TokensIssue), token::issue::issue_token)),
         )
         .route(
             "/client/v4/user/tokens/verify",
-            operation("verify_user_token", Credentials, get(credentials::verify::verify_user_token)),
+            get(operation("verify_user_token", Credentials, credentials::verify::verify_user_token)),
         )
         .route(
             "/client/v4/gates/changes",
-            operation("list_gate_changes", Nothing, get(gates::changes::list_gate_changes)),
+            get(operation("list_gate_changes", Nothing, gates::changes::list_gate_changes)),
         )
         .route(
             "/client/v4/gates/snapshot",
-            operation("get_gate_snapshot", Nothing, get(gates::snapshot::get_gate_snapshot)),
+            get(operation("get_gate_snapshot", Nothing, gates::snapshot::get_gate_snapshot)),
         )
-        .route("/client/v4/openapi.json", operation("get_openapi", Nothing, get(service::docs::get_openapi)))
-        .route("/docs/errors", operation("get_error_docs", Nothing, get(service::docs::get_error_docs)))
-        .route("/healthz", operation("get_health", Nothing, get(service::health::get_health)))
-        .route("/readyz", operation("get_readiness", Nothing, get(service::readiness::get_readiness)))
+        .route("/client/v4/openapi.json", get(operation("get_openapi", Nothing, service::docs::get_openapi)))
+        .route("/docs/errors", get(operation("get_error_docs", Nothing, service::docs::get_error_docs)))
+        .route("/healthz", get(operation("get_health", Nothing, service::health::get_health)))
+        .route("/readyz", get(operation("get_readiness", Nothing, service::readiness::get_readiness)))
 }
 
-/// Names the operation, for the metrics, and says what it needs of its caller. The name is its id in the OpenAPI document.
-fn operation(name: &'static str, needs: Needs, route: MethodRouter<Api>) -> MethodRouter<Api> {
-    let named = map_response(move |mut response: Response| async move {
-        response.extensions_mut().insert(Operation(name));
-        response
-    });
-    // One layer of two: for each that it is given by itself, axum boxes every request once more.
-    route.route_layer((named, Extension(needs)))
+/// A handler that says which operation it is. Its name is its id in the OpenAPI document.
+///
+/// No layer says it: for each, axum boxes every request once more.
+#[derive(Clone)]
+pub(crate) struct Named<H> {
+    operation: Operation,
+    handler: H,
 }
 
-fn wrapped(routes: Router<Api>, api: Api) -> Router {
-    routes
-        .fallback(|| async { ApiError::RouteUnknown })
-        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
-        .layer((from_fn_with_state(api.clone(), observe), CatchPanicLayer::custom(panicked)))
-        .with_state(api)
+pub(crate) fn operation<H>(name: &'static str, needs: Needs, handler: H) -> Named<H> {
+    Named { operation: Operation { name, needs }, handler }
 }
 
-#[cfg(test)]
-mod tests;
+impl<H: Handler<T, Api>, T> Handler<T, Api> for Named<H> {
+    type Future = H::Future;
+
+    fn call(self, request: Request, api: Api) -> H::Future {
+        if let Some(exchange) = request.extensions().get::<Exchange>() {
+            exchange.begin(self.operation);
+        }
+        self.handler.call(request, api)
+    }
+}

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tower::ServiceExt as _;
-use vidpass_api::CallerAddress;
+use vidpass_api::{ApiService, CallerAddress};
 use vidpass_api_types::{Envelope, Failure, Health, Item, Readiness, Reason};
 use vidpass_gate::{Gate, GateService, PlainAnswer, PlainRequest, ViewerResolver};
 
@@ -16,7 +15,7 @@ use crate::{framing, viewers};
 /// The API, with whoever finds out where its callers are.
 #[derive(Clone)]
 pub(crate) struct Api {
-    pub(crate) router: axum::Router,
+    pub(crate) service: ApiService,
     /// Finds them as the gate finds its viewers.
     pub(crate) callers: Arc<ViewerResolver>,
 }
@@ -72,15 +71,7 @@ impl Api {
         // Of a trusted proxy that does not say whom it speaks for, its own address is what is known.
         let address = self.callers.address(peer.ip(), request.headers()).unwrap_or(peer.ip().to_canonical());
         request.extensions_mut().insert(CallerAddress(address));
-        self.ask(request.map(Body::new)).await
-    }
-
-    /// The answer to a request that comes from nowhere.
-    pub(crate) async fn ask(self, request: Request<Body>) -> Response<Body> {
-        match self.router.oneshot(request).await {
-            Ok(response) => response,
-            Err(impossible) => match impossible {},
-        }
+        self.service.handle(request.map(Body::new)).await
     }
 }
 

@@ -63,7 +63,7 @@ impl IssuerParts {
     /// The API as `config` says.
     pub(crate) fn api(&mut self, config: &Config) -> Api {
         self.issuer.configure(api_config(config, &self.own_url, &self.countries));
-        Api { router: self.issuer.router(), callers: Arc::new(viewers::resolver(config)) }
+        Api { service: self.issuer.service(), callers: Arc::new(viewers::resolver(config)) }
     }
 }
 

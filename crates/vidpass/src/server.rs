@@ -149,7 +149,7 @@ impl Server {
     /// Where this server has no API.
     pub(crate) async fn ask_api(&self, request: Request<Body>) -> anyhow::Result<Response<Body>> {
         match &self.running.answers().load().front {
-            Front::Both(api, _) | Front::Issuer(api) => Ok(api.clone().ask(request).await),
+            Front::Both(api, _) | Front::Issuer(api) => Ok(api.clone().service.handle(request).await),
             Front::Gate(..) => anyhow::bail!("this server is a gate alone"),
         }
     }

@@ -1,4 +1,4 @@
-//! The API as its callers see it: the real router over a real SQLite store, with a clock that tests set.
+//! The API as its callers see it: the real service over a real SQLite store, with a clock that tests set.
 
 #![expect(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tempfile::TempDir;
-use tower::ServiceExt as _;
-use vidpass_api::{ApiConfig, CountryLookup, Issuer, RateLimits, Readiness};
+use vidpass_api::{ApiConfig, ApiService, CountryLookup, Issuer, RateLimits, Readiness};
 use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, NewApiToken, Scopes, Store};
 use vidpass_token::{AccountId, Country, Limits, SignedClaims, UnixTime, UnverifiedToken};
 
@@ -27,7 +25,7 @@ pub(crate) const API_KEY: &str = "144c9defac04969c7bfad8efaa8ea194";
 pub(crate) const VIDEO: &str = "ea95132c15732412d22c1476fa83f27a";
 
 pub(crate) struct Site {
-    router: Router,
+    service: ApiService,
     pub(crate) store: Store,
     pub(crate) registry: Registry,
     /// The text of an API token of [`ACCOUNT`].
@@ -73,8 +71,8 @@ impl Site {
         let clock = Arc::clone(&now);
         let mut registry = Registry::default();
         let clock = Arc::new(move || UnixTime(clock.load(Ordering::Relaxed)));
-        let router = Issuer::new(store.clone(), clock, config, &mut registry, ready).router();
-        Self { router, store, registry, api_token, now, _folder: folder }
+        let service = Issuer::new(store.clone(), clock, config, &mut registry, ready).service();
+        Self { service, store, registry, api_token, now, _folder: folder }
     }
 
     /// A site on which [`VIDEO`] is registered.
@@ -142,7 +140,7 @@ impl Site {
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         // Public keys are for everybody, and change seldom.
         let may_be_kept = request.uri().path().ends_with("/.well-known/jwks.json");
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.service.clone().handle(request).await;
         let (head, body) = response.into_parts();
         let body = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
         assert_eq!(head.headers["x-request-id"].len(), 32);

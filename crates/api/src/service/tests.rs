@@ -1,28 +1,30 @@
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
+use axum::routing::get;
 use http::Request;
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
-use tower::ServiceExt as _;
 use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, NewApiToken, Store};
 use vidpass_token::{Algorithm, Claims, KeyId, SigningKey, UnixTime};
 
 use super::*;
+use crate::caller::Needs;
 use crate::config::{ApiConfig, Batching, RateLimits, Readiness};
 use crate::managed_key::KeyRing;
 use crate::metrics::{Metrics, SignerMetrics};
 use crate::rate_limit::CallerLimits;
 use crate::recent::Recent;
+use crate::routes::operation;
 use crate::signer::Signer;
 use crate::state::Parts;
 
 #[tokio::test]
 async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
     let site = Site::new(Signer::start(Batching::Auto, &mut Registry::default())).await;
-    let panics = get(async || -> Response { panic!("s3cret") });
-    let router = wrapped(Router::new().route("/", operation("get_panic", Needs::Nothing, panics)), site.api);
-    let answer = router.oneshot(Request::builder().body(Body::empty()).unwrap()).await.unwrap();
+    let panics = operation("get_panic", Needs::Nothing, async || -> Response { panic!("s3cret") });
+    let routes = Router::new().route("/", get(panics)).with_state(site.api.clone());
+    let answer = ApiService { routes, api: site.api }.handle(Request::builder().body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status(), 500);
     assert_eq!(answer.headers()["content-type"], "application/json");
     assert_eq!(answer.headers()["x-request-id"].len(), 32);
@@ -52,7 +54,7 @@ async fn a_token_that_would_wait_for_too_long_is_refused_at_once() {
     }
     let request = Request::post("/client/v4/accounts/a1/stream/v1/token")
         .header("authorization", format!("Bearer {}", token.secret.expose()));
-    let answer = router(site.api.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let answer = ApiService::new(site.api.clone()).handle(request.body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.headers()["retry-after"], "1");
     assert!(!answer.headers().contains_key("x-should-retry"), "it may be sent again");
