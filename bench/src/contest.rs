@@ -5,6 +5,7 @@ use anyhow::{Context as _, ensure};
 /// One candidate: measures itself once.
 pub(crate) struct Candidate<'a> {
     pub(crate) name: String,
+    is_limit: bool,
     measure: Box<dyn FnMut() -> anyhow::Result<f64> + 'a>,
 }
 
@@ -28,12 +29,18 @@ pub(crate) struct Figures {
 /// The figures of one candidate.
 pub(crate) struct Row {
     pub(crate) name: String,
+    is_limit: bool,
     pub(crate) figures: Vec<f64>,
 }
 
 impl<'a> Candidate<'a> {
     pub(crate) fn new(name: impl Into<String>, measure: impl FnMut() -> anyhow::Result<f64> + 'a) -> Self {
-        Self { name: name.into(), measure: Box::new(measure) }
+        Self { name: name.into(), is_limit: false, measure: Box::new(measure) }
+    }
+
+    /// What ours can at best be on this machine: a part of its work, done by itself. It is no reference.
+    pub(crate) fn limit(name: &str, measure: impl FnMut() -> anyhow::Result<f64> + 'a) -> Self {
+        Self { is_limit: true, ..Self::new(format!("limit: {name}"), measure) }
     }
 }
 
@@ -46,8 +53,7 @@ pub(crate) fn compete(
 ) -> anyhow::Result<Figures> {
     let mut candidates = vec![ours];
     candidates.extend(others);
-    let mut rows: Vec<Row> =
-        candidates.iter().map(|candidate| Row { name: candidate.name.clone(), figures: Vec::new() }).collect();
+    let mut rows: Vec<Row> = candidates.iter().map(Row::of).collect();
     for _ in 0..rounds {
         for (candidate, row) in candidates.iter_mut().zip(&mut rows) {
             let figure = (candidate.measure)().with_context(|| candidate.name.clone())?;
@@ -59,18 +65,26 @@ pub(crate) fn compete(
         let order = rows[*left].median().total_cmp(&rows[*right].median());
         if better == Better::More { order } else { order.reverse() }
     };
-    let reference = (1..rows.len()).max_by(best);
+    let reference = (1..rows.len()).filter(|row| !rows[*row].is_limit).max_by(best);
     Ok(Figures { rows, reference, remarks: Vec::new(), is_broken: false })
 }
 
 impl Figures {
     /// Ours over the reference, round by round; ours itself where there is no reference.
     pub(crate) fn ratios(&self) -> Vec<f64> {
-        let ours = &self.rows[0].figures;
+        self.ratios_of(&self.rows[0])
+    }
+
+    /// How far ours can come on this machine, where that was measured.
+    pub(crate) fn limit(&self) -> Option<f64> {
+        self.rows.iter().find(|row| row.is_limit).map(|row| median(&self.ratios_of(row)))
+    }
+
+    fn ratios_of(&self, row: &Row) -> Vec<f64> {
         match self.reference {
-            None => ours.clone(),
+            None => row.figures.clone(),
             Some(reference) => {
-                ours.iter().zip(&self.rows[reference].figures).map(|(ours, theirs)| ours / theirs).collect()
+                row.figures.iter().zip(&self.rows[reference].figures).map(|(one, other)| one / other).collect()
             }
         }
     }
@@ -87,6 +101,10 @@ impl Figures {
 }
 
 impl Row {
+    fn of(candidate: &Candidate<'_>) -> Self {
+        Self { name: candidate.name.clone(), is_limit: candidate.is_limit, figures: Vec::new() }
+    }
+
     pub(crate) fn median(&self) -> f64 {
         median(&self.figures)
     }
@@ -120,6 +138,15 @@ mod tests {
         check(Better::More, 2.0);
         check(Better::Less, 4.0);
         assert_eq!(compete(1, Better::Less, fixed("ours", 8.0), Vec::new()).unwrap().ratios(), [8.0]);
+    }
+
+    #[test]
+    fn a_limit_is_no_reference() {
+        let fixed = |name: &str, figure: f64| Candidate::new(name, move || Ok(figure));
+        let others = vec![fixed("other", 4.0), Candidate::limit("all that can be", || Ok(12.0))];
+        let figures = compete(3, Better::More, fixed("ours", 8.0), others).unwrap();
+        assert_eq!((median(&figures.ratios()), figures.limit()), (2.0, Some(3.0)));
+        assert_eq!(compete(1, Better::More, fixed("ours", 8.0), Vec::new()).unwrap().limit(), None);
     }
 
     #[test]

@@ -44,8 +44,13 @@ impl Measured {
         }
     }
 
-    fn verdict(&self, figures: &Figures) -> &'static str {
-        if self.is_met(figures) { "ok" } else { "short" }
+    fn verdict(&self, figures: &Figures) -> String {
+        match figures.limit().filter(|limit| !self.bar.want.is_met(*limit)) {
+            _ if self.is_met(figures) => "ok".to_owned(),
+            // No server of ours can do better here.
+            Some(limit) => format!("short, at most {}", short(limit)),
+            None => "short".to_owned(),
+        }
     }
 
     pub(crate) fn is_met(&self, figures: &Figures) -> bool {

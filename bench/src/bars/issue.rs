@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use crate::Bench;
 use crate::bar::Outcome;
-use crate::bars::micro::RawRsa;
+use crate::bars::micro::{self, RawRsa};
 use crate::contest::{Better, Candidate, compete};
 use crate::http_text;
 use crate::load::{Exchange, Load, Until};
@@ -16,6 +16,9 @@ const CALLERS: usize = 8;
 
 /// As many as a batch is for.
 pub(crate) const MANY_CALLERS: usize = 32;
+
+/// What limits signing at volume, as a candidate.
+pub(crate) const EIGHT_ALONE: &str = "signing eight at once and nothing else";
 
 /// One token request, which is answered with a token of always the same length.
 pub(crate) fn token_request(vidpass: &Vidpass<'_>, server: &Running) -> anyhow::Result<Exchange> {
@@ -65,11 +68,15 @@ pub(crate) fn batched(bench: &Bench) -> anyhow::Result<Outcome> {
     let (batching, single) = (Vidpass::new(bench)?, Vidpass::new(bench)?);
     let (by_batches, by_one) = (batching.serve_with("")?, single.serve_with(OFF)?);
     let (many, one) = ([token_request(&batching, &by_batches)?], [token_request(&single, &by_one)?]);
+    let eight = micro::Eight::new(&batching.key)?;
     let figures = compete(
         bench.rounds,
         Better::More,
         Candidate::new("batching on", || bench.rate(by_batches.listen, MANY_CALLERS, &many, &[&by_batches.process])),
-        vec![Candidate::new("batching off", || bench.rate(by_one.listen, MANY_CALLERS, &one, &[&by_one.process]))],
+        vec![
+            Candidate::new("batching off", || bench.rate(by_one.listen, MANY_CALLERS, &one, &[&by_one.process])),
+            Candidate::limit(EIGHT_ALONE, || eight.signs_a_second()),
+        ],
     )?;
     Ok(Outcome::Measured(figures))
 }

@@ -15,8 +15,10 @@ use vidpass_token::SigningKey;
 use crate::Bench;
 use crate::bar::Outcome;
 use crate::bars::CONNECTIONS;
-use crate::bars::issue::{MANY_CALLERS, token_request};
+use crate::bars::issue::{EIGHT_ALONE, MANY_CALLERS, token_request};
+use crate::bars::micro::Eight;
 use crate::contest::{Better, Candidate, Figures, compete};
+use crate::floor::Floor;
 use crate::http_text;
 use crate::load::Exchange;
 use crate::peer::{Peer, Setup};
@@ -39,8 +41,13 @@ pub(crate) fn verify(bench: &Bench) -> anyhow::Result<Outcome> {
         ("njs", njs(bench, &vidpass.key).and_then(as_bearer)),
         ("ATS uri_signing", ats(bench, &vidpass.key)),
     ];
+    let floor = Floor::start(bench)?;
+    let bare = Exchange { status: 204, body: 0, ..questions[0].clone() };
+    let limit = Candidate::limit("a 204 without a look at the question", || {
+        bench.rate(floor.address, CONNECTIONS, std::slice::from_ref(&bare), &[&floor.process])
+    });
     let ours = Candidate::new("vidpass", || bench.rate(ours.proxies, CONNECTIONS, &questions, &[&ours.process]));
-    against_peers(bench, ours, CONNECTIONS, &peers)
+    against_peers(bench, ours, CONNECTIONS, &peers, Some(limit))
 }
 
 /// What a peer is asked with each of the tokens, once it is sure that it refuses a forged one: a peer that let everybody in
@@ -74,12 +81,21 @@ pub(crate) fn issue(bench: &Bench) -> anyhow::Result<Outcome> {
         ("Go net/http, golang-jwt", go(bench, &vidpass.key).and_then(asked)),
         ("uvicorn, PyJWT", python(bench, &vidpass.key).and_then(asked)),
     ];
+    // Where nothing can be signed together, one by one is what it is.
+    let eight = Eight::new(&vidpass.key).ok();
+    let limit = eight.as_ref().map(|eight| Candidate::limit(EIGHT_ALONE, || eight.signs_a_second()));
     let ours = Candidate::new("vidpass", || bench.rate(ours.listen, MANY_CALLERS, &request, &[&ours.process]));
-    against_peers(bench, ours, MANY_CALLERS, &peers)
+    against_peers(bench, ours, MANY_CALLERS, &peers, limit)
 }
 
 /// Against the best of those that run; those that do not are named.
-fn against_peers(bench: &Bench, ours: Candidate<'_>, connections: usize, peers: &[Started]) -> anyhow::Result<Outcome> {
+fn against_peers<'a>(
+    bench: &'a Bench,
+    ours: Candidate<'a>,
+    connections: usize,
+    peers: &'a [Started],
+    limit: Option<Candidate<'a>>,
+) -> anyhow::Result<Outcome> {
     let running = peers.iter().filter_map(|(name, started)| Some((name, started.as_ref().ok()?)));
     let candidates: Vec<Candidate<'_>> = running
         .map(|(name, (peer, exchanges))| {
@@ -93,7 +109,7 @@ fn against_peers(bench: &Bench, ours: Candidate<'_>, connections: usize, peers: 
     if candidates.is_empty() {
         return Ok(Outcome::Unavailable(missing.join(" ")));
     }
-    let figures = compete(bench.rounds, Better::More, ours, candidates)?;
+    let figures = compete(bench.rounds, Better::More, ours, candidates.into_iter().chain(limit).collect())?;
     Ok(Outcome::Measured(missing.into_iter().fold(figures, Figures::remark)))
 }
 
