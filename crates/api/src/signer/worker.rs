@@ -22,7 +22,7 @@ const NICENESS: i32 = 10;
 
 /// For how long tokens are signed before they are given out, where others wait. To give one out is two changes of threads, since whoever
 /// answers takes the core at once, and finds no cache warm: with each token by itself that takes as long as a quarter of the signature.
-const IN_A_ROW: Duration = Duration::from_millis(1);
+const IN_A_ROW: Duration = Duration::from_micros(1500);
 
 /// A token that is signed, or why it is not, and who waits for it.
 type Done = (Reply, Result<Token, SigningError>);
