@@ -12,7 +12,6 @@ use vidpass_token::{AccountId, UnixTime};
 
 use crate::error::ApiError;
 use crate::exchange::Exchange;
-use crate::path;
 use crate::problem::{Problem, ProblemKind};
 use crate::rate_limit::Allowance;
 use crate::state::Api;
@@ -53,15 +52,18 @@ impl FromRequestParts<Api> for Caller {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let presented = presented(&parts.headers)?;
         let caller = authenticate(api, parts, &presented).await?;
-        if has_account(parts) {
+        // What no route took has no caller.
+        let exchange: &Exchange = parts.extensions.get().ok_or(ApiError::ScopeUndeclared)?;
+        if let Some(account) = exchange.ids().account() {
             // Another account's id, one that nobody has and one that is no id: all get the same answer.
-            let account = path::parameter(parts, "account_id").await?;
-            if account.as_deref() != Some(caller.account.as_str()) {
+            if account.decoded()? != caller.account.as_str() {
                 return Err(ApiError::AccountForeign);
             }
         }
-        require_scope(parts, &caller.scopes)?;
-        let store = api.store.by(actor(parts, caller.credential_id.clone()));
+        require_scope(exchange.operation().needs, &caller.scopes)?;
+        let request_id = exchange.id().to_string();
+        let actor = Actor::Api { credential: caller.credential_id.clone(), address: address(parts), request_id };
+        let store = api.store.by(actor);
         Ok(Self { account: caller.account, credential: caller.credential_id, expires: caller.expires, store })
     }
 }
@@ -141,26 +143,14 @@ fn address(parts: &Parts) -> Option<IpAddr> {
     parts.extensions.get().map(|CallerAddress(address)| *address)
 }
 
-fn actor(parts: &Parts, credential: CredentialId) -> Actor {
-    let request_id = parts.extensions.get().map(|exchange: &Exchange| exchange.id().to_string()).unwrap_or_default();
-    Actor::Api { credential, address: address(parts), request_id }
-}
-
 /// Refuses a caller who may not do what the route is for. An operation that takes a caller and needs none is refused to all.
-fn require_scope(parts: &Parts, scopes: &Scopes) -> Result<(), ApiError> {
-    let operation = parts.extensions.get().and_then(Exchange::operation);
-    match operation.map(|operation| operation.needs) {
-        Some(Needs::Credentials) => Ok(()),
-        Some(Needs::Scope(needed)) if scopes.allow(needed) => Ok(()),
-        Some(Needs::Scope(needed)) => Err(ApiError::ScopeMissing { needed }),
-        Some(Needs::Nothing) | None => Err(ApiError::ScopeUndeclared),
+fn require_scope(needs: Needs, scopes: &Scopes) -> Result<(), ApiError> {
+    match needs {
+        Needs::Credentials => Ok(()),
+        Needs::Scope(needed) if scopes.allow(needed) => Ok(()),
+        Needs::Scope(needed) => Err(ApiError::ScopeMissing { needed }),
+        Needs::Nothing => Err(ApiError::ScopeUndeclared),
     }
-}
-
-/// Whether the route names an account. It is asked of the route, so that no form of the path is a way around it.
-fn has_account(parts: &Parts) -> bool {
-    let route = parts.extensions.get::<axum::extract::MatchedPath>();
-    route.is_none_or(|route| route.as_str().contains("{account_id}"))
 }
 
 /// What the headers present. An API token wins over an API key, as a program that sets one may inherit the other.

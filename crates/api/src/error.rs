@@ -59,7 +59,7 @@ pub(crate) enum ApiError {
     #[error("the account has no such revocation")]
     RevocationUnknown,
     #[error("this path does not have this method; `Allow` says which it has")]
-    MethodNotAllowed,
+    MethodNotAllowed { allowed: String },
     #[error("{lack}")]
     NotReady { lack: &'static str },
     #[error("more is to be signed and checked than can be done in time; try again in 1 s")]
@@ -112,7 +112,7 @@ impl ApiError {
             Self::CursorGone => self.item(Reason::CursorGone),
             Self::KeyUnknown => self.item(Reason::KeyUnknown),
             Self::RevocationUnknown => self.item(Reason::RevocationUnknown),
-            Self::MethodNotAllowed => self.item(Reason::MethodNotAllowed),
+            Self::MethodNotAllowed { .. } => self.item(Reason::MethodNotAllowed),
             Self::NotReady { .. } => self.item(Reason::NotReady),
             Self::Overloaded => self.item(Reason::Overloaded),
             Self::RateLimited { .. } => self.item(Reason::RateLimited),
@@ -157,7 +157,7 @@ impl ApiError {
             }
             Self::CursorGone => StatusCode::GONE,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyInterrupted | Self::BodyTooSlow { .. } | Self::BodyNotJson(_) | Self::Invalid(_) => {
@@ -249,6 +249,10 @@ impl IntoResponse for ApiError {
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        if let Self::MethodNotAllowed { allowed } = &self {
+            let allowed = HeaderValue::from_str(allowed).expect("names of methods are a header's value");
+            response.headers_mut().insert(header::ALLOW, allowed);
         }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

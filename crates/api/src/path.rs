@@ -1,48 +1,81 @@
 //! Ids in paths.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::FromRequestParts;
 use http::request::Parts;
+use percent_encoding::percent_decode_str;
 use vidpass_token::{AccountId, IdError};
 
 use crate::error::ApiError;
+use crate::exchange::Exchange;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::Api;
 
+/// What the parameters of a route's path are in a request's.
+#[derive(Debug, Default)]
+pub(crate) struct PathIds {
+    account: Option<Encoded>,
+    identifier: Option<Encoded>,
+}
+
+/// A part of a path as it came, percent-encoded.
+#[derive(Debug)]
+pub(crate) struct Encoded(Box<str>);
+
 /// The `{identifier}` of a path, as the id that `T` is.
 pub(crate) struct Identifier<T>(pub(crate) T);
+
+/// The `{account_id}` of a path that needs no credentials.
+pub(crate) struct Account(pub(crate) AccountId);
+
+impl PathIds {
+    pub(crate) fn of(parameters: &matchit::Params<'_, '_>) -> Self {
+        let parameter = |name| parameters.get(name).map(|value| Encoded(value.into()));
+        Self { account: parameter("account_id"), identifier: parameter("identifier") }
+    }
+
+    /// The account; `None` where the route's path names none.
+    pub(crate) fn account(&self) -> Option<&Encoded> {
+        self.account.as_ref()
+    }
+}
+
+impl Encoded {
+    /// The text, percent-decoded.
+    pub(crate) fn decoded(&self) -> Result<Cow<'_, str>, ApiError> {
+        let decoded = percent_decode_str(&self.0).decode_utf8();
+        decoded.map_err(|_| ApiError::invalid(Problem::elsewhere(ProblemKind::PathNotUtf8)))
+    }
+}
 
 impl<T: FromStr<Err = IdError>> FromRequestParts<Api> for Identifier<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
-        let text = match parameter(parts, "identifier").await? {
-            Some(text) => text,
+        let text = match ids(parts)?.identifier.as_ref() {
+            Some(text) => text.decoded()?,
             // A route that ends in a word, and the word is the id.
-            None => parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned(),
+            None => parts.uri.path().rsplit('/').next().unwrap_or_default().into(),
         };
-        let refused = |error| ApiError::invalid(Problem::elsewhere(ProblemKind::Identifier(error)));
-        text.parse().map(Self).map_err(refused)
+        id(&text).map(Self)
     }
 }
-
-/// The `{account_id}` of a path that needs no credentials.
-pub(crate) struct Account(pub(crate) AccountId);
 
 impl FromRequestParts<Api> for Account {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
-        let text = parameter(parts, "account_id").await?.unwrap_or_default();
-        let refused = |error| ApiError::invalid(Problem::elsewhere(ProblemKind::Identifier(error)));
-        text.parse().map(Self).map_err(refused)
+        let text = ids(parts)?.account().map(Encoded::decoded).transpose()?.unwrap_or_default();
+        id(&text).map(Self)
     }
 }
 
-/// The parameter of the route's path, percent-decoded; `None` where the route has none.
-pub(crate) async fn parameter(parts: &mut Parts, name: &str) -> Result<Option<String>, ApiError> {
-    let parameters = RawPathParams::from_request_parts(parts, &()).await;
-    let parameters = parameters.map_err(|_| ApiError::invalid(Problem::elsewhere(ProblemKind::PathNotUtf8)))?;
-    Ok(parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned()))
+fn id<T: FromStr<Err = IdError>>(text: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|error| ApiError::invalid(Problem::elsewhere(ProblemKind::Identifier(error))))
+}
+
+fn ids(parts: &Parts) -> Result<&PathIds, ApiError> {
+    parts.extensions.get().map(Exchange::ids).ok_or(ApiError::RouteUnknown)
 }

@@ -3,20 +3,19 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tower_service::Service as _;
 use tracing::Instrument as _;
 
 use crate::envelope;
 use crate::error::ApiError;
-use crate::exchange::Exchange;
-use crate::routes::routes;
+use crate::exchange::{Exchange, RequestId};
+use crate::routes::{Route, Routes};
 use crate::state::Api;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,36 +26,42 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone)]
 pub struct ApiService {
     api: Api,
-    routes: Router,
+    routes: Arc<Routes>,
 }
 
 impl ApiService {
     pub(crate) fn new(api: Api) -> Self {
-        Self { routes: routes(api.clone()), api }
+        Self { api, routes: Arc::new(Routes::of_the_api()) }
     }
 
     /// Answers a request.
-    pub async fn handle(mut self, mut request: Request) -> Response {
-        let exchange = Exchange::new();
-        request.extensions_mut().insert(exchange.clone());
-        let span = tracing::info_span!("api", request.id = %exchange.id());
-        let answer = AssertUnwindSafe(async { self.routes.call(request).await }).catch_unwind();
-        let response = match answer.instrument(span.clone()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(impossible)) => match impossible {},
-            Err(panic) => panicked(panic),
+    pub async fn handle(self, request: Request) -> Response {
+        let id = RequestId::next();
+        let span = tracing::info_span!("api", request.id = %id);
+        let (operation, allowance, response) = match self.routes.find(request.method(), request.uri().path()) {
+            Ok((route, ids)) => {
+                let exchange = Exchange::new(id.clone(), route.operation, ids);
+                let response = self.answer(route, request, exchange.clone()).instrument(span.clone()).await;
+                (route.operation.name, exchange.noted(), response)
+            }
+            Err(error) => ("none", None, error.into_response()),
         };
-        let operation = exchange.operation().map_or("none", |operation| operation.name);
         span.in_scope(|| log(operation, &response));
         self.api.metrics.count_request(operation, response.status().as_u16());
         let mut response = envelope::write_refusal(&self.api.config.public_url, response);
         protect(response.headers_mut());
-        if let Some(allowance) = exchange.noted() {
+        if let Some(allowance) = allowance {
             allowance.write(response.headers_mut());
         }
-        let id = HeaderValue::from_str(exchange.id().as_str()).expect("hex digits are a header's value");
+        let id = HeaderValue::from_str(id.as_str()).expect("hex digits are a header's value");
         response.headers_mut().insert(REQUEST_ID, id);
         response
+    }
+
+    async fn answer(&self, route: &Route, mut request: Request, exchange: Exchange) -> Response {
+        request.extensions_mut().insert(exchange);
+        let answer = async { route.answer(request, self.api.clone()).await };
+        AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(panicked)
     }
 }
 

@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
-use axum::routing::get;
-use http::Request;
+use http::{Method, Request};
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
 use vidpass_store::{DatabaseUrl, MasterKey, NewAccount, NewApiToken, Store};
@@ -15,15 +14,15 @@ use crate::managed_key::KeyRing;
 use crate::metrics::{Metrics, SignerMetrics};
 use crate::rate_limit::CallerLimits;
 use crate::recent::Recent;
-use crate::routes::operation;
 use crate::signer::Signer;
 use crate::state::Parts;
 
 #[tokio::test]
 async fn a_panic_is_an_answer_like_any_other_and_does_not_say_why() {
     let site = Site::new(Signer::start(Batching::Auto, &mut Registry::default())).await;
-    let panics = operation("get_panic", Needs::Nothing, async || -> Response { panic!("s3cret") });
-    let routes = Router::new().route("/", get(panics)).with_state(site.api.clone());
+    let panics = async || -> Response { panic!("s3cret") };
+    let panics = Route::new(Method::GET, "/", "get_panic", Needs::Nothing, panics);
+    let routes = Arc::new(Routes::new([panics]));
     let answer = ApiService { routes, api: site.api }.handle(Request::builder().body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status(), 500);
     assert_eq!(answer.headers()["content-type"], "application/json");
