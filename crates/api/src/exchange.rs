@@ -1,10 +1,8 @@
 //! What a request and its answer share: an extension of the request.
 
-use std::collections::hash_map::RandomState;
-use std::fmt;
-use std::hash::BuildHasher as _;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use vidpass_token::RequestId;
 
 use crate::caller::Needs;
 use crate::path::PathIds;
@@ -22,13 +20,6 @@ struct Shared {
     allowance: Mutex<Option<Allowance>>,
 }
 
-/// The name of a request in the log and in its answer: 32 hex digits.
-///
-/// The server's own, since one that a caller brings could be used to fake lines of the log. No secret: it is made of a count, and hides
-/// how many there were.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestId(Box<str>);
-
 /// What a route leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Operation {
@@ -36,26 +27,6 @@ pub(crate) struct Operation {
     pub(crate) name: &'static str,
     /// What it asks of its caller.
     pub(crate) needs: Needs,
-}
-
-impl RequestId {
-    pub(crate) fn next() -> Self {
-        static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        // 128 random bits would take as long as reading the request.
-        Self(format!("{:016x}{:016x}", KEY.hash_one(number), KEY.hash_one(!number)).into())
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 impl Exchange {
@@ -84,19 +55,5 @@ impl Exchange {
     /// What is left to the caller, where that is limited.
     pub(crate) fn noted(&self) -> Option<Allowance> {
         *self.0.allowance.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn no_two_requests_have_one_name() {
-        let ids: HashSet<String> = (0..100_000).map(|_| RequestId::next().to_string()).collect();
-        assert_eq!(ids.len(), 100_000);
-        assert!(ids.iter().all(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())));
     }
 }

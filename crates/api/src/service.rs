@@ -11,10 +11,11 @@ use futures_util::FutureExt as _;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument as _;
+use vidpass_token::RequestId;
 
 use crate::envelope;
 use crate::error::ApiError;
-use crate::exchange::{Exchange, RequestId};
+use crate::exchange::Exchange;
 use crate::routes::{Route, Routes};
 use crate::state::Api;
 
@@ -36,7 +37,8 @@ impl ApiService {
 
     /// Answers a request.
     pub async fn handle(self, request: Request) -> Response {
-        let id = RequestId::next();
+        // The server's own: an id that a caller brings could be used to fake lines of the log.
+        let id = RequestId::random();
         let span = tracing::info_span!("api", request.id = %id);
         let (operation, allowance, response) = match self.routes.find(request.method(), request.uri().path()) {
             Ok((route, ids)) => {

@@ -2,10 +2,11 @@
 //!
 //! Each is its own type, so that two of them cannot be swapped, and each is made only by parsing.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
-use arrayvec::ArrayString;
+use arrayvec::{ArrayString, ArrayVec};
 
 /// Why a text is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,10 +48,35 @@ fn check(text: &str, max: usize) -> Result<(), IdError> {
     }
 }
 
-fn random_hex() -> String {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system has randomness");
-    format!("{:032x}", u128::from_be_bytes(bytes))
+/// 128 random bits as hex digits.
+fn random_hex<const MAX: usize>() -> ArrayString<MAX> {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble & 15)]);
+    let mut text = ArrayString::new();
+    for byte in random::<16>() {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte));
+    }
+    text
+}
+
+/// Random bytes of which many are drawn at once: for few of them the generator takes as long as for as many ids as a thread makes in
+/// a while. None is given out twice.
+fn random<const COUNT: usize>() -> [u8; COUNT] {
+    const DRAWN: usize = 1024;
+    thread_local! {
+        static BYTES: RefCell<ArrayVec<u8, DRAWN>> = const { RefCell::new(ArrayVec::new_const()) };
+    }
+    BYTES.with_borrow_mut(|bytes| {
+        if bytes.len() < COUNT {
+            let mut drawn = [0; DRAWN];
+            aws_lc_rs::rand::fill(&mut drawn).expect("the system has randomness");
+            *bytes = ArrayVec::from(drawn);
+        }
+        let left = bytes.len() - COUNT;
+        let taken = std::array::from_fn(|at| bytes[left + at]);
+        bytes.truncate(left);
+        taken
+    })
 }
 
 /// A text that was found short enough.
@@ -73,7 +99,7 @@ macro_rules! id {
             /// A new id: 128 random bits as 32 hex digits.
             #[must_use]
             pub fn random() -> Self {
-                Self(in_place(&random_hex()))
+                Self(random_hex())
             }
 
             /// The id as text.
@@ -132,6 +158,11 @@ id!(
     32
 );
 id!(
+    /// One request to the issuer, in its answer and in the log.
+    RequestId,
+    32
+);
+id!(
     /// A place that has the files of videos, as the configuration of the gate calls it.
     OriginName,
     32
@@ -139,6 +170,8 @@ id!(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -165,6 +198,15 @@ mod tests {
         check(one.as_str(), Ok(()));
         assert_eq!(one.as_str().len(), 32);
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn no_random_id_is_given_out_twice() {
+        let of_thread = || (0..1000).map(|_| VideoId::random()).collect::<Vec<_>>();
+        let threads = [(); 4].map(|()| std::thread::spawn(of_thread));
+        let ids: BTreeSet<VideoId> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        assert_eq!(ids.len(), 4000);
+        assert!(ids.iter().all(|id| id.as_str().bytes().all(|byte| byte.is_ascii_hexdigit())));
     }
 
     #[track_caller]

@@ -58,7 +58,7 @@ pub use claims::{Claims, Flags, SignedClaims};
 pub use decision::{Ask, Asset, Permit, admit_without_token};
 pub use denial::{Denial, HeaderProblem};
 pub use explain::{Explanation, Failure, Finding, Inspected, Inspection, KnownKey, MatchedRule, Outcome, Rehearsal};
-pub use id::{AccountId, IdError, KeyId, OriginName, RevocationId, TokenId, VideoId};
+pub use id::{AccountId, IdError, KeyId, OriginName, RequestId, RevocationId, TokenId, VideoId};
 pub use jws::{
     MAX_TOKEN_LENGTH, MalformedToken, SignError, Token, TokenDigest, TokenFingerprint, UnsignedToken, UnverifiedToken,
     VerifyError,
