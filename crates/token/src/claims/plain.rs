@@ -12,6 +12,9 @@ use crate::json::plain::Reader;
 use crate::time::UnixTime;
 use crate::viewer_id::ViewerVersion;
 
+/// How many rules a token has at most where issuers follow Cloudflare Stream, and more than most lists have entries.
+const TYPICAL_ELEMENTS: usize = 5;
+
 /// The `kid` and the claims of a payload, where [`super::read`] would find the same.
 pub(crate) fn read(payload: &[u8]) -> Option<(Option<KeyId>, Claims)> {
     let mut text = Reader::new(payload)?;
@@ -84,7 +87,7 @@ fn elements<'t, T>(text: &mut Reader<'t>, mut element: impl FnMut(&mut Reader<'t
     if text.token()? != b'[' {
         return None;
     }
-    let mut elements = Vec::new();
+    let mut elements = Vec::with_capacity(TYPICAL_ELEMENTS);
     loop {
         elements.push(element(text)?);
         match text.token()? {
