@@ -38,7 +38,7 @@ impl<'a> Candidate<'a> {
         Self { name: name.into(), is_limit: false, measure: Box::new(measure) }
     }
 
-    /// What ours can at best be on this machine: a part of its work, done by itself. It is no reference.
+    /// A part of our work that cannot be left out, done by itself. It is no reference.
     pub(crate) fn limit(name: &str, measure: impl FnMut() -> anyhow::Result<f64> + 'a) -> Self {
         Self { is_limit: true, ..Self::new(format!("limit: {name}"), measure) }
     }
@@ -75,9 +75,9 @@ impl Figures {
         self.ratios_of(&self.rows[0])
     }
 
-    /// How far ours can come on this machine, where that was measured.
+    /// How far a limit came in its best round, where one was measured: what is short of that may be noise.
     pub(crate) fn limit(&self) -> Option<f64> {
-        self.rows.iter().find(|row| row.is_limit).map(|row| median(&self.ratios_of(row)))
+        self.rows.iter().find(|row| row.is_limit).map(|row| extremes(&self.ratios_of(row)).1)
     }
 
     fn ratios_of(&self, row: &Row) -> Vec<f64> {

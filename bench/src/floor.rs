@@ -1,4 +1,4 @@
-//! A server that reads a request and answers 204 without looking at it: what no server of small answers can be faster than.
+//! A server that reads a request and answers 204 without looking at it: what is left of a server of small answers that has nothing to do.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 

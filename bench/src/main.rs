@@ -33,7 +33,7 @@ use crate::report::{Measured, Report};
 `make bench BARS=\"verify_hot serve_1m\"` only those. Each prints one line:
 
   bar NAME RATIO WANT ok|short         the median of the rounds, and what it should be
-  bar NAME RATIO WANT short, at most X what this machine allows is less: the raw work alone comes no further
+  bar NAME RATIO WANT short, at most X the work that cannot be left out, by itself, came no further in its best round
   bar NAME - WANT unavailable: WHY     it could not be measured on this machine
 
 bench/RESULTS.md has the rest: median, minimum and maximum, and what was divided by what.")]

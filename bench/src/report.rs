@@ -47,7 +47,7 @@ impl Measured {
     fn verdict(&self, figures: &Figures) -> String {
         match figures.limit().filter(|limit| !self.bar.want.is_met(*limit)) {
             _ if self.is_met(figures) => "ok".to_owned(),
-            // No server of ours can do better here.
+            // In no round would ours have come far enough if it did nothing else.
             Some(limit) => format!("short, at most {}", short(limit)),
             None => "short".to_owned(),
         }

@@ -15,7 +15,6 @@ mod issuing;
 mod key_request;
 mod managed_key;
 mod metrics;
-
 mod offline;
 mod openapi;
 mod ops;

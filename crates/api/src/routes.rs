@@ -3,7 +3,7 @@
 //! The paths are matched by what axum's router matches them with; that router itself would box each request several times and
 //! put together anew what the table below says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::pin::Pin;
 
 use axum::extract::Request;
@@ -89,13 +89,15 @@ fn table() -> Vec<Route> {
 
 impl Routes {
     /// # Panics
-    /// Where two paths differ in the names of their parameters alone.
+    /// Where a path cannot be read, or two differ in the names of their parameters alone, or one has a method twice.
     pub(crate) fn new(routes: impl IntoIterator<Item = Route>) -> Self {
         let mut paths = BTreeMap::<_, Vec<Route>>::new();
         routes.into_iter().for_each(|route| paths.entry(route.path).or_default().push(route));
         let mut router = matchit::Router::new();
         for (path, routes) in paths {
-            router.insert(path, routes).expect("the table has no two paths that are one");
+            let methods: HashSet<&Method> = routes.iter().map(|route| &route.method).collect();
+            assert_eq!(methods.len(), routes.len(), "{path} has each method once");
+            router.insert(path, routes).expect("the table's paths can be read and told apart");
         }
         Self(router)
     }

@@ -22,7 +22,7 @@ use crate::recent::Recent;
 use crate::signer::Signer;
 use crate::turns::{NoTurn, Turns};
 
-/// A handle on what every handler has at hand: one pointer, as the router clones it several times for each request.
+/// A handle on what every handler has at hand: one pointer, as every request gets one.
 #[derive(Clone)]
 pub(crate) struct Api(pub(crate) Arc<Parts>);
 

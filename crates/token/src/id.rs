@@ -52,27 +52,27 @@ fn check(text: &str, max: usize) -> Result<(), IdError> {
 fn random_hex<const MAX: usize>() -> ArrayString<MAX> {
     let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble & 15)]);
     let mut text = ArrayString::new();
-    for byte in random::<16>() {
+    for byte in random() {
         text.push(digit(byte >> 4));
         text.push(digit(byte));
     }
     text
 }
 
-/// Random bytes of which many are drawn at once: for few of them the generator takes as long as for as many ids as a thread makes in
-/// a while. None is given out twice.
-fn random<const COUNT: usize>() -> [u8; COUNT] {
+/// Random bytes, of which many are drawn at once: the generator asks the processor for entropy at each draw, which takes longer than
+/// a kilobyte of them. A thread gives none out twice; one that goes on in a forked process does.
+fn random() -> [u8; 16] {
     const DRAWN: usize = 1024;
     thread_local! {
         static BYTES: RefCell<ArrayVec<u8, DRAWN>> = const { RefCell::new(ArrayVec::new_const()) };
     }
     BYTES.with_borrow_mut(|bytes| {
-        if bytes.len() < COUNT {
+        if bytes.is_empty() {
             let mut drawn = [0; DRAWN];
             aws_lc_rs::rand::fill(&mut drawn).expect("the system has randomness");
             *bytes = ArrayVec::from(drawn);
         }
-        let left = bytes.len() - COUNT;
+        let left = bytes.len() - 16;
         let taken = std::array::from_fn(|at| bytes[left + at]);
         bytes.truncate(left);
         taken
@@ -97,6 +97,8 @@ macro_rules! id {
             pub const MAX: usize = $max;
 
             /// A new id: 128 random bits as 32 hex digits.
+            ///
+            /// A process that is forked from one that made ids may make the same ones: fork first.
             #[must_use]
             pub fn random() -> Self {
                 Self(random_hex())

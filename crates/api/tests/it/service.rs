@@ -38,6 +38,31 @@ async fn unknown_routes_and_methods() {
 }
 
 #[tokio::test]
+async fn head_is_answered_as_get_with_all_that_get_asks_for() {
+    let site = Site::start().await;
+    let head = |path: &str| site.request("HEAD", path).body(Body::empty()).unwrap();
+    assert_eq!(site.send(head("/stream")).await.status, 200);
+    assert_eq!(site.send(head("/stream/keys/rotate")).await.status, 405);
+    let mut nobody = head("/stream");
+    nobody.headers_mut().remove("authorization");
+    assert_eq!(site.send(nobody).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_account_may_be_percent_encoded_and_is_the_callers_all_the_same() {
+    let site = Site::start().await;
+    site.other_account("other").await;
+    let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    for (account, expected) in
+        [(encoded(ACCOUNT), 200), (encoded("other"), 403), ("%ff".to_owned(), 400), (String::new(), 403)]
+    {
+        let mut request = site.request("GET", "/stream").body(Body::empty()).unwrap();
+        *request.uri_mut() = format!("/client/v4/accounts/{account}/stream").parse().unwrap();
+        assert_eq!(site.send(request).await.status, expected, "{account}");
+    }
+}
+
+#[tokio::test]
 async fn every_documented_operation_is_there() {
     let site = Site::start().await;
     for (method, path) in documented() {

@@ -1,6 +1,6 @@
 //! A token's payload as text, in one pass.
 //!
-//! Ids, times, networks and countries have nothing that JSON escapes. A serialiser would look for it in each of them, and
+//! Ids, times, networks and countries have nothing that JSON escapes, and a viewer's name is escaped here. A serialiser would look for it in each of them, and
 //! wants a copy of whatever is no text yet: twice the work of all else that is not the signature.
 
 use std::fmt::{Display, Write as _};
@@ -95,16 +95,16 @@ impl Object {
         self.add(&["}"]);
     }
 
-    /// A list that has an entry.
     fn list(&mut self, name: &str, entries: &[impl Display]) {
-        self.add(&[r#",""#, name, r#"":"#]);
-        let mut before = r#"[""#;
+        self.add(&[r#",""#, name, r#"":["#]);
+        let mut before = r#"""#;
         for entry in entries {
             self.add(&[before]);
             self.show(entry);
-            before = r#"",""#;
+            self.add(&[r#"""#]);
+            before = r#",""#;
         }
-        self.add(&[r#""]"#]);
+        self.add(&["]"]);
     }
 
     fn show(&mut self, value: impl Display) {
@@ -150,6 +150,11 @@ mod tests {
                 r#""flags":{"original":true}}"#,
             ),
         );
+
+        // No gate reads such a rule, and the token is JSON all the same.
+        let mut claims = Claims::new("v".parse().unwrap(), UnixTime(9));
+        claims.access_rules = vec![AccessRule { action: Action::Allow, matcher: Matcher::Ip(Vec::new()) }];
+        check(&claims, r#"{"sub":"v","kid":"k","exp":9,"accessRules":[{"type":"ip.src","action":"allow","ip":[]}]}"#);
 
         #[track_caller]
         fn check(claims: &Claims, expected: &str) {
