@@ -38,7 +38,7 @@ impl<'a> Candidate<'a> {
         Self { name: name.into(), is_limit: false, measure: Box::new(measure) }
     }
 
-    /// A part of our work that cannot be left out, done by itself. It is no reference.
+    /// A part of our work that cannot be left out, done by itself, as a rate. It is no reference.
     pub(crate) fn limit(name: &str, measure: impl FnMut() -> anyhow::Result<f64> + 'a) -> Self {
         Self { is_limit: true, ..Self::new(format!("limit: {name}"), measure) }
     }

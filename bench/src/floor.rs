@@ -1,8 +1,7 @@
-//! A server that reads a request and answers 204 without looking at it: what is left of a server of small answers that has nothing to do.
+//! A server that reads a request and answers 204 without looking at it: what is left of one that has nothing to do.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use anyhow::Context as _;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -37,7 +36,7 @@ pub(crate) fn answer(address: SocketAddr) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)?;
     let ready = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&ready, &listener, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
-    let (mut connections, mut events) = (Vec::<TcpStream>::new(), Vec::with_capacity(64));
+    let (mut connections, mut events) = (Vec::<Option<TcpStream>>::new(), Vec::with_capacity(64));
     let mut request = vec![0; REQUEST];
     loop {
         epoll::wait(&ready, spare_capacity(&mut events), None)?;
@@ -45,17 +44,17 @@ pub(crate) fn answer(address: SocketAddr) -> anyhow::Result<()> {
             let Some(number) = usize::try_from(event.data.u64())?.checked_sub(1) else {
                 let (stream, _) = listener.accept()?;
                 stream.set_nodelay(true)?;
-                connections.push(stream);
-                let stream = connections.last().context("it was just added")?;
-                let number = epoll::EventData::new_u64(connections.len() as u64);
-                epoll::add(&ready, stream, number, epoll::EventFlags::IN)?;
+                let number = epoll::EventData::new_u64(connections.len() as u64 + 1);
+                epoll::add(&ready, &stream, number, epoll::EventFlags::IN)?;
+                connections.push(Some(stream));
                 continue;
             };
-            match recv(&connections[number], &mut request, RecvFlags::empty()) {
-                Ok((_, 0)) | Err(_) => epoll::delete(&ready, &connections[number])?,
+            let Some(stream) = &connections[number] else { continue };
+            match recv(stream, &mut request, RecvFlags::empty()) {
+                Ok((_, 0)) | Err(_) => connections[number] = None,
                 Ok((_, read)) if request[..read].ends_with(b"\r\n\r\n") => {
                     // Whoever has gone needs no answer.
-                    _ = send(&connections[number], ANSWER, SendFlags::NOSIGNAL);
+                    _ = send(stream, ANSWER, SendFlags::NOSIGNAL);
                 }
                 Ok(_) => {}
             }

@@ -195,6 +195,23 @@ fn absolute(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bar::BARS;
+    use crate::contest::{Better, Candidate, compete};
+
+    #[test]
+    fn at_most_is_said_only_where_the_best_round_of_a_limit_is_short_too() {
+        let bar = BARS.iter().find(|bar| bar.name == "issue_batched").unwrap();
+        let line = |ours: f64, limits: [f64; 2]| {
+            let mut limits = limits.into_iter();
+            let others =
+                vec![Candidate::new("off", || Ok(1.0)), Candidate::limit("eight", move || Ok(limits.next().unwrap()))];
+            let figures = compete(2, Better::More, Candidate::new("on", move || Ok(ours)), others).unwrap();
+            Measured { bar, outcome: Outcome::Measured(figures) }.line()
+        };
+        assert_eq!(line(3.5, [4.0, 4.0]), "bar issue_batched 3.50 >=3 ok");
+        assert_eq!(line(2.0, [2.5, 3.0]), "bar issue_batched 2.00 >=3 short");
+        assert_eq!(line(2.0, [2.5, 2.2]), "bar issue_batched 2.00 >=3 short, at most 2.50");
+    }
 
     #[test]
     fn figures() {

@@ -17,9 +17,6 @@ const CALLERS: usize = 8;
 /// As many as a batch is for.
 pub(crate) const MANY_CALLERS: usize = 32;
 
-/// What limits signing at volume, as a candidate.
-pub(crate) const EIGHT_ALONE: &str = "signing eight at once and nothing else";
-
 /// One token request, which is answered with a token of always the same length.
 pub(crate) fn token_request(vidpass: &Vidpass<'_>, server: &Running) -> anyhow::Result<Exchange> {
     let path = format!("/client/v4/accounts/{ACCOUNT}/stream/{VIDEO}/token");
@@ -75,7 +72,7 @@ pub(crate) fn batched(bench: &Bench) -> anyhow::Result<Outcome> {
         Candidate::new("batching on", || bench.rate(by_batches.listen, MANY_CALLERS, &many, &[&by_batches.process])),
         vec![
             Candidate::new("batching off", || bench.rate(by_one.listen, MANY_CALLERS, &one, &[&by_one.process])),
-            Candidate::limit(EIGHT_ALONE, || eight.signs_a_second()),
+            eight.limit(),
         ],
     )?;
     Ok(Outcome::Measured(figures))

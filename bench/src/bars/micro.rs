@@ -113,8 +113,13 @@ impl Eight {
         Ok(Self { lanes: Lanes::load()?, key: key.clone(), message: unsigned.signing_input().to_vec() })
     }
 
+    /// What signing at volume cannot do without.
+    pub(crate) fn limit(&self) -> Candidate<'_> {
+        Candidate::limit("signing eight at once and nothing else", || self.signs_a_second())
+    }
+
     /// On the servers' core, for as long as a server is measured.
-    pub(crate) fn signs_a_second(&self) -> anyhow::Result<f64> {
+    fn signs_a_second(&self) -> anyhow::Result<f64> {
         let job = Job { key: self.key.rsa_parts().context("an RSA key")?, message: &self.message };
         let sign = || {
             let signed = self.lanes.sign(black_box(&[job; LANES]));

@@ -15,7 +15,7 @@ use vidpass_token::SigningKey;
 use crate::Bench;
 use crate::bar::Outcome;
 use crate::bars::CONNECTIONS;
-use crate::bars::issue::{EIGHT_ALONE, MANY_CALLERS, token_request};
+use crate::bars::issue::{MANY_CALLERS, token_request};
 use crate::bars::micro::Eight;
 use crate::contest::{Better, Candidate, Figures, compete};
 use crate::floor::Floor;
@@ -83,7 +83,7 @@ pub(crate) fn issue(bench: &Bench) -> anyhow::Result<Outcome> {
     ];
     // Where nothing can be signed together, one by one is what it is.
     let eight = Eight::new(&vidpass.key).ok();
-    let limit = eight.as_ref().map(|eight| Candidate::limit(EIGHT_ALONE, || eight.signs_a_second()));
+    let limit = eight.as_ref().map(Eight::limit);
     let ours = Candidate::new("vidpass", || bench.rate(ours.listen, MANY_CALLERS, &request, &[&ours.process]));
     against_peers(bench, ours, MANY_CALLERS, &peers, limit)
 }

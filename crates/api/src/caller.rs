@@ -52,8 +52,7 @@ impl FromRequestParts<Api> for Caller {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let presented = presented(&parts.headers)?;
         let caller = authenticate(api, parts, &presented).await?;
-        // What no route took has no caller.
-        let exchange: &Exchange = parts.extensions.get().ok_or(ApiError::ScopeUndeclared)?;
+        let exchange = Exchange::of(parts)?;
         if let Some(account) = exchange.ids().account() {
             // Another account's id, one that nobody has and one that is no id: all get the same answer.
             if account.decoded()? != caller.account.as_str() {
@@ -113,13 +112,11 @@ fn address_or_none(parts: &Parts) -> IpAddr {
 /// Notes for the answer what is left, and refuses where nothing is.
 fn within_limits(api: &Api, parts: &Parts, allowance: Option<Allowance>) -> Result<(), ApiError> {
     let Some(allowance) = allowance else { return Ok(()) };
-    heed(api, parts.extensions.get(), allowance)
+    heed(api, Exchange::of(parts)?, allowance)
 }
 
-fn heed(api: &Api, exchange: Option<&Exchange>, allowance: Allowance) -> Result<(), ApiError> {
-    if let Some(exchange) = exchange {
-        exchange.note(allowance);
-    }
+fn heed(api: &Api, exchange: &Exchange, allowance: Allowance) -> Result<(), ApiError> {
+    exchange.note(allowance);
     let Some(wait) = allowance.refused_for else { return Ok(()) };
     api.metrics.count_rate_limited(allowance.limited());
     Err(ApiError::RateLimited { limited: allowance.limited(), wait })
@@ -134,7 +131,7 @@ pub(crate) fn count_as(api: &Api, caller: &Caller, exchange: &Exchange, requests
     }
     let more = u32::try_from(requests.saturating_sub(1)).ok().and_then(NonZeroU32::new);
     match more.and_then(|more| api.limits.more_requests(&caller.credential, more)) {
-        Some(allowance) => heed(api, Some(exchange), allowance),
+        Some(allowance) => heed(api, exchange, allowance),
         None => Ok(()),
     }
 }

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::request::Parts;
 use vidpass_token::RequestId;
 
 use crate::caller::Needs;
+use crate::error::ApiError;
 use crate::path::PathIds;
 use crate::rate_limit::Allowance;
 
@@ -32,6 +34,11 @@ pub(crate) struct Operation {
 impl Exchange {
     pub(crate) fn new(id: RequestId, operation: Operation, ids: PathIds) -> Self {
         Self(Arc::new(Shared { id, operation, ids, allowance: Mutex::new(None) }))
+    }
+
+    /// That of a request: a handler without one was not asked through the table of operations, which says what it needs.
+    pub(crate) fn of(parts: &Parts) -> Result<&Self, ApiError> {
+        parts.extensions.get().ok_or(ApiError::ScopeUndeclared)
     }
 
     pub(crate) fn id(&self) -> &RequestId {

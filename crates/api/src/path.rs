@@ -14,7 +14,7 @@ use crate::problem::{Problem, ProblemKind};
 use crate::state::Api;
 
 /// What the parameters of a route's path are in a request's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PathIds {
     account: Option<Encoded>,
     identifier: Option<Encoded>,
@@ -54,7 +54,7 @@ impl<T: FromStr<Err = IdError>> FromRequestParts<Api> for Identifier<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
-        let text = match ids(parts)?.identifier.as_ref() {
+        let text = match &Exchange::of(parts)?.ids().identifier {
             Some(text) => text.decoded()?,
             // A route that ends in a word, and the word is the id.
             None => parts.uri.path().rsplit('/').next().unwrap_or_default().into(),
@@ -67,15 +67,11 @@ impl FromRequestParts<Api> for Account {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
-        let text = ids(parts)?.account().map(Encoded::decoded).transpose()?.unwrap_or_default();
+        let text = Exchange::of(parts)?.ids().account().map(Encoded::decoded).transpose()?.unwrap_or_default();
         id(&text).map(Self)
     }
 }
 
 fn id<T: FromStr<Err = IdError>>(text: &str) -> Result<T, ApiError> {
     text.parse().map_err(|error| ApiError::invalid(Problem::elsewhere(ProblemKind::Identifier(error))))
-}
-
-fn ids(parts: &Parts) -> Result<&PathIds, ApiError> {
-    parts.extensions.get().map(Exchange::ids).ok_or(ApiError::RouteUnknown)
 }

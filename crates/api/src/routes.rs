@@ -1,7 +1,7 @@
 //! Which path leads to which operation.
 //!
-//! The paths are matched by what axum's router matches them with; that router itself would box each request several times and
-//! put together anew what the table below says.
+//! Handlers are axum's, and paths are matched by the library that its router has for that. The router itself is left out: for each
+//! request it made several boxes of what the table says once.
 
 use std::collections::{BTreeMap, HashSet};
 use std::pin::Pin;

@@ -41,6 +41,13 @@ impl Action {
             _ => None,
         }
     }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Block => "block",
+        }
+    }
 }
 
 /// Whom a rule matches.
@@ -54,18 +61,25 @@ pub enum Matcher {
     Ip(Vec<Network>),
 }
 
+impl Matcher {
+    /// The type of its rule, as a token has it.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Country(_) => "ip.geoip.country",
+            Self::Ip(_) => "ip.src",
+        }
+    }
+}
+
 impl std::fmt::Display for AccessRule {
     /// `allow ip.src 192.0.2.0/24, 2001:db8::/32`
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let action = match self.action {
-            Action::Allow => "allow",
-            Action::Block => "block",
-        };
-        write!(f, "{action} ")?;
+        write!(f, "{} {}", self.action.name(), self.matcher.type_name())?;
         match &self.matcher {
-            Matcher::Any => f.write_str("any"),
-            Matcher::Country(countries) => write!(f, "ip.geoip.country {}", listed(countries)),
-            Matcher::Ip(networks) => write!(f, "ip.src {}", listed(networks)),
+            Matcher::Any => Ok(()),
+            Matcher::Country(countries) => write!(f, " {}", listed(countries)),
+            Matcher::Ip(networks) => write!(f, " {}", listed(networks)),
         }
     }
 }

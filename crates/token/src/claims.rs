@@ -11,6 +11,7 @@ use crate::time::UnixTime;
 use crate::viewer_id::{ViewerId, ViewerVersion};
 
 pub(crate) use plain::read as read_plain;
+pub(crate) use written::payload;
 
 /// What an issuer signs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,11 +72,6 @@ impl Claims {
             }
         }
         Ok(())
-    }
-
-    /// The payload as a token carries it.
-    pub(crate) fn to_payload(&self, kid: &KeyId) -> String {
-        written::payload(self, kid)
     }
 }
 

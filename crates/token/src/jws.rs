@@ -196,7 +196,7 @@ impl SigningKey {
         claims.check_times()?;
         // Neither has anything to escape.
         let header = format!(r#"{{"alg":"{}","kid":"{}"}}"#, self.algorithm().name(), self.id().as_str());
-        let payload = claims.to_payload(self.id());
+        let payload = claims::payload(claims, self.id());
         let part = |bytes: usize| (bytes * 4).div_ceil(3);
         let length = part(header.len()) + 1 + part(payload.len()) + 1 + part(self.signature_length());
         if length > MAX_TOKEN_LENGTH {

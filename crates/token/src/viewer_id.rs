@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A viewer by a name of the issuer's: the claim `viewer`. 1 to 128 visible ASCII characters, such as
-/// `alice@example.com` or a user's number. What writes it into JSON relies on there being nothing else to escape than `"` and `\\`.
+/// `alice@example.com` or a user's number.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ViewerId(Box<str>);
 
