@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use vidpass_token::Clock;
 
 use self::ahead::Ahead;
+pub use self::ahead::bound_ahead;
 use self::answer::{Sent, Writer};
 use self::incoming::{Incoming, Next, Stop};
 pub(crate) use self::plain::HeadLines;
@@ -82,7 +83,7 @@ pub fn serve_plain<A: Fn(&PlainRequest<'_>) -> PlainAnswer>(
                 return None;
             }
         }
-        ahead::release(incoming.stream());
+        bound_ahead(incoming.stream());
         Some(incoming.hand_over())
     }
 }

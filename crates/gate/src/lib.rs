@@ -40,7 +40,7 @@ pub use country::{CountryFileError, CountrySource, Reload};
 pub use credential_place::{CredentialPlace, CredentialPlaceError, ParameterName};
 pub use decide::{Gate, GateConfig};
 pub use deny::Failure;
-pub use http1::{Handover, PlainAnswer, PlainLimits, PlainRequest, serve_plain};
+pub use http1::{Handover, PlainAnswer, PlainLimits, PlainRequest, bound_ahead, serve_plain};
 pub use judge::Judge;
 pub use log::AddressInLog;
 pub use origin::{

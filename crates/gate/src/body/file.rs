@@ -21,11 +21,11 @@ use vidpass_token::Chain;
 
 use super::{Attempt, BodyError};
 
-/// How much of a file is read at once, in bytes. A connection holds about two of these.
+/// How much of a file is read from a disk at once, in bytes. A connection holds about two of these.
 const CHUNK: u64 = 256 * 1024;
 
-/// How much is read without another thread where it is in the page cache, in bytes: copying it takes less than handing it over.
-const SMALL: u64 = 64 * 1024;
+/// How much is read from the page cache at once, in bytes, without another thread: copying it takes less than handing it over.
+const CACHED: u64 = 64 * 1024;
 
 /// How much of a file the kernel is asked to send at once, in bytes. Between two of these it is asked whether the transfer may
 /// go on.
@@ -167,7 +167,7 @@ impl FileBody {
             return Poll::Ready(None);
         }
         if self.reading.is_none()
-            && let Some(chunk) = self.read_small()
+            && let Some(chunk) = self.read_cached()
         {
             return Poll::Ready(Some(self.take(Ok(chunk))));
         }
@@ -181,12 +181,9 @@ impl FileBody {
         Poll::Ready(Some(self.take(read)))
     }
 
-    /// What is left, where that is little and in the page cache.
-    fn read_small(&self) -> Option<Bytes> {
-        if self.left() > SMALL {
-            return None;
-        }
-        self.file.read_at_once(self.position..self.end)
+    /// Some of what is left, where it is in the page cache.
+    fn read_cached(&self) -> Option<Bytes> {
+        self.file.read_at_once(self.position..self.end.min(self.position + CACHED))
     }
 
     fn take(&mut self, read: io::Result<Bytes>) -> Result<Bytes, BodyError> {

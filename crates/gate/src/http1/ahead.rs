@@ -41,8 +41,8 @@ impl Ahead {
     }
 }
 
-/// For whoever goes on with the connection, and has no part in this.
-pub(super) fn release(stream: &TcpStream) {
+/// Bounds how much an answer is ahead of the network on a connection that is served by others than [`super::serve_plain`].
+pub fn bound_ahead(stream: &TcpStream) {
     set(stream, PROVEN);
 }
 
