@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::postgres_server::postgres_server;
-use crate::support::Installed;
+use crate::support::{Authority, Installed};
 
 /// As many as any machine has file descriptors for.
 const FEW_CONNECTIONS: &str = "[limits]\nmax_connections = 100";
@@ -78,6 +78,34 @@ fn what_is_wrong_is_named_with_what_to_do() {
     let damaged =
         |folder: &Path| std::fs::write(folder.join("vidpass.db"), "not a database at all".repeat(99)).unwrap();
     check("damaged", "", damaged, 1, Some(("database", "restore the last backup")));
+}
+
+#[test]
+fn a_certificate_and_its_key_are_looked_at() {
+    let (installed, authority) = (Installed::new("doctor-tls"), Authority::new("doctor-tls"));
+    authority.vouch_for("one");
+    authority.vouch_for("two");
+    installed.top("public_url = \"https://video.example.com\"");
+    let text = installed.text();
+    let check = |certificate: &str, key: &str, level: &str, told: &str| {
+        let (certificate, key) = (authority.file(certificate), authority.file(key));
+        let tls = format!("listen = \"0.0.0.0:443\"\ncertificate_file = \"{certificate}\"\nkey_file = \"{key}\"");
+        installed.write(&text);
+        installed.set(&format!("[tls]\n{tls}\n{FEW_CONNECTIONS}"));
+        let findings = findings(&installed).0;
+        let found = |subject: &str| findings.iter().find(|finding| finding["subject"] == subject).unwrap();
+        assert_eq!(found("proxies")["level"], "ok", "none stands in front: {findings:?}");
+        let certificate = found("certificate");
+        assert!(certificate["level"] == level && certificate.to_string().contains(told), "{certificate}");
+    };
+    check("one.pem", "one.key", "ok", "its key is of it");
+    check("one.pem", "two.key", "broken", "tls.certificate_file and tls.key_file do not go together");
+    check("none.pem", "one.key", "broken", "none.pem cannot be used");
+    check("one.key", "one.key", "broken", "it has no certificate in PEM");
+    check("one.pem", "none.key", "broken", "none.key cannot be read");
+    check("one.pem", "ca.pem", "broken", "may be read by others");
+    std::fs::set_permissions(authority.file("ca.pem"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    check("one.pem", "ca.pem", "broken", "is no private key in PEM");
 }
 
 /// Harms a new server, and looks for the one finding that is not good: its subject, and a part of what it says.

@@ -13,6 +13,7 @@ mod crash;
 mod doctor;
 mod edge;
 mod explaining;
+mod https;
 mod layers;
 mod load;
 mod master_key;

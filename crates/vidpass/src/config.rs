@@ -11,6 +11,7 @@ mod overrides;
 mod problems;
 mod raw;
 mod roles;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -36,6 +37,7 @@ pub(crate) use problems::ConfigError;
 use problems::{NOT_SHOWN, Problems};
 use raw::RawConfig;
 pub(crate) use roles::{Role, Roles};
+pub(crate) use tls::TlsConfig;
 
 /// The configuration file that is read where no other is named.
 pub(crate) const DEFAULT_FILE: &str = "vidpass.toml";
@@ -52,7 +54,9 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Where `/metrics` is served; `None` where it is switched off.
     pub(crate) admin_listen: Option<SocketAddr>,
-    /// How clients reach `listen`: the start of every URL that the API gives out. `None` is by its own address.
+    /// Where both connect with HTTPS; `None` is nowhere.
+    pub(crate) tls: Option<TlsConfig>,
+    /// How clients reach them: the start of every URL that the API gives out. `None` is by the address of `listen`.
     pub(crate) public_url: Option<PublicUrl>,
     /// Where accounts, keys and videos are kept.
     pub(crate) database: DatabaseUrl,
@@ -285,6 +289,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
         "off" => Some(None),
         address => p.parsed("admin_listen", address).map(Some),
     };
+    let tls = raw.tls.parse(p, folder);
     let public_url = match &raw.public_url {
         Some(url) => p.parsed("public_url", url).map(Some),
         None => Some(None),
@@ -292,7 +297,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     if let (Some(address), Some(None)) = (listen, &public_url)
         && roles.is_some_and(Roles::gives_out_urls)
     {
-        require_reachable(address, p);
+        require_reachable(address, tls.as_ref().and_then(Option::as_ref), p);
     }
     let database = database(raw.database.as_deref().unwrap_or("sqlite:vidpass.db"), folder, p);
     let feed = raw.feed.parse(roles, p, folder);
@@ -318,6 +323,7 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
             roles: roles?,
             listen: listen?,
             admin_listen: admin_listen?,
+            tls: tls?,
             public_url: public_url?,
             database: database?,
             feed: feed?,
@@ -339,11 +345,14 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     })
 }
 
-/// No client can reach `0.0.0.0`, so it says nothing about the URLs that the API gives out.
-fn require_reachable(listen: SocketAddr, p: &mut Problems) {
-    if listen.ip().is_unspecified() {
-        p.add("public_url", "", format!("must be set where listen is {listen}: how do clients reach this server?"));
-    }
+/// No client can reach `0.0.0.0`, and a certificate is for a name, so neither says anything about the URLs that the API gives out.
+fn require_reachable(listen: SocketAddr, tls: Option<&TlsConfig>, p: &mut Problems) {
+    let setting = match tls {
+        _ if listen.ip().is_unspecified() => format!("listen is {listen}"),
+        Some(tls) => format!("tls.listen is {}", tls.listen),
+        None => return,
+    };
+    p.add("public_url", "", format!("must be set where {setting}: how do clients reach this server?"));
 }
 
 fn database(text: &str, folder: &Path, p: &mut Problems) -> Option<DatabaseUrl> {
@@ -368,6 +377,7 @@ mod tests {
         assert_eq!(config.tokens.max_lifetime, Duration::from_secs(24 * 3600));
         assert_eq!(config.tokens.lease, Some(Duration::from_secs(30)));
         assert_eq!(config.media, Path::new("etc/media"));
+        assert!(config.tls.is_none());
     }
 
     #[test]
@@ -458,6 +468,24 @@ mod tests {
         let error = check("listen = \"0.0.0.0:80\"").unwrap_err().to_string();
         assert!(error.contains("public_url"), "{error}");
         assert!(check("listen = \"0.0.0.0:80\"\npublic_url = \"https://video.example.com\"").is_ok());
+        let tls = "[tls]\nlisten = \"[::]:443\"\ncertificate_file = \"c.pem\"\nkey_file = \"k.pem\"";
+        let error = check(tls).unwrap_err().to_string();
+        assert!(error.contains("public_url = \"\": must be set where tls.listen is [::]:443"), "{error}");
+        let tls = check(&format!("public_url = \"https://video.example.com\"\n{tls}")).unwrap().tls.unwrap();
+        assert_eq!((tls.certificate_file, tls.key_file), ("etc/c.pem".into(), "etc/k.pem".into()));
+    }
+
+    #[test]
+    fn what_https_needs_is_missed() {
+        for (setting, missing) in [
+            ("listen = \"0.0.0.0:443\"", &["tls.certificate_file", "tls.key_file"][..]),
+            ("certificate_file = \"c.pem\"", &["tls.listen", "tls.key_file"]),
+            ("key_file = \"k.pem\"", &["tls.listen", "tls.certificate_file"]),
+        ] {
+            let error = check(&format!("roles = [\"gate\"]\n[tls]\n{setting}")).unwrap_err().to_string();
+            let told: Vec<_> = error.lines().skip(1).map(|line| line.trim().split(' ').next().unwrap()).collect();
+            assert_eq!(told, missing, "{error}");
+        }
     }
 
     #[test]

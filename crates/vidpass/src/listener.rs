@@ -1,8 +1,8 @@
 //! The one accept loop: HTTP over TCP, with a limit on everything that a client can drag out.
 //!
 //! `axum::serve` never closes a request whose head does not end, so connections are served here, on `hyper` with a
-//! timer; before that, what reads and carries nothing is answered without it ([`serve_plain`]). Clients speak HTTP/1.1: browsers want TLS for HTTP/2, and the server that has the TLS speaks HTTP/1.1 to us. Only
-//! Envoy, for gRPC, speaks HTTP/2, on a listener of its own.
+//! timer; before that, what reads and carries nothing is answered without it ([`serve_plain`]), where the kernel can send the
+//! files. Clients speak HTTP/1.1, over TLS or without; only Envoy, for gRPC, speaks HTTP/2, on a listener of its own.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -27,10 +27,11 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tracing::warn;
-use vidpass_gate::{Handover, PlainAnswer, PlainLimits, PlainRequest, serve_plain};
+use vidpass_gate::{Handover, PlainAnswer, PlainLimits, PlainRequest, bound_ahead, serve_plain};
 use vidpass_token::Clock;
 
 use crate::config::ConnectionLimits;
+use crate::tls::Tls;
 
 /// The longest head of a request, in bytes: a path of 8 KiB and as much again for headers, twice.
 const MAX_HEAD: usize = 32 * 1024;
@@ -45,9 +46,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const MAX_STREAMS: u32 = 1000;
 
 /// What is spoken on a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) enum Protocol {
     Http1,
+    Https(Tls),
     /// Without TLS, from the first byte (RFC 9113, section 3.3).
     Http2,
 }
@@ -104,7 +106,7 @@ pub(crate) async fn serve<H, F, B, P>(
             async move { Ok::<_, Infallible>(answer.await) }
         });
         let watcher = graceful.watcher();
-        match protocol {
+        match &protocol {
             Protocol::Http1 => {
                 let plain = serve_plain(stream, peer, &limits.of_plain_requests(), &clock, stopping.clone(), plain);
                 // An `async` block would keep what is moved into it beside what becomes of it.
@@ -112,14 +114,30 @@ pub(crate) async fn serve<H, F, B, P>(
                     // Apart, since most connections never come here, and each would hold memory for it. One that a client breaks
                     // off is the client's affair.
                     let rest = rest.map(|handover| {
-                        let stream = timed(resumed(handover), protocol, limits);
+                        let stream = timed(resumed(handover), None, limits);
                         Box::pin(watcher.watch(http1(limits).serve_connection(stream, service)))
                     });
                     OptionFuture::from(rest).map(|_| drop(place))
                 }));
             }
+            Protocol::Https(tls) => {
+                bound_ahead(&stream);
+                let (tls, mut stopping) = (tls.clone(), stopping.clone());
+                tokio::spawn(async move {
+                    let secure = tokio::select! {
+                        secure = tls.accept(stream, limits.header_timeout) => secure,
+                        _ = stopping.wait_for(|stop| *stop) => None,
+                    };
+                    if let Some(stream) = secure {
+                        let served = http1(limits).serve_connection(timed(stream, None, limits), service);
+                        drop(watcher.watch(served).await);
+                    }
+                    drop(place);
+                });
+            }
             Protocol::Http2 => {
-                let stream = timed(stream, protocol, limits);
+                // The timer of `hyper` begins with the client's first frame; from then on its pings are answered in less time.
+                let stream = timed(stream, Some(limits.header_timeout * 3), limits);
                 let served = watcher.watch(http2(limits).serve_connection(stream, service));
                 tokio::spawn(served.map(|_| drop(place)));
             }
@@ -187,18 +205,14 @@ fn http2(limits: ConnectionLimits) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// A stream that fails where the client reads nothing of what it asked for, and over HTTP/2 where it sends nothing: there
-/// the timer of `hyper` begins with the client's first frame, and from then on its pings are answered in less time.
+/// A stream that fails where the client reads nothing of what it asked for, or sends nothing for as long as `patience`.
 fn timed<S: AsyncRead + AsyncWrite>(
     stream: S,
-    protocol: Protocol,
+    patience: Option<Duration>,
     limits: ConnectionLimits,
 ) -> Pin<Box<TokioIo<TimeoutStream<S>>>> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_timeout));
-    match protocol {
-        Protocol::Http1 => {}
-        Protocol::Http2 => stream.set_read_timeout(Some(limits.header_timeout * 3)),
-    }
+    stream.set_read_timeout(patience);
     Box::pin(TokioIo::new(stream))
 }

@@ -22,6 +22,7 @@ mod size;
 mod source;
 mod span;
 mod telemetry;
+mod tls;
 mod viewers;
 
 use std::process::ExitCode;

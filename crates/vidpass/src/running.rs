@@ -13,11 +13,12 @@ use tracing::{error, info, warn};
 use vidpass_gate::AddressInLog;
 use vidpass_token::{Chain, Clock};
 
-use crate::config::{Config, ConfigError, ForwardAuthConfig, take_on_tables};
+use crate::config::{Config, ForwardAuthConfig, take_on_tables};
 use crate::forward_auth::ProxyAnswers;
 use crate::front::Front;
 use crate::issuer::IssuerParts;
 use crate::telemetry;
+use crate::tls::{Identity, Tls};
 use crate::viewers::Viewers;
 
 /// Whoever answers now. A request that has begun goes on with what it began with.
@@ -38,6 +39,13 @@ pub(crate) enum Parts {
     Issuer(IssuerParts),
 }
 
+/// What a server is told to run by from now on.
+pub(crate) struct Reading {
+    pub(crate) config: Config,
+    /// Of the files that it names.
+    pub(crate) identity: Option<Identity>,
+}
+
 /// A server's parts, and the configuration by which they answer.
 pub(crate) struct Running {
     parts: Parts,
@@ -47,12 +55,13 @@ pub(crate) struct Running {
     tables: Vec<ForwardAuthConfig>,
     config: Arc<ArcSwap<Config>>,
     answers: CurrentAnswers,
+    tls: Option<Tls>,
     is_taken_on: Gauge,
 }
 
 impl Running {
     /// `parts`, answering by the configuration that they were made with. Registers a metric, `vidpass_config_*`.
-    pub(crate) fn new(mut parts: Parts, started: Arc<Config>, metrics: &mut Registry) -> Self {
+    pub(crate) fn new(mut parts: Parts, started: Arc<Config>, tls: Option<Tls>, metrics: &mut Registry) -> Self {
         let is_taken_on = Gauge::default();
         is_taken_on.set(1);
         metrics.register(
@@ -63,7 +72,7 @@ impl Running {
         let tables = started.forward_auth.clone();
         let answers = Arc::new(ArcSwap::from_pointee(parts.answers(&started, &tables)));
         let config = Arc::new(ArcSwap::new(Arc::clone(&started)));
-        Self { parts, started, tables, config, answers, is_taken_on }
+        Self { parts, started, tables, config, answers, tls, is_taken_on }
     }
 
     /// Whoever answers, now and later.
@@ -80,26 +89,28 @@ impl Running {
     }
 
     /// Takes on each configuration that is read, for as long as the process lives. One that cannot be used changes nothing.
-    pub(crate) async fn follow(&mut self, configs: impl Stream<Item = Result<Config, ConfigError>>) {
-        let mut configs = pin!(configs);
-        while let Some(read) = configs.next().await {
+    pub(crate) async fn follow(&mut self, readings: impl Stream<Item = anyhow::Result<Reading>>) {
+        let mut readings = pin!(readings);
+        while let Some(read) = readings.next().await {
             self.is_taken_on.set(read.is_ok().into());
             match read {
-                Ok(config) => {
-                    let stay = self.take_on(config);
+                Ok(reading) => {
+                    let stay = self.take_on(reading);
                     info!("the configuration was read again; it holds from the next request on");
                     for setting in stay {
                         warn!(setting, "the setting changed, and stays as it was until the server is started again");
                     }
                 }
-                Err(problem) => error!(error = %Chain(&problem), "the configuration cannot be used; the old one stays"),
+                Err(problem) => {
+                    error!(error = %Chain(problem.as_ref()), "the configuration cannot be used; the old one stays");
+                }
             }
         }
         pending::<()>().await;
     }
 
-    /// Answers by `config` from the next request on. Returns the settings that stay until the server is started again.
-    fn take_on(&mut self, mut config: Config) -> Vec<&'static str> {
+    /// Answers by the new configuration from the next request on. Returns the settings that stay until the server is started again.
+    fn take_on(&mut self, Reading { mut config, identity }: Reading) -> Vec<&'static str> {
         // The same address has the same hash for as long as the process lives.
         if let (AddressInLog::Hashed(_), kept @ AddressInLog::Hashed(_)) =
             (&config.log.viewer_address, &self.config.load().log.viewer_address)
@@ -107,6 +118,9 @@ impl Running {
             config.log.viewer_address = kept.clone();
         }
         telemetry::set_level(config.log.level);
+        if let (Some(tls), Some(identity)) = (&self.tls, identity) {
+            tls.show(identity);
+        }
         take_on_tables(&mut self.tables, &config);
         self.answers.store(Arc::new(self.parts.answers(&config, &self.tables)));
         let stay = config.needs_restart(&self.started);

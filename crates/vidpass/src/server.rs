@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use axum::body::Body;
 use futures_util::Stream;
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join_all};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
@@ -22,7 +22,7 @@ use vidpass_gate::{CountrySource, Gate, PlainAnswer, PlainRequest, Reload};
 use vidpass_store::{DatabaseUrl, Store};
 use vidpass_token::{Chain, Clock};
 
-use crate::config::{Config, ConfigError, ConnectionLimits};
+use crate::config::{Config, ConnectionLimits};
 use crate::feed::Feed;
 use crate::feed::kept::{self, Kept};
 use crate::follow;
@@ -30,8 +30,9 @@ use crate::forward_auth::ForwardAuthListener;
 use crate::front::Front;
 use crate::issuer::IssuerParts;
 use crate::listener::{self, Handlers, Protocol};
-use crate::running::{Parts, Running};
+use crate::running::{Parts, Reading, Running};
 use crate::source::Source;
+use crate::tls::{Identity, Tls};
 use crate::viewers::{self, Viewers};
 
 /// Why a server ends that was not asked to.
@@ -62,6 +63,7 @@ pub(crate) enum GateSource {
 /// A server whose listeners are bound. Nothing is served until [`Server::run`].
 pub(crate) struct Server {
     listener: TcpListener,
+    https: Option<(TcpListener, Tls)>,
     admin: Option<TcpListener>,
     forward_auth: Vec<ForwardAuthListener>,
     running: Running,
@@ -80,6 +82,10 @@ impl Server {
     /// An address that is taken, a country file or an origin that cannot be used, a store that does not answer.
     pub(crate) async fn bind(config: Arc<Config>, halves: Halves, clock: &Clock) -> anyhow::Result<Self> {
         let listener = bind("listen", config.listen).await?;
+        let https = match &config.tls {
+            Some(tls) => Some(bind("tls.listen", tls.listen).await?),
+            None => None,
+        };
         let admin = match config.admin_listen {
             Some(address) => Some(bind("admin_listen", address).await?),
             None => None,
@@ -117,12 +123,14 @@ impl Server {
             Parts::Both(..) | Parts::Gate(_) => ForwardAuthListener::bind_all(&config.forward_auth).await?,
             Parts::Issuer(_) => Vec::new(),
         };
+        let tls = Identity::of(&config)?.map(|identity| Tls::new(identity, &mut metrics));
+        let https = https.zip(tls.clone());
         let limits = config.limits;
-        let running = Running::new(parts, config, &mut metrics);
+        let running = Running::new(parts, config, tls, &mut metrics);
         running.start(clock, &mut tasks);
         tasks.spawn(watch_country_file(countries));
         let (metrics, clock) = (Arc::new(metrics), clock.clone());
-        Ok(Self { listener, admin, forward_auth, running, metrics, tasks, store, public_url, limits, clock })
+        Ok(Self { listener, https, admin, forward_auth, running, metrics, tasks, store, public_url, limits, clock })
     }
 
     /// The address for API callers and viewers, with the port that the system chose where 0 was asked for.
@@ -133,7 +141,12 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// How clients reach that address.
+    /// The address where they connect with HTTPS, where they can.
+    pub(crate) fn https_address(&self) -> Option<SocketAddr> {
+        self.https.as_ref().and_then(|(https, _)| https.local_addr().ok())
+    }
+
+    /// How clients reach those addresses.
     pub(crate) fn public_url(&self) -> &PublicUrl {
         &self.public_url
     }
@@ -154,14 +167,14 @@ impl Server {
         }
     }
 
-    /// Serves until `stop` resolves and running requests are done. What `configs` reads is taken on meanwhile.
+    /// Serves until `stop` resolves and running requests are done. What `readings` gives is taken on meanwhile.
     ///
     /// # Errors
     /// Where a task ended that must not: a gate that no longer follows the store would go on admitting deleted keys.
     pub(crate) async fn run(
         mut self,
         stop: impl Future<Output = ()> + Send,
-        configs: impl Stream<Item = Result<Config, ConfigError>>,
+        readings: impl Stream<Item = anyhow::Result<Reading>>,
     ) -> anyhow::Result<()> {
         let limits = self.limits;
         let (stopped, stopping) = tokio::sync::watch::channel(false);
@@ -183,8 +196,12 @@ impl Server {
         let answering = Arc::clone(&current);
         let all = move |request, peer| answering.load().front.clone().answer(request, peer);
         let plain = move |request: &PlainRequest<'_>| current.load().front.plain(request);
+        let handlers = Handlers { all, plain };
+        let serving_https = self.https.map(|(https, tls)| {
+            listener::serve((https, Protocol::Https(tls)), limits, clock(), handlers.clone(), stopping())
+        });
         let listener = (self.listener, Protocol::Http1);
-        let serving = listener::serve(listener, limits, clock(), Handlers { all, plain }, stopping());
+        let serving = listener::serve(listener, limits, clock(), handlers, stopping());
         let answering = join_all(
             self.forward_auth.into_iter().map(|asked| asked.serve(self.running.answers(), limits, clock(), stopping())),
         );
@@ -195,8 +212,8 @@ impl Server {
         };
         let mut lost = None;
         tokio::select! {
-            _ = async { tokio::join!(serving, serving_admin, answering, stop) } => {}
-            () = self.running.follow(configs) => {}
+            _ = async { tokio::join!(serving, OptionFuture::from(serving_https), serving_admin, answering, stop) } => {}
+            () = self.running.follow(readings) => {}
             ended = self.tasks.join_next() => lost = ended,
         }
         self.tasks.shutdown().await;

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use super::answer::client;
+use super::authority::Authority;
 use super::guarded::free_port;
 use super::installed::Installed;
-use super::process::{Process, run};
+use super::process::Process;
 
 /// An issuer with account `a1`, video `v1` and an API token.
 pub(crate) struct Issuer {
@@ -46,47 +46,33 @@ impl Issuer {
 /// Caddy with a certificate of an authority that nobody knows.
 pub(crate) struct Tls {
     _process: Process,
-    folder: TempDir,
+    authority: Authority,
     pub(crate) url: String,
 }
 
 impl Tls {
     /// In front of a port of this machine.
     pub(crate) fn before(name: &str, port: u16) -> Self {
-        let (folder, own) = (TempDir::new().unwrap(), free_port());
-        let file = |name: &str| folder.path().join(name).display().to_string();
-        let request = |words: &[&str]| {
-            let mut openssl = Command::new("openssl");
-            openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
-            run(&format!("{name}-openssl"), openssl.args(["-days", "30"]).args(words));
-        };
-        request(&["-subj", "/CN=tests", "-keyout", &file("ca.key"), "-out", &file("ca.pem")]);
-        let leaf = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"];
-        let authority = ["-CA", &file("ca.pem"), "-CAkey", &file("ca.key")];
-        let made = ["-subj", "/CN=issuer", "-keyout", &file("leaf.key"), "-out", &file("leaf.pem")];
-        request(&[&leaf[..], &authority, &made].concat());
+        let (authority, own) = (Authority::new(name), free_port());
+        authority.vouch_for("issuer");
         let text = format!(
             "{{\n admin off\n auto_https off\n}}\nhttps://127.0.0.1:{own} {{\n tls {} {}\n \
              reverse_proxy 127.0.0.1:{port}\n}}\n",
-            file("leaf.pem"),
-            file("leaf.key")
+            authority.file("issuer.pem"),
+            authority.file("issuer.key")
         );
-        std::fs::write(file("Caddyfile"), text).unwrap();
+        let (file, home) = (authority.file("Caddyfile"), authority.file(""));
+        std::fs::write(&file, text).unwrap();
         let mut caddy = Command::new("caddy");
-        caddy.env("HOME", folder.path()).env("XDG_DATA_HOME", folder.path()).args([
-            "run",
-            "--adapter",
-            "caddyfile",
-            "--config",
-            &file("Caddyfile"),
-        ]);
+        caddy.env("HOME", &home).env("XDG_DATA_HOME", &home);
+        caddy.args(["run", "--adapter", "caddyfile", "--config"]).arg(file);
         let mut process = Process::start(&format!("{name}-caddy"), &mut caddy);
         process.wait_for(|_| std::net::TcpStream::connect(("127.0.0.1", own)).ok());
-        Self { _process: process, url: format!("https://127.0.0.1:{own}"), folder }
+        Self { _process: process, url: format!("https://127.0.0.1:{own}"), authority }
     }
 
     /// The certificate of its authority.
     pub(crate) fn authority(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
+        self.authority.certificate()
     }
 }

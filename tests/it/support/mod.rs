@@ -1,6 +1,7 @@
 //! Servers to test against: the program itself, started as a user starts it.
 
 mod answer;
+mod authority;
 mod bucket;
 mod cable;
 mod configured;
@@ -14,6 +15,7 @@ mod recorder;
 mod site;
 
 pub(crate) use answer::{Answer, client};
+pub(crate) use authority::Authority;
 pub(crate) use bucket::{BUCKET, Bucket, KEY_ID, SECRET_KEY};
 pub(crate) use cable::Cable;
 pub(crate) use configured::Site;

@@ -8,12 +8,15 @@ use clap::Args;
 use futures_util::{Stream, stream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
+use tracing::field::display;
 use tracing::info;
 
 use super::{asked_to_stop, store};
 use crate::config::{self, Config, ConfigError, Overrides, Roles};
 use crate::feed::Feed;
+use crate::running::Reading;
 use crate::server::{GateSource, Halves, Server};
+use crate::tls::Identity;
 use crate::{clock, telemetry};
 
 /// Run the server: issuer, gate, or both
@@ -42,11 +45,12 @@ impl Serve {
         };
         let server = Server::bind(Arc::clone(&config), halves, &clock::system()).await?;
         let admin = server.admin_address().map_or("off".to_owned(), |address| address.to_string());
+        let https = server.https_address().map(display);
         // Clients of a gate alone know it by the issuer's URLs, and it is ready when it has heard from its source.
         let (listen, public_url) = (server.address()?, server.public_url());
         match config.roles {
-            Roles::Both | Roles::Issuer => info!(%listen, %public_url, metrics = %admin, "vidpass is ready"),
-            Roles::Gate => info!(%listen, metrics = %admin, "the gate is listening"),
+            Roles::Both | Roles::Issuer => info!(%listen, https, %public_url, metrics = %admin, "vidpass is ready"),
+            Roles::Gate => info!(%listen, https, metrics = %admin, "the gate is listening"),
         }
         server.run(asked_to_stop(), read_again(hangups, self.overrides)).await?;
         info!("vidpass has stopped");
@@ -55,14 +59,20 @@ impl Serve {
 }
 
 /// What the configuration says each time that the process is told to read it again.
-fn read_again(hangups: Signal, overrides: Overrides) -> impl Stream<Item = Result<Config, ConfigError>> {
+fn read_again(hangups: Signal, overrides: Overrides) -> impl Stream<Item = anyhow::Result<Reading>> {
     stream::unfold((hangups, overrides), |(mut hangups, overrides)| async {
         hangups.recv().await?;
         // The file may be on a disk that hangs; connections are accepted all the same.
         let reading = overrides.clone();
-        let read = spawn_blocking(move || config::read_again(&reading)).await;
-        Some((read.unwrap_or_else(|stopped| Err(stopped.into())), (hangups, overrides)))
+        let read = spawn_blocking(move || read(&reading)).await;
+        Some((read.unwrap_or_else(|stopped| Err(ConfigError::from(stopped).into())), (hangups, overrides)))
     })
+}
+
+fn read(overrides: &Overrides) -> anyhow::Result<Reading> {
+    let config = config::read_again(overrides)?;
+    let identity = Identity::of(&config)?;
+    Ok(Reading { config, identity })
 }
 
 /// Where a gate alone learns what it decides from.

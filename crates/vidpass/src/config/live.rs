@@ -2,8 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Config, ForwardAuthConfig, LogConfig, MasterKeySource, ViewerConfig};
-use crate::listener::Protocol;
+use super::{Config, ForwardAuthConfig, LogConfig, MasterKeySource, ProxyKind, TlsConfig, ViewerConfig};
 
 impl Config {
     /// The settings that differ from those a server was `started` with, and that it takes on only when it is started again.
@@ -13,6 +12,7 @@ impl Config {
             roles,
             listen,
             admin_listen,
+            tls,
             public_url: _,
             database,
             feed,
@@ -43,6 +43,7 @@ impl Config {
             ("roles", *roles == started.roles),
             ("listen", *listen == started.listen),
             ("admin_listen", *admin_listen == started.admin_listen),
+            ("tls.listen", listen_of(tls.as_ref()) == listen_of(started.tls.as_ref())),
             ("database", *database == started.database),
             ("feed", *feed == started.feed),
             ("master_key_file", master_key.file() == started.master_key.file()),
@@ -79,10 +80,15 @@ pub(crate) fn take_on_tables(listeners: &mut [ForwardAuthConfig], config: &Confi
     }
 }
 
+/// What it shows there, and with which key, is taken on.
+fn listen_of(tls: Option<&TlsConfig>) -> Option<SocketAddr> {
+    tls.map(|tls| tls.listen)
+}
+
 impl ForwardAuthConfig {
-    /// What a running server cannot change.
-    fn listener(&self) -> (SocketAddr, Protocol) {
-        (self.listen, self.kind.protocol())
+    /// What a running server cannot change: where proxies ask, and whether with gRPC.
+    fn listener(&self) -> (SocketAddr, bool) {
+        (self.listen, matches!(self.kind, ProxyKind::EnvoyGrpc))
     }
 }
 
@@ -104,6 +110,16 @@ mod tests {
     #[test]
     fn what_a_server_is_started_with_is_named() {
         check("listen = \"127.0.0.1:1\"", &["listen"]);
+        let tls = |listen: &str, file: &str| {
+            config(&format!(
+                "roles = [\"gate\"]\n[tls]\nlisten = \"{listen}\"\ncertificate_file = \"{file}\"\nkey_file = \"k\""
+            ))
+            .unwrap()
+        };
+        let started = tls("[::]:443", "c");
+        assert_eq!(tls("[::]:444", "c").needs_restart(&started), ["tls.listen"]);
+        assert_eq!(config("roles = [\"gate\"]").unwrap().needs_restart(&started), ["tls.listen"]);
+        assert!(tls("[::]:443", "other").needs_restart(&started).is_empty());
         check("admin_listen = \"off\"\nroles = [\"issuer\"]", &["roles", "admin_listen"]);
         check("database = \"postgres://a:b@db/vidpass\"", &["database"]);
         let login = |password: &str| config(&format!("database = \"postgres://a:{password}@db/vidpass\"")).unwrap();

@@ -13,6 +13,7 @@ use super::feed::RawFeed;
 use super::forward_auth::RawForwardAuth;
 use super::origins::{RawCache, RawOrigin, RawOriginLimits};
 use super::problems::{Problems, SyntaxError};
+use super::tls::RawTls;
 use super::{ConnectionLimits, LogConfig, LogFormat, Overrides, Role, TokenConfig, ViewerConfig};
 
 #[derive(Default, Deserialize)]
@@ -21,6 +22,7 @@ pub(super) struct RawConfig {
     pub(super) roles: Option<Vec<Role>>,
     pub(super) listen: Option<String>,
     pub(super) admin_listen: Option<String>,
+    pub(super) tls: RawTls,
     pub(super) public_url: Option<String>,
     pub(super) database: Option<String>,
     pub(super) master_key_file: Option<PathBuf>,

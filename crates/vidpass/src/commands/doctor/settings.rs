@@ -9,11 +9,13 @@ use vidpass_api::SigningPath;
 use super::finding::Finding;
 use crate::config::{Config, KindSettings, Roles};
 use crate::listener;
+use crate::tls::Identity;
 
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::good("configuration", "it can be read, and every setting has a value that does")];
     findings.push(proxies(config));
     findings.extend(reached(config));
+    findings.extend(certificate(config));
     findings.push(lease(config));
     findings.push(countries(config));
     if config.roles != Roles::Issuer {
@@ -36,7 +38,8 @@ fn proxies(config: &Config) -> Finding {
         let text = format!("everybody is believed who says which address a viewer has ({})", everybody.join(", "));
         return Finding::broken_as(SUBJECT, text, "name the addresses of your own proxies in trusted_proxies");
     }
-    let behind_tls = config.public_url.as_ref().is_some_and(|url| url.to_string().starts_with("https://"));
+    let speaks_https = config.public_url.as_ref().is_some_and(|url| url.to_string().starts_with("https://"));
+    let behind_tls = speaks_https && config.tls.is_none();
     match trusted.len() {
         0 if behind_tls => Finding::warning(
             SUBJECT,
@@ -55,8 +58,16 @@ fn reached(config: &Config) -> Option<Finding> {
         Finding::warning(
             "public_url",
             format!("{url}: tokens travel in the clear, and whoever reads one can use it"),
-            "put a server in front that speaks TLS, and make this https",
+            "set tls, or put a server in front that speaks TLS, and make this https",
         )
+    })
+}
+
+fn certificate(config: &Config) -> Option<Finding> {
+    const SUBJECT: &str = "certificate";
+    Some(match Identity::of(config).transpose()? {
+        Ok(_) => Finding::good(SUBJECT, "it can be shown, and its key is of it"),
+        Err(problem) => Finding::broken(SUBJECT, problem.as_ref(), "mend the files that tls names"),
     })
 }
 

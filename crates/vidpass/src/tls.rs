@@ -1,0 +1,109 @@
+//! HTTPS: who this server is to its clients, and how a connection to them begins.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use arc_swap::ArcSwap;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::server::TlsStream;
+use tracing::debug;
+
+use crate::config::{Config, TlsConfig};
+use crate::secret_file;
+
+/// What is spoken within, by its name in the handshake (RFC 7301).
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// A certificate with its chain and its private key, and all that a handshake with them takes.
+///
+/// TLS 1.2 and 1.3. Nothing is taken that a client sends before the handshake is over (RFC 8446, section 8).
+#[derive(Clone)]
+pub(crate) struct Identity(Arc<ServerConfig>);
+
+/// Makes connections secure. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    identity: Arc<ArcSwap<ServerConfig>>,
+    handshakes: Family<OutcomeLabels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    /// `done`, `failed` or, where the client took too long, `late`.
+    outcome: &'static str,
+}
+
+impl Identity {
+    /// Reads the files that `config` names; `None` where it names none.
+    ///
+    /// # Errors
+    /// Where they cannot be read or used together, or others may read the key.
+    pub(crate) fn of(config: &Config) -> anyhow::Result<Option<Self>> {
+        config.tls.as_ref().map(Self::read).transpose()
+    }
+
+    fn read(config: &TlsConfig) -> anyhow::Result<Self> {
+        let chain = chain(&config.certificate_file)
+            .with_context(|| format!("tls.certificate_file = {} cannot be used", config.certificate_file.display()))?;
+        let text = secret_file::read("private key", &config.key_file, "tls.key_file names it")?;
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
+            .with_context(|| format!("tls.key_file = {} is no private key in PEM", config.key_file.display()))?;
+        let mut server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .context("tls.certificate_file and tls.key_file do not go together")?;
+        server.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        server.ticketer = Ticketer::new()?;
+        Ok(Self(Arc::new(server)))
+    }
+}
+
+fn chain(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let text = fs::read(file)?;
+    let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>()?;
+    ensure!(!chain.is_empty(), "it has no certificate in PEM");
+    Ok(chain)
+}
+
+impl Tls {
+    /// Shows `identity` to clients. Registers a metric, `vidpass_tls_*`.
+    pub(crate) fn new(identity: Identity, metrics: &mut Registry) -> Self {
+        let handshakes = Family::default();
+        metrics.register("vidpass_tls_handshakes", "How connections over HTTPS began", handshakes.clone());
+        Self { identity: Arc::new(ArcSwap::new(identity.0)), handshakes }
+    }
+
+    /// Shows `identity` to clients that connect from now on.
+    pub(crate) fn show(&self, identity: Identity) {
+        self.identity.store(identity.0);
+    }
+
+    /// The secure connection, where a client makes it one within `patience`.
+    pub(crate) async fn accept(&self, stream: TcpStream, patience: Duration) -> Option<TlsStream<TcpStream>> {
+        let handshake = TlsAcceptor::from(self.identity.load_full()).accept(stream);
+        let (outcome, stream) = match timeout(patience, handshake).await {
+            Ok(Ok(stream)) => ("done", Some(stream)),
+            Ok(Err(problem)) => {
+                debug!(error = %problem, "a client did not become a secure connection");
+                ("failed", None)
+            }
+            Err(_) => ("late", None),
+        };
+        self.handshakes.get_or_create(&OutcomeLabels { outcome }).inc();
+        stream
+    }
+}
