@@ -33,6 +33,6 @@ impl Bench {
         exchanges: &[Exchange],
         servers: &[&Process],
     ) -> anyhow::Result<f64> {
-        self.sample(&Load { address, connections, exchanges }, servers)?.per_cpu_second()
+        self.sample(&Load { address, connections, exchanges, tls: None }, servers)?.per_cpu_second()
     }
 }

@@ -6,6 +6,7 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -14,9 +15,11 @@ use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
+use tokio_rustls::rustls::ClientConfig;
 
 use crate::http_text::Head;
 use crate::process::Process;
+use crate::secure::Secure;
 
 /// A request, and what answers it.
 #[derive(Clone)]
@@ -32,6 +35,8 @@ pub(crate) struct Load<'a> {
     pub(crate) address: SocketAddr,
     pub(crate) connections: usize,
     pub(crate) exchanges: &'a [Exchange],
+    /// How it is asked over TLS; `None` is without.
+    pub(crate) tls: Option<&'a Arc<ClientConfig>>,
 }
 
 /// How long a part of a run is.
@@ -51,6 +56,16 @@ pub(crate) struct Sample {
 }
 
 impl Load<'_> {
+    fn connect(&self) -> anyhow::Result<(TcpStream, Answer)> {
+        if let Some(clients) = self.tls {
+            let (stream, secure) = Secure::begin(clients, self.address, &self.exchanges[0])?;
+            return Ok((stream, Answer::Secure(Box::new(secure))));
+        }
+        let stream = TcpStream::connect(self.address).with_context(|| format!("{} refuses", self.address))?;
+        stream.set_nodelay(true)?;
+        Ok((stream, Answer::Plain { head: vec![0; HEAD], state: State::Head(0) }))
+    }
+
     /// Runs the load, and counts after the warm-up. `servers` are all that work for the answers.
     pub(crate) fn run(&self, servers: &[&Process], warm_up: Until, window: Until) -> anyhow::Result<Sample> {
         let mut run = Run::start(self)?;
@@ -97,8 +112,13 @@ struct Connection {
     /// Which request it waits for.
     exchange: usize,
     sent: Instant,
-    head: Vec<u8>,
-    state: State,
+    answer: Answer,
+}
+
+/// What has come of an answer.
+enum Answer {
+    Plain { head: Vec<u8>, state: State },
+    Secure(Box<Secure>),
 }
 
 enum State {
@@ -123,12 +143,10 @@ impl<'a> Run<'a> {
         let mut run =
             Run { load, ready, connections: Vec::new(), next: 0, latencies: Vec::new(), nowhere: vec![0; DROPPED] };
         for number in 0..load.connections {
-            let stream = TcpStream::connect(load.address).with_context(|| format!("{} refuses", load.address))?;
-            stream.set_nodelay(true)?;
+            let (stream, answer) = load.connect()?;
             stream.set_nonblocking(true)?;
             epoll::add(&run.ready, &stream, epoll::EventData::new_u64(number as u64), epoll::EventFlags::IN)?;
-            let state = State::Head(0);
-            run.connections.push(Connection { stream, exchange: 0, sent: Instant::now(), head: vec![0; HEAD], state });
+            run.connections.push(Connection { stream, exchange: 0, sent: Instant::now(), answer });
             run.send(number)?;
         }
         Ok(run)
@@ -164,32 +182,57 @@ impl<'a> Run<'a> {
     fn send(&mut self, number: usize) -> anyhow::Result<()> {
         let connection = &mut self.connections[number];
         connection.exchange = self.next;
-        connection.state = State::Head(0);
         connection.sent = Instant::now();
         let request = &self.load.exchanges[self.next].request;
         // A request is short and the connection idle, so there is room for all of it.
-        ensure!(connection.stream.write(request)? == request.len(), "there was no room for a request");
+        match &mut connection.answer {
+            Answer::Plain { state, .. } => {
+                *state = State::Head(0);
+                ensure!(connection.stream.write(request)? == request.len(), "there was no room for a request");
+            }
+            Answer::Secure(secure) => secure.send(&connection.stream, request)?,
+        }
         self.next = (self.next + 1) % self.load.exchanges.len();
         Ok(())
     }
 
     /// Takes what has come.
     fn receive(&mut self, number: usize) -> anyhow::Result<()> {
-        let connection = &mut self.connections[number];
-        let missing = match connection.state {
-            State::Head(there) => {
-                let Some(count) =
-                    received(recv(&connection.stream, &mut connection.head[there..], RecvFlags::empty()))?
-                else {
-                    return Ok(());
+        let Connection { stream, exchange, sent, answer } = &mut self.connections[number];
+        let is_whole = match answer {
+            Answer::Plain { head, state } => {
+                state.receive(stream, head, &self.load.exchanges[*exchange], &mut self.nowhere)?
+            }
+            Answer::Secure(secure) => secure.receive(stream, &mut self.nowhere)?,
+        };
+        if is_whole {
+            self.latencies.push(sent.elapsed());
+            self.send(number)?;
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Takes what has come, and gives whether the answer is whole. The first of a body comes with the `head`.
+    fn receive(
+        &mut self,
+        stream: &TcpStream,
+        head: &mut [u8],
+        expected: &Exchange,
+        nowhere: &mut [u8],
+    ) -> anyhow::Result<bool> {
+        let missing = match *self {
+            Self::Head(there) => {
+                let Some(count) = received(recv(stream, &mut head[there..], RecvFlags::empty()))? else {
+                    return Ok(false);
                 };
                 let there = there + count;
-                let Some(head) = Head::read(&connection.head[..there])? else {
+                let Some(head) = Head::read(&head[..there])? else {
                     ensure!(there < HEAD, "a head of more than {HEAD} bytes");
-                    connection.state = State::Head(there);
-                    return Ok(());
+                    *self = Self::Head(there);
+                    return Ok(false);
                 };
-                let expected = &self.load.exchanges[connection.exchange];
                 if (head.status, head.body) != (expected.status, expected.body) {
                     let (status, body) = (expected.status, expected.body);
                     bail!("{} with {} bytes instead of {status} with {body}", head.status, head.body);
@@ -197,21 +240,16 @@ impl<'a> Run<'a> {
                 let came = (there - head.length) as u64;
                 head.body.checked_sub(came).context("more came than was announced")?
             }
-            State::Body(missing) => {
+            Self::Body(missing) => {
                 let most = usize::try_from(missing)?.min(DROPPED);
-                let Some(count) = received(recv(&connection.stream, &mut self.nowhere[..most], RecvFlags::TRUNC))?
-                else {
-                    return Ok(());
+                let Some(count) = received(recv(stream, &mut nowhere[..most], RecvFlags::TRUNC))? else {
+                    return Ok(false);
                 };
                 missing - count as u64
             }
         };
-        connection.state = State::Body(missing);
-        if missing == 0 {
-            self.latencies.push(connection.sent.elapsed());
-            self.send(number)?;
-        }
-        Ok(())
+        *self = Self::Body(missing);
+        Ok(missing == 0)
     }
 }
 

@@ -13,6 +13,7 @@ mod peer;
 mod plot;
 mod process;
 mod report;
+mod secure;
 mod tokens;
 mod vidpass;
 

@@ -10,6 +10,7 @@ use md5::{Digest as _, Md5};
 use crate::Bench;
 use crate::peer::{Peer, Setup};
 use crate::process::server_command;
+use crate::secure::Certificate;
 use crate::tokens::now;
 use crate::vidpass::installed;
 
@@ -21,6 +22,8 @@ pub(crate) struct Site<'a> {
     /// Who answers `auth_request`.
     pub(crate) asked: u16,
     pub(crate) tcp_nopush: bool,
+    /// What it shows where its file says `ssl`.
+    pub(crate) tls: Option<&'a Certificate>,
 }
 
 /// Starts an nginx of its own.
@@ -29,7 +32,16 @@ pub(crate) fn start(bench: &Bench, site: &Site<'_>) -> anyhow::Result<Peer> {
     let root = site.root.to_string_lossy();
     let asked = site.asked.to_string();
     let nopush = if site.tcp_nopush { "on" } else { "off" };
-    let values = [("ROOT", &*root), ("ASKED", &asked), ("NOPUSH", nopush), ("SECRET", SECRET)];
+    let file = |file: fn(&Certificate) -> &Path| site.tls.map(file).map(Path::to_string_lossy).unwrap_or_default();
+    let (certificate, key) = (file(|tls| &tls.certificate), file(|tls| &tls.key));
+    let values = [
+        ("ROOT", &*root),
+        ("ASKED", &asked),
+        ("NOPUSH", nopush),
+        ("SECRET", SECRET),
+        ("CERTIFICATE", &certificate),
+        ("KEY", &key),
+    ];
     for file in [site.template, "nginx-question.conf"] {
         setup.fill(file, &values)?;
     }

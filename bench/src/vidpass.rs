@@ -144,6 +144,7 @@ fn settings(listen: u16, proxies: u16, tables: &str) -> String {
     format!(
         r#"listen = "127.0.0.1:{listen}"
 admin_listen = "off"
+public_url = "https://video.example.com"
 database = "sqlite:vidpass.db"
 master_key_file = "master.key"
 media = "media"

@@ -86,7 +86,7 @@ pub(crate) fn low_load(bench: &Bench) -> anyhow::Result<Outcome> {
     let (by_batches, by_one) = (batching.serve_with("")?, single.serve_with(OFF)?);
     let (on, off) = ([token_request(&batching, &by_batches)?], [token_request(&single, &by_one)?]);
     let latency = |server: &Running, exchanges: &[Exchange]| {
-        let load = Load { address: server.listen, connections: 1, exchanges };
+        let load = Load { address: server.listen, connections: 1, exchanges, tls: None };
         load.run(&[&server.process], Until::Answers(200), Until::Elapsed(bench.window))?.median_latency()
     };
     let figures = compete(

@@ -6,8 +6,10 @@ use crate::bars::CONNECTIONS;
 use crate::bars::verify::with_tokens;
 use crate::contest::{Better, Candidate, compete};
 use crate::http_text;
-use crate::load::Exchange;
+use crate::load::{Exchange, Load};
 use crate::nginx::{self, Site};
+use crate::process::{at, free_port};
+use crate::secure::{self, Certificate};
 use crate::tokens::{self, VIEWERS, viewer};
 use crate::vidpass::Vidpass;
 
@@ -67,7 +69,7 @@ fn against_nginx(
 ) -> anyhow::Result<Outcome> {
     let gate = vidpass.serve()?;
     let media = vidpass.media();
-    let site = |tcp_nopush| Site { template: "nginx-files.conf", root: &media, asked: 0, tcp_nopush };
+    let site = |tcp_nopush| Site { template: "nginx-files.conf", root: &media, asked: 0, tcp_nopush, tls: None };
     let (corked, flowing) = (nginx::start(bench, &site(true))?, nginx::start(bench, &site(false))?);
     let by_us = alike(gate.listen, ours, status)?;
     let by_nginx = alike(corked.address, theirs, status)?;
@@ -93,7 +95,7 @@ pub(crate) fn playlist(bench: &Bench) -> anyhow::Result<Outcome> {
     vidpass.put(PLAYLIST, media_playlist().as_bytes())?;
     let gate = vidpass.serve()?;
     let media = vidpass.media();
-    let site = Site { template: "nginx-secure-files.conf", root: &media, asked: 0, tcp_nopush: false };
+    let site = Site { template: "nginx-secure-files.conf", root: &media, asked: 0, tcp_nopush: false, tls: None };
     let nginx = nginx::start(bench, &site)?;
     let ours = alike(gate.listen, &with_tokens(&tokens::sign(&vidpass.key, VIEWERS)?, PLAYLIST), 200)?;
     let link = nginx::secure_link(&format!("/{PLAYLIST}"));
@@ -111,15 +113,49 @@ pub(crate) fn playlist(bench: &Bench) -> anyhow::Result<Outcome> {
     Ok(Outcome::Measured(figures.remark(format!("A playlist of {length} bytes, {CONNECTIONS} connections."))))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "every bar may fail")]
-pub(crate) fn tls(_: &Bench) -> anyhow::Result<Outcome> {
-    Ok(Outcome::unavailable("vidpass has no TLS of its own"))
+pub(crate) fn tls(bench: &Bench) -> anyhow::Result<Outcome> {
+    let vidpass = Vidpass::new(bench)?;
+    vidpass.put(SEGMENT, &pattern(1 << 20))?;
+    let (media, folder) = (vidpass.media(), tempfile::tempdir()?);
+    let tls = Certificate::make(folder.path())?;
+    let https = at(free_port());
+    let (certificate, key) = (tls.certificate.display(), tls.key.display());
+    let gate = vidpass.serve_with(&format!(
+        "[tls]\nlisten = \"{https}\"\ncertificate_file = \"{certificate}\"\nkey_file = \"{key}\""
+    ))?;
+    let site = Site { template: "nginx-https-files.conf", root: &media, asked: 0, tcp_nopush: false, tls: Some(&tls) };
+    let nginx = nginx::start(bench, &site)?;
+    let exchanges = |address, requests: &[Vec<u8>]| -> anyhow::Result<Vec<Exchange>> {
+        let one = secure::exchange(&tls.clients, address, requests[0].clone(), 200)?;
+        Ok(all_like(&one, requests))
+    };
+    let ours = exchanges(https, &with_tokens(&tokens::sign(&vidpass.key, VIEWERS)?, SEGMENT))?;
+    let theirs = exchanges(nginx.address, &[http_text::get(&format!("/{SEGMENT}"), &[])])?;
+    anyhow::ensure!(ours[0].body == theirs[0].body, "the two send different files");
+
+    let rate = |address, exchanges, server| {
+        let load = Load { address, connections: FEW, exchanges, tls: Some(&tls.clients) };
+        bench.sample(&load, &[server])?.per_cpu_second()
+    };
+    let figures = compete(
+        bench.rounds,
+        Better::More,
+        Candidate::new("vidpass", || rate(https, &ours, &gate.process)),
+        vec![Candidate::new("nginx", || rate(nginx.address, &theirs, &nginx.process))],
+    )?;
+    let length = ours[0].body;
+    let remark = format!("TLS 1.3, AES-256-GCM, bodies of {length} bytes, {FEW} connections, page cache hot.");
+    Ok(Outcome::Measured(figures.remark(remark)))
 }
 
 /// Requests that are answered as the first of them is now.
 fn alike(address: std::net::SocketAddr, requests: &[Vec<u8>], status: u16) -> anyhow::Result<Vec<Exchange>> {
     let one = http_text::exchange(address, requests[0].clone(), status)?;
-    Ok(requests.iter().map(|request| Exchange { request: request.clone(), ..one.clone() }).collect())
+    Ok(all_like(&one, requests))
+}
+
+fn all_like(one: &Exchange, requests: &[Vec<u8>]) -> Vec<Exchange> {
+    requests.iter().map(|request| Exchange { request: request.clone(), ..one.clone() }).collect()
 }
 
 /// Bytes that are not all the same.

@@ -40,7 +40,7 @@ pub(crate) fn memory(bench: &Bench) -> anyhow::Result<Outcome> {
             with_idle_connections(&gate.process, gate.listen, &with_token, idle)
         }),
         vec![Candidate::new("nginx", || {
-            let site = Site { template: "nginx-files.conf", root: &media, asked: 0, tcp_nopush: true };
+            let site = Site { template: "nginx-files.conf", root: &media, asked: 0, tcp_nopush: true, tls: None };
             let nginx = nginx::start(bench, &site)?;
             with_idle_connections(&nginx.process, nginx.address, &plain, idle)
         })],

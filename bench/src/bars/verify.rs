@@ -18,7 +18,7 @@ pub(crate) fn hot(bench: &Bench) -> anyhow::Result<Outcome> {
     let tokens = tokens::sign(&vidpass.key, VIEWERS)?;
     let questions = ours.questions(&tokens)?;
 
-    let site = Site { template: "nginx-secure-204.conf", root: Path::new("/"), asked: 0, tcp_nopush: false };
+    let site = Site { template: "nginx-secure-204.conf", root: Path::new("/"), asked: 0, tcp_nopush: false, tls: None };
     let nginx = nginx::start(bench, &site)?;
     let links: anyhow::Result<Vec<Exchange>> = nginx::names(VIEWERS)
         .iter()
@@ -68,14 +68,14 @@ pub(crate) fn cold(bench: &Bench) -> anyhow::Result<Outcome> {
 fn once_each(ours: &Running, tokens: &[String]) -> anyhow::Result<f64> {
     // The first is asked beforehand, to learn what the answer is.
     let questions = ours.questions(tokens)?;
-    let load = Load { address: ours.proxies, connections: CONNECTIONS, exchanges: &questions };
+    let load = Load { address: ours.proxies, connections: CONNECTIONS, exchanges: &questions, tls: None };
     load.run(&[&ours.process], Until::Answers(WARMING), Until::Answers(COUNTED))?.per_cpu_second()
 }
 
 pub(crate) fn forward_auth(bench: &Bench) -> anyhow::Result<Outcome> {
     let vidpass = Vidpass::new(bench)?;
     let ours = vidpass.serve()?;
-    let site = |template, asked| Site { template, root: Path::new("/"), asked, tcp_nopush: false };
+    let site = |template, asked| Site { template, root: Path::new("/"), asked, tcp_nopush: false, tls: None };
     let to_us = nginx::start(bench, &site("nginx-ask.conf", ours.proxies.port()))?;
     let bare = nginx::start(bench, &site("nginx-empty.conf", 0))?;
     let to_bare = nginx::start(bench, &site("nginx-ask.conf", bare.address.port()))?;
@@ -106,9 +106,10 @@ pub(crate) fn nginx_segment(bench: &Bench) -> anyhow::Result<Outcome> {
     let ours = vidpass.serve()?;
     let media = vidpass.media();
     let root = media.ancestors().nth(2).unwrap_or(&media);
-    let asking = Site { template: "nginx-ask-files.conf", root, asked: ours.proxies.port(), tcp_nopush: true };
+    let asking =
+        Site { template: "nginx-ask-files.conf", root, asked: ours.proxies.port(), tcp_nopush: true, tls: None };
     let asking = nginx::start(bench, &asking)?;
-    let linked = Site { template: "nginx-secure-files.conf", root, asked: 0, tcp_nopush: true };
+    let linked = Site { template: "nginx-secure-files.conf", root, asked: 0, tcp_nopush: true, tls: None };
     let linked = nginx::start(bench, &linked)?;
     let requests = with_tokens(&tokens::sign(&vidpass.key, VIEWERS)?, SEGMENT);
     let one = http_text::exchange(asking.address, requests[0].clone(), 200)?;
