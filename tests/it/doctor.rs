@@ -99,7 +99,7 @@ fn a_certificate_and_its_key_are_looked_at() {
         assert!(certificate["level"] == level && certificate.to_string().contains(told), "{certificate}");
     };
     check("one.pem", "one.key", "ok", "its key is of it");
-    check("one.pem", "two.key", "broken", "tls.certificate_file and tls.key_file do not go together");
+    check("one.pem", "two.key", "broken", "tls.certificate_file and tls.key_file cannot be used together");
     check("none.pem", "one.key", "broken", "none.pem cannot be used");
     check("one.key", "one.key", "broken", "it has no certificate in PEM");
     check("one.pem", "none.key", "broken", "none.key cannot be read");

@@ -176,7 +176,7 @@ async fn another_certificate_is_shown_once_it_is_read() {
     let (renewed, key) = (secure.authority.file("second.pem"), secure.authority.file("second.key"));
     std::fs::write(&renewed, std::fs::read(secure.authority.file("first.pem")).unwrap()).unwrap();
     secure.read_again(REFUSED);
-    assert!(secure.site.server.log().contains("do not go together"), "{}", secure.site.server.log());
+    assert!(secure.site.server.log().contains("cannot be used together"), "{}", secure.site.server.log());
     assert_eq!(secure.shown(), "second", "one that has another's key changes nothing");
     std::fs::write(key, std::fs::read(secure.authority.file("first.key")).unwrap()).unwrap();
     secure.read_again(TAKEN_ON);

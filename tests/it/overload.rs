@@ -1,9 +1,9 @@
-//! Viewers while more tokens are asked for than can be signed: large, in an optimised build, as it is about time.
+//! Viewers while more is asked of the server than it can sign, tokens or handshakes: large, in an optimised build, as it is about time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::Command;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,13 +13,16 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::support::Installed;
+use crate::support::{Authority, Installed, Process, free_port};
 
 /// For how long each thing is measured.
 const MEASURED: Duration = Duration::from_secs(8);
 
 /// What a viewer never notices. The client of this test wants the same cores as the server.
 const UNNOTICED: Duration = Duration::from_millis(10);
+
+/// What a viewer may wait beside more than can be done.
+const MAX_WAIT: Duration = Duration::from_millis(50);
 
 struct Load {
     url: String,
@@ -30,17 +33,9 @@ struct Load {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "make cluster-test"]
 async fn large_viewers_do_not_wait_for_tokens_that_are_signed() {
-    let installed = Installed::new("overload-large");
-    installed.json(&["account", "create", "--name", "A", "--id", "a1"]);
-    installed.json(&["video", "create", "--uid", "v1"]);
+    let installed = installed("overload-large");
     installed.set("[rate_limits]\nper_credential = \"off\"");
-    let manifest = installed.media().join("a1/v1/manifest");
-    std::fs::create_dir_all(&manifest).unwrap();
-    std::fs::write(manifest.join("video.m3u8"), "#EXTM3U\n").unwrap();
-    let api_token = installed.json(&["api-token", "create", "--name", "T"])["token"].as_str().unwrap().to_owned();
-    let (_server, url) = installed.serve();
-    let load = Arc::new(Load { url, api_token, client: Client::new() });
-    let playlist = format!("/{}/manifest/video.m3u8", load.token("{}").await.1);
+    let (_server, load, playlist) = serve(&installed).await;
 
     let alone = viewers(&load, &playlist).await;
     let issuing = Issuing::start(&load, 64, Arc::new("{}".to_owned()));
@@ -63,11 +58,100 @@ async fn large_viewers_do_not_wait_for_tokens_that_are_signed() {
     let answers = issuing.end().await;
     println!("cluster: answers to twice what can be signed: {answers:?}");
     assert_eq!(answers.keys().collect::<Vec<_>>(), [&200, &503]);
-    assert!(overloaded <= Duration::from_millis(50), "{overloaded:?}");
+    assert!(overloaded <= MAX_WAIT, "{overloaded:?}");
     sleep(Duration::from_secs(2)).await;
     let began = Instant::now();
     assert_eq!(load.token("{}").await.0, 200);
     assert!(began.elapsed() < Duration::from_millis(100), "all is as before: {:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "make cluster-test"]
+async fn large_viewers_do_not_wait_for_handshakes() {
+    let (installed, authority) = (installed("handshakes-large"), Authority::new("handshakes-large"));
+    authority.vouch_for("server");
+    let port = free_port();
+    installed.top("public_url = \"https://video.example.com\"");
+    installed.set(&format!(
+        "[tls]\nlisten = \"127.0.0.1:{port}\"\ncertificate_file = \"{}\"\nkey_file = \"{}\"",
+        authority.file("server.pem"),
+        authority.file("server.key")
+    ));
+    let (_server, load, playlist) = serve(&installed).await;
+    let alone = viewers(&load, &playlist).await;
+    let (hello, ends) = (Arc::new(client_hello()), Arc::new(AtomicBool::new(false)));
+    let flooder = {
+        let (hello, ends) = (Arc::clone(&hello), Arc::clone(&ends));
+        std::thread::spawn(move || flood(port, &hello, &ends))
+    };
+    let beside = viewers(&load, &playlist).await;
+    ends.store(true, Ordering::Relaxed);
+    let begun = flooder.join().unwrap();
+    println!(
+        "cluster: {} handshakes a second were begun meanwhile",
+        begun / usize::try_from(MEASURED.as_secs()).unwrap()
+    );
+    assert!(beside <= MAX_WAIT, "{alone:?} alone, {beside:?} beside handshakes that are begun and never ended");
+    let mut curl = Command::new("curl");
+    curl.args(["-s", "--cacert", &authority.file("ca.pem"), &format!("https://127.0.0.1:{port}/healthz")]);
+    assert!(curl.output().unwrap().status.success(), "whoever ends a handshake gets an answer");
+}
+
+/// Begins 2,000 handshakes a second, many at once, and goes on with none. Gives how many.
+fn flood(port: u16, hello: &[u8], ends: &AtomicBool) -> usize {
+    const AT_ONCE: usize = 400;
+    const PAUSE: Duration = Duration::from_millis(200);
+    // So that the server answers before the connection ends.
+    const OPEN: usize = 500;
+    let (mut open, mut begun, began) = (VecDeque::new(), 0, Instant::now());
+    while !ends.load(Ordering::Relaxed) {
+        for _ in 0..AT_ONCE {
+            let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            connection.write_all(hello).unwrap();
+            open.push_back(connection);
+            if open.len() > OPEN {
+                open.pop_front();
+            }
+        }
+        begun += AT_ONCE;
+        let due = PAUSE * u32::try_from(begun / AT_ONCE).unwrap();
+        std::thread::sleep(due.saturating_sub(began.elapsed()));
+    }
+    begun
+}
+
+/// What openssl's client begins a handshake with.
+fn client_hello() -> Vec<u8> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["s_client", "-connect", &listener.local_addr().unwrap().to_string()]);
+    let mut client = openssl.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut hello = vec![0; 4096];
+    let length = listener.accept().unwrap().0.read(&mut hello).unwrap();
+    hello.truncate(length);
+    client.wait().unwrap();
+    assert_eq!(hello[0], 22, "a record of a handshake");
+    hello
+}
+
+/// A server with account `a1`, and video `v1` with a playlist.
+fn installed(name: &str) -> Installed {
+    let installed = Installed::new(name);
+    installed.json(&["account", "create", "--name", "A", "--id", "a1"]);
+    installed.json(&["video", "create", "--uid", "v1"]);
+    let manifest = installed.media().join("a1/v1/manifest");
+    std::fs::create_dir_all(&manifest).unwrap();
+    std::fs::write(manifest.join("video.m3u8"), "#EXTM3U\n").unwrap();
+    installed
+}
+
+/// Starts it, and gives the path of the playlist with a token.
+async fn serve(installed: &Installed) -> (Process, Arc<Load>, String) {
+    let api_token = installed.json(&["api-token", "create", "--name", "T"])["token"].as_str().unwrap().to_owned();
+    let (server, url) = installed.serve();
+    let load = Arc::new(Load { url, api_token, client: Client::new() });
+    let playlist = format!("/{}/manifest/video.m3u8", load.token("{}").await.1);
+    (server, load, playlist)
 }
 
 /// Asks as a viewer does, 100 times a second, and gives the time within which 99 of 100 were answered.

@@ -36,10 +36,10 @@ impl ForwardAuthListener {
     ///
     /// # Errors
     /// An address that is taken.
-    pub(crate) async fn bind_all(tables: &[ForwardAuthConfig]) -> anyhow::Result<Vec<Self>> {
+    pub(crate) fn bind_all(tables: &[ForwardAuthConfig]) -> anyhow::Result<Vec<Self>> {
         let mut listeners = Vec::new();
         for (place, table) in tables.iter().enumerate() {
-            let listener = server::bind("forward_auth.listen", table.listen).await?;
+            let listener = server::bind("forward_auth.listen", table.listen)?;
             let preset = match &table.kind {
                 ProxyKind::Http(preset) => preset.name(),
                 ProxyKind::EnvoyGrpc => EnvoyGrpc::NAME,

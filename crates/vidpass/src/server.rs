@@ -13,7 +13,7 @@ use futures_util::future::{OptionFuture, join_all};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
@@ -38,6 +38,10 @@ use crate::viewers::{self, Viewers};
 /// Why a server ends that was not asked to.
 const TASK_LOST: &str =
     "a task ended that a server is not right without: a gate would no longer learn what was taken back";
+
+/// How many connections may wait to be accepted; one more is asked for again after a second. The system may allow fewer
+/// (`net.core.somaxconn`).
+const WAITING: u32 = 4096;
 
 /// How often the country file is looked at.
 const COUNTRY_CHECK: Duration = Duration::from_secs(5);
@@ -81,13 +85,13 @@ impl Server {
     /// # Errors
     /// An address that is taken, a country file or an origin that cannot be used, a store that does not answer.
     pub(crate) async fn bind(config: Arc<Config>, halves: Halves, clock: &Clock) -> anyhow::Result<Self> {
-        let listener = bind("listen", config.listen).await?;
+        let listener = bind("listen", config.listen)?;
         let https = match &config.tls {
-            Some(tls) => Some(bind("tls.listen", tls.listen).await?),
+            Some(tls) => Some(bind("tls.listen", tls.listen)?),
             None => None,
         };
         let admin = match config.admin_listen {
-            Some(address) => Some(bind("admin_listen", address).await?),
+            Some(address) => Some(bind("admin_listen", address)?),
             None => None,
         };
         let own_url: PublicUrl = format!("http://{}", listener.local_addr()?).parse()?;
@@ -120,7 +124,7 @@ impl Server {
             }
         };
         let forward_auth = match &parts {
-            Parts::Both(..) | Parts::Gate(_) => ForwardAuthListener::bind_all(&config.forward_auth).await?,
+            Parts::Both(..) | Parts::Gate(_) => ForwardAuthListener::bind_all(&config.forward_auth)?,
             Parts::Issuer(_) => Vec::new(),
         };
         let tls = Identity::of(&config)?.map(|identity| Tls::new(identity, &mut metrics));
@@ -251,8 +255,19 @@ impl GateSource {
     }
 }
 
-pub(crate) async fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
+/// Listens at the address that a setting names. It must be called in a runtime.
+///
+/// # Errors
+/// Where the address is taken, or not one of this machine.
+pub(crate) fn bind(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // What a server before this one has not closed yet is no reason to wait.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(WAITING)
+    };
+    listen().with_context(|| {
         format!("{setting} = {address} cannot be used; is another server there? choose another address or port")
     })
 }

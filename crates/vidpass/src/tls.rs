@@ -1,9 +1,11 @@
 //! HTTPS: who this server is to its clients, and how a connection to them begins.
 
-use std::fs;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
+use std::{fs, io};
 
 use anyhow::{Context as _, ensure};
 use arc_swap::ArcSwap;
@@ -12,12 +14,14 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
@@ -30,13 +34,15 @@ const HTTP_1_1: &[u8] = b"http/1.1";
 /// A certificate with its chain and its private key, and all that a handshake with them takes.
 ///
 /// TLS 1.2 and 1.3. Nothing is taken that a client sends before the handshake is over (RFC 8446, section 8).
-#[derive(Clone)]
 pub(crate) struct Identity(Arc<ServerConfig>);
 
 /// Makes connections secure. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Tls {
     identity: Arc<ArcSwap<ServerConfig>>,
+    /// Of those who may answer a client's first message: it takes a signature, and a thousand of them in a row would hold up whoever
+    /// has a connection already.
+    turns: Arc<Semaphore>,
     handshakes: Family<OutcomeLabels, Counter>,
 }
 
@@ -65,7 +71,7 @@ impl Identity {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, key)
-            .context("tls.certificate_file and tls.key_file do not go together")?;
+            .context("tls.certificate_file and tls.key_file cannot be used together")?;
         server.alpn_protocols = vec![HTTP_1_1.to_vec()];
         server.ticketer = Ticketer::new()?;
         Ok(Self(Arc::new(server)))
@@ -84,7 +90,9 @@ impl Tls {
     pub(crate) fn new(identity: Identity, metrics: &mut Registry) -> Self {
         let handshakes = Family::default();
         metrics.register("vidpass_tls_handshakes", "How connections over HTTPS began", handshakes.clone());
-        Self { identity: Arc::new(ArcSwap::new(identity.0)), handshakes }
+        // So many that half of the cores go on with something else.
+        let turns = available_parallelism().map_or(1, NonZero::get).div_ceil(2);
+        Self { identity: Arc::new(ArcSwap::new(identity.0)), turns: Arc::new(Semaphore::new(turns)), handshakes }
     }
 
     /// Shows `identity` to clients that connect from now on.
@@ -94,8 +102,7 @@ impl Tls {
 
     /// The secure connection, where a client makes it one within `patience`.
     pub(crate) async fn accept(&self, stream: TcpStream, patience: Duration) -> Option<TlsStream<TcpStream>> {
-        let handshake = TlsAcceptor::from(self.identity.load_full()).accept(stream);
-        let (outcome, stream) = match timeout(patience, handshake).await {
+        let (outcome, stream) = match timeout(patience, self.handshake(stream)).await {
             Ok(Ok(stream)) => ("done", Some(stream)),
             Ok(Err(problem)) => {
                 debug!(error = %problem, "a client did not become a secure connection");
@@ -105,5 +112,14 @@ impl Tls {
         };
         self.handshakes.get_or_create(&OutcomeLabels { outcome }).inc();
         stream
+    }
+
+    /// A connection waits for its turn with what a client begins with, so that whoever is silent keeps nobody from theirs.
+    async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let turn = self.turns.acquire().await;
+        let handshake = hello.into_stream(self.identity.load_full());
+        drop(turn);
+        handshake.await
     }
 }
