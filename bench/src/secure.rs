@@ -165,9 +165,10 @@ impl Secure {
             Record::Head(head, there) if *there + count == RECORD_HEAD => {
                 let [kind, _, _, high, low] = *head;
                 ensure!(kind == APPLICATION_DATA, "a record of type {kind}");
-                self.record = Record::Content(u16::from_be_bytes([high, low]).into());
-                let content = usize::from(u16::from_be_bytes([high, low])) - OVERHEAD;
+                let length = usize::from(u16::from_be_bytes([high, low]));
+                let content = length.checked_sub(OVERHEAD).context("a record that is too short")?;
                 self.missing = self.missing.checked_sub(content).context("more came than was announced")?;
+                self.record = Record::Content(length);
             }
             Record::Head(_, there) => *there += count,
             Record::Content(missing) if *missing == count => self.record = Record::Head([0; RECORD_HEAD], 0),

@@ -2,11 +2,13 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::postgres_server::postgres_server;
-use crate::support::{Authority, Installed};
+use crate::support::{Authority, Installed, run};
 
 /// As many as any machine has file descriptors for.
 const FEW_CONNECTIONS: &str = "[limits]\nmax_connections = 100";
@@ -98,14 +100,30 @@ fn a_certificate_and_its_key_are_looked_at() {
         let certificate = found("certificate");
         assert!(certificate["level"] == level && certificate.to_string().contains(told), "{certificate}");
     };
-    check("one.pem", "one.key", "ok", "its key is of it");
-    check("one.pem", "two.key", "broken", "tls.certificate_file and tls.key_file cannot be used together");
+    check("one.pem", "one.key", "ok", "it goes together with its key");
+    check("one.pem", "two.key", "broken", "cannot be used with tls.key_file");
     check("none.pem", "one.key", "broken", "none.pem cannot be used");
     check("one.key", "one.key", "broken", "it has no certificate in PEM");
     check("one.pem", "none.key", "broken", "none.key cannot be read");
     check("one.pem", "ca.pem", "broken", "may be read by others");
-    std::fs::set_permissions(authority.file("ca.pem"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let own = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(authority.file("ca.pem"), own.clone()).unwrap();
     check("one.pem", "ca.pem", "broken", "is no private key in PEM");
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    std::fs::write(authority.file("secret.key"), encrypted).unwrap();
+    std::fs::set_permissions(authority.file("secret.key"), own).unwrap();
+    check("one.pem", "secret.key", "broken", "openssl pkey -in");
+    let chain = ["one.pem", "ca.pem"].map(|file| std::fs::read(authority.file(file)).unwrap()).concat();
+    std::fs::write(authority.file("chain.pem"), chain).unwrap();
+    check("chain.pem", "one.key", "broken", "and not for video.example.com");
+    authority.vouch_for_days("short", 1);
+    check("short.pem", "short.key", "warning", "its last moment is 20");
+    let (one, key, over) = (authority.file("one.pem"), authority.file("one.key"), authority.file("over.pem"));
+    let again = ["x509", "-in", &one, "-signkey", &key, "-days", "0", "-out", &over];
+    run("doctor-tls-over", Command::new("openssl").args(again));
+    // Its last moment is this one.
+    std::thread::sleep(Duration::from_millis(1100));
+    check("over.pem", "one.key", "broken", "its last moment is 20");
 }
 
 /// Harms a new server, and looks for the one finding that is not good: its subject, and a part of what it says.

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, Client};
@@ -63,6 +63,13 @@ impl Secure {
         (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     }
 
+    /// The same of a connection with a request, to its end.
+    fn ask(&self, words: &[&str]) -> (bool, String) {
+        let mut asking = Asking::start(self, words);
+        asking.ask("close");
+        asking.end()
+    }
+
     /// Whose certificate a new connection is shown.
     fn shown(&self) -> String {
         let (_, told) = self.handshake(&[]);
@@ -75,6 +82,33 @@ impl Secure {
         let before = count(self.site.server.log());
         self.site.server.signal("HUP");
         self.site.server.wait_for(|server| (count(server.log()) > before).then_some(()));
+    }
+}
+
+/// A connection of openssl's client.
+struct Asking(Child);
+
+impl Asking {
+    fn start(secure: &Secure, words: &[&str]) -> Self {
+        let mut openssl = Command::new("openssl");
+        openssl
+            .args(["s_client", "-connect", &secure.address, "-CAfile", &secure.authority.file("ca.pem")])
+            .args(words);
+        Self(openssl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn ask(&mut self, connection: &str) {
+        let request = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\r\n");
+        self.0.stdin.as_mut().unwrap().write_all(request.as_bytes()).unwrap();
+    }
+
+    /// What it told until the server closed the connection.
+    fn end(self) -> (bool, String) {
+        let mut client = self.0;
+        let stdin = client.stdin.take();
+        let output = client.wait_with_output().unwrap();
+        drop(stdin);
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
     }
 }
 
@@ -137,7 +171,7 @@ async fn only_what_is_sound_becomes_a_connection() {
         assert!(done && told.contains("ALPN protocol: http/1.1"), "{version}: {told}");
     }
     let (done, told) = secure.handshake(&["-tls1_3"]);
-    assert!(done && !told.contains("Early data was accepted") && told.contains("No ALPN negotiated"), "{told}");
+    assert!(done && told.contains("No ALPN negotiated"), "{told}");
     for (words, alert) in [
         // Without the security level, the client itself would not.
         (&["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"][..], "handshake failure"),
@@ -146,6 +180,15 @@ async fn only_what_is_sound_becomes_a_connection() {
     ] {
         let (done, told) = secure.handshake(words);
         assert!(!done && told.contains(&format!("alert {alert}")), "{words:?}: {told}");
+    }
+    let session = secure.authority.file("session");
+    // The session comes after the handshake.
+    let (_, told) = secure.ask(&["-tls1_3", "-sess_out", &session]);
+    assert!(told.contains("Max Early Data: 0") && !told.contains("Max Early Data: 1"), "{told}");
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert!(secure.ask(&[version, "-sess_out", &session]).1.contains("New, TLS"), "{version}");
+        let (_, told) = secure.ask(&[version, "-sess_in", &session]);
+        assert!(told.contains("Reused, TLS"), "{version}: {told}");
     }
     let mut plain = TcpStream::connect(&secure.address).unwrap();
     plain.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -160,8 +203,9 @@ async fn only_what_is_sound_becomes_a_connection() {
 #[tokio::test]
 async fn another_certificate_is_shown_once_it_is_read() {
     let mut secure = Secure::start("https-reload", "");
-    let kept = secure.client();
-    assert_eq!((secure.status(&kept, "healthz").await, &*secure.shown()), (200, "first"));
+    let mut kept = Asking::start(&secure, &["-quiet"]);
+    kept.ask("keep-alive");
+    assert_eq!(secure.shown(), "first");
 
     secure.authority.vouch_for("second");
     let settings = tls(&secure.authority, "first");
@@ -170,13 +214,15 @@ async fn another_certificate_is_shown_once_it_is_read() {
     assert_eq!(secure.shown(), "first", "not before it is told to");
     secure.read_again(TAKEN_ON);
     assert_eq!(secure.shown(), "second");
-    assert_eq!(secure.status(&kept, "healthz").await, 200);
+    kept.ask("close");
+    let (_, told) = kept.end();
+    assert_eq!(told.matches("HTTP/1.1 200").count(), 2, "a connection that is open goes on: {told}");
 
     // What a renewal does: the files have the same names.
     let (renewed, key) = (secure.authority.file("second.pem"), secure.authority.file("second.key"));
     std::fs::write(&renewed, std::fs::read(secure.authority.file("first.pem")).unwrap()).unwrap();
     secure.read_again(REFUSED);
-    assert!(secure.site.server.log().contains("cannot be used together"), "{}", secure.site.server.log());
+    assert!(secure.site.server.log().contains("cannot be used with tls.key_file"), "{}", secure.site.server.log());
     assert_eq!(secure.shown(), "second", "one that has another's key changes nothing");
     std::fs::write(key, std::fs::read(secure.authority.file("first.key")).unwrap()).unwrap();
     secure.read_again(TAKEN_ON);
@@ -222,7 +268,7 @@ async fn how_connections_began_is_counted() {
 
 #[tokio::test]
 async fn a_transfer_ends_with_its_token_or_its_file() {
-    let secure = Secure::start("https-ended", "[limits]\nwrite_timeout = \"1s\"\n");
+    let secure = Secure::start("https-ended", "[limits]\nwrite_timeout = \"2s\"\n");
     // More than all buffers on the way hold.
     let large = secure.site.installed.media().join("a1/v1/large.ts");
     std::fs::write(&large, vec![7; 64 << 20]).unwrap();
@@ -232,9 +278,14 @@ async fn a_transfer_ends_with_its_token_or_its_file() {
         assert_eq!(answer.status(), 200);
         answer
     };
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", secure.site.server.id())).unwrap().count();
+    let (before, began) = (descriptors(), Instant::now());
     let unread = begin().await;
-    // The server's patience is the one thing that is waited for here: nothing else tells that it is over.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    while descriptors() > before {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(began.elapsed() < Duration::from_millis(3500), "a client that reads nothing, for longer than it may");
+    }
+    assert!(began.elapsed() > Duration::from_millis(1500), "{:?}", began.elapsed());
     assert!(unread.bytes().await.is_err(), "a client that reads nothing");
 
     let cut = begin().await;

@@ -79,22 +79,29 @@ async fn large_viewers_do_not_wait_for_handshakes() {
     ));
     let (_server, load, playlist) = serve(&installed).await;
     let alone = viewers(&load, &playlist).await;
-    let (hello, ends) = (Arc::new(client_hello()), Arc::new(AtomicBool::new(false)));
-    let flooder = {
-        let (hello, ends) = (Arc::clone(&hello), Arc::clone(&ends));
-        std::thread::spawn(move || flood(port, &hello, &ends))
-    };
-    let beside = viewers(&load, &playlist).await;
-    ends.store(true, Ordering::Relaxed);
-    let begun = flooder.join().unwrap();
-    println!(
-        "cluster: {} handshakes a second were begun meanwhile",
-        begun / usize::try_from(MEASURED.as_secs()).unwrap()
-    );
-    assert!(beside <= MAX_WAIT, "{alone:?} alone, {beside:?} beside handshakes that are begun and never ended");
+    // With a group of its own first, a client has the server ask for another: it is the second message that is answered with a signature.
+    for (groups, flights) in [("X25519", 1), ("P-521:X25519", 2)] {
+        let hello = client_hello(port, groups, flights);
+        let (beside, begun) = beside_flood(&load, &playlist, port, hello).await;
+        println!("cluster: {begun} handshakes a second were begun meanwhile, with {groups}");
+        assert!(beside <= MAX_WAIT, "{alone:?} alone, {beside:?} beside handshakes that are begun and never ended");
+    }
     let mut curl = Command::new("curl");
     curl.args(["-s", "--cacert", &authority.file("ca.pem"), &format!("https://127.0.0.1:{port}/healthz")]);
     assert!(curl.output().unwrap().status.success(), "whoever ends a handshake gets an answer");
+}
+
+/// Within which time 99 of 100 viewers are answered while handshakes are begun with `hello`, and how many were in a second.
+async fn beside_flood(load: &Load, playlist: &str, port: u16, hello: Vec<u8>) -> (Duration, usize) {
+    let ends = Arc::new(AtomicBool::new(false));
+    let flooder = {
+        let ends = Arc::clone(&ends);
+        std::thread::spawn(move || flood(port, &hello, &ends))
+    };
+    let beside = viewers(load, playlist).await;
+    ends.store(true, Ordering::Relaxed);
+    let begun = flooder.join().unwrap();
+    (beside, begun / usize::try_from(MEASURED.as_secs()).unwrap())
 }
 
 /// Begins 2,000 handshakes a second, many at once, and goes on with none. Gives how many.
@@ -120,15 +127,24 @@ fn flood(port: u16, hello: &[u8], ends: &AtomicBool) -> usize {
     begun
 }
 
-/// What openssl's client begins a handshake with.
-fn client_hello() -> Vec<u8> {
+/// What openssl's client, which knows these groups, sends until it has sent so many times.
+fn client_hello(port: u16, groups: &str, flights: usize) -> Vec<u8> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut openssl = Command::new("openssl");
-    openssl.args(["s_client", "-connect", &listener.local_addr().unwrap().to_string()]);
+    openssl.args(["s_client", "-groups", groups, "-connect", &listener.local_addr().unwrap().to_string()]);
     let mut client = openssl.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let mut hello = vec![0; 4096];
-    let length = listener.accept().unwrap().0.read(&mut hello).unwrap();
-    hello.truncate(length);
+    let (mut near, mut far) = (listener.accept().unwrap().0, TcpStream::connect(("127.0.0.1", port)).unwrap());
+    let (mut hello, mut piece) = (Vec::new(), [0; 4096]);
+    for flight in 0..flights {
+        if flight > 0 {
+            let answered = far.read(&mut piece).unwrap();
+            near.write_all(&piece[..answered]).unwrap();
+        }
+        let sent = near.read(&mut piece).unwrap();
+        far.write_all(&piece[..sent]).unwrap();
+        hello.extend_from_slice(&piece[..sent]);
+    }
+    drop(near);
     client.wait().unwrap();
     assert_eq!(hello[0], 22, "a record of a handshake");
     hello

@@ -12,7 +12,7 @@ use vidpass_gate::{EnvoyGrpc, ForwardAuth, Judge, PlainAnswer, PlainRequest, Pro
 use vidpass_token::Clock;
 
 use crate::config::{ConnectionLimits, ForwardAuthConfig, ProxyKind};
-use crate::listener::{self, Handlers, Protocol};
+use crate::listener::{self, Handlers, Places, Protocol};
 use crate::running::CurrentAnswers;
 use crate::{framing, server};
 
@@ -65,7 +65,8 @@ impl ForwardAuthListener {
             async move { answers.answer(question, peer).await }
         };
         let plain = move |question: &PlainRequest<'_>| current.load().forward_auth[place].plain(question);
-        listener::serve((self.listener, self.protocol), limits, clock, Handlers { all, plain }, stop).await;
+        let listener = (self.listener, self.protocol);
+        listener::serve(listener, Places::new(limits), limits, clock, Handlers { all, plain }, stop).await;
     }
 }
 

@@ -65,10 +65,21 @@ pub(crate) struct Handlers<H, P> {
     pub(crate) plain: P,
 }
 
+/// As many places as there may be connections at once, on all listeners that share them.
+#[derive(Clone)]
+pub(crate) struct Places(Arc<Semaphore>);
+
+impl Places {
+    pub(crate) fn new(limits: ConnectionLimits) -> Self {
+        Self(Arc::new(Semaphore::new(limits.max_connections.min(connections_that_fit()))))
+    }
+}
+
 /// Serves on `listener` until `stop` resolves, then lets running requests finish, for as long as
 /// `limits.shutdown_timeout` at most.
 pub(crate) async fn serve<H, F, B, P>(
     (listener, protocol): (TcpListener, Protocol),
+    places: Places,
     limits: ConnectionLimits,
     clock: Clock,
     handlers: Handlers<H, P>,
@@ -80,12 +91,11 @@ pub(crate) async fn serve<H, F, B, P>(
     P: Fn(&PlainRequest<'_>) -> PlainAnswer + Clone + Send + Sync + 'static,
 {
     let (stopped, stopping) = watch::channel(false);
-    let places = Arc::new(Semaphore::new(limits.max_connections.min(connections_that_fit())));
     let graceful = GracefulShutdown::new();
     let mut stop = pin!(stop);
     let mut accepting = true;
     loop {
-        let place = places.clone().acquire_owned();
+        let place = Arc::clone(&places.0).acquire_owned();
         let accepted = tokio::select! {
             accepted = async { (place.await, listener.accept().await) } => accepted,
             () = &mut stop => break,
@@ -115,13 +125,15 @@ pub(crate) async fn serve<H, F, B, P>(
                     // off is the client's affair.
                     let rest = rest.map(|handover| {
                         let stream = timed(resumed(handover), None, limits);
-                        Box::pin(watcher.watch(http1(limits).serve_connection(stream, service)))
+                        Box::pin(watcher.watch(http1(limits).serve_connection(TokioIo::new(stream), service)))
                     });
                     OptionFuture::from(rest).map(|_| drop(place))
                 }));
             }
             Protocol::Https(tls) => {
                 bound_ahead(&stream);
+                // Below TLS, which has room of its own: what it takes is not read yet.
+                let stream = timed(stream, None, limits);
                 let (tls, mut stopping) = (tls.clone(), stopping.clone());
                 tokio::spawn(async move {
                     let secure = tokio::select! {
@@ -129,7 +141,7 @@ pub(crate) async fn serve<H, F, B, P>(
                         _ = stopping.wait_for(|stop| *stop) => None,
                     };
                     if let Some(stream) = secure {
-                        let served = http1(limits).serve_connection(timed(stream, None, limits), service);
+                        let served = http1(limits).serve_connection(TokioIo::new(stream), service);
                         drop(watcher.watch(served).await);
                     }
                     drop(place);
@@ -138,7 +150,7 @@ pub(crate) async fn serve<H, F, B, P>(
             Protocol::Http2 => {
                 // The timer of `hyper` begins with the client's first frame; from then on its pings are answered in less time.
                 let stream = timed(stream, Some(limits.header_timeout * 3), limits);
-                let served = watcher.watch(http2(limits).serve_connection(stream, service));
+                let served = watcher.watch(http2(limits).serve_connection(TokioIo::new(stream), service));
                 tokio::spawn(served.map(|_| drop(place)));
             }
         }
@@ -210,9 +222,9 @@ fn timed<S: AsyncRead + AsyncWrite>(
     stream: S,
     patience: Option<Duration>,
     limits: ConnectionLimits,
-) -> Pin<Box<TokioIo<TimeoutStream<S>>>> {
+) -> Pin<Box<TimeoutStream<S>>> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_timeout));
     stream.set_read_timeout(patience);
-    Box::pin(TokioIo::new(stream))
+    Box::pin(stream)
 }

@@ -29,7 +29,7 @@ use crate::follow;
 use crate::forward_auth::ForwardAuthListener;
 use crate::front::Front;
 use crate::issuer::IssuerParts;
-use crate::listener::{self, Handlers, Protocol};
+use crate::listener::{self, Handlers, Places, Protocol};
 use crate::running::{Parts, Reading, Running};
 use crate::source::Source;
 use crate::tls::{Identity, Tls};
@@ -85,6 +85,7 @@ impl Server {
     /// # Errors
     /// An address that is taken, a country file or an origin that cannot be used, a store that does not answer.
     pub(crate) async fn bind(config: Arc<Config>, halves: Halves, clock: &Clock) -> anyhow::Result<Self> {
+        let identity = Identity::of(&config)?;
         let listener = bind("listen", config.listen)?;
         let https = match &config.tls {
             Some(tls) => Some(bind("tls.listen", tls.listen)?),
@@ -127,7 +128,7 @@ impl Server {
             Parts::Both(..) | Parts::Gate(_) => ForwardAuthListener::bind_all(&config.forward_auth)?,
             Parts::Issuer(_) => Vec::new(),
         };
-        let tls = Identity::of(&config)?.map(|identity| Tls::new(identity, &mut metrics));
+        let tls = identity.map(|identity| Tls::new(identity, &mut metrics));
         let https = https.zip(tls.clone());
         let limits = config.limits;
         let running = Running::new(parts, config, tls, &mut metrics);
@@ -193,7 +194,15 @@ impl Server {
                 let all = move |request, _| ready(admin_answer(&metrics, &request));
                 let plain = |_: &PlainRequest<'_>| PlainAnswer::HAND_OVER;
                 let listener = (admin, Protocol::Http1);
-                listener::serve(listener, limits, admin_clock, Handlers { all, plain }, admin_stopping).await;
+                listener::serve(
+                    listener,
+                    Places::new(limits),
+                    limits,
+                    admin_clock,
+                    Handlers { all, plain },
+                    admin_stopping,
+                )
+                .await;
             }
         };
         let current = self.running.answers();
@@ -201,11 +210,13 @@ impl Server {
         let all = move |request, peer| answering.load().front.clone().answer(request, peer);
         let plain = move |request: &PlainRequest<'_>| current.load().front.plain(request);
         let handlers = Handlers { all, plain };
+        let places = Places::new(limits);
         let serving_https = self.https.map(|(https, tls)| {
-            listener::serve((https, Protocol::Https(tls)), limits, clock(), handlers.clone(), stopping())
+            let listener = (https, Protocol::Https(tls));
+            listener::serve(listener, places.clone(), limits, clock(), handlers.clone(), stopping())
         });
         let listener = (self.listener, Protocol::Http1);
-        let serving = listener::serve(listener, limits, clock(), handlers, stopping());
+        let serving = listener::serve(listener, places, limits, clock(), handlers, stopping());
         let answering = join_all(
             self.forward_auth.into_iter().map(|asked| asked.serve(self.running.answers(), limits, clock(), stopping())),
         );

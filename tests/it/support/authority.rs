@@ -27,13 +27,19 @@ impl Authority {
         authority
     }
 
-    /// Makes `NAME.pem` and `NAME.key`, of a server on this machine's own address.
+    /// Makes `NAME.pem` and `NAME.key`, of a server on this machine's own address, for 30 days.
     pub(crate) fn vouch_for(&self, server: &str) {
+        self.vouch_for_days(server, 30);
+    }
+
+    pub(crate) fn vouch_for_days(&self, server: &str, days: u32) {
         let leaf = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"];
         let (own, own_key) = (self.file("ca.pem"), self.file("ca.key"));
         let (key, certificate) = (self.file(&format!("{server}.key")), self.file(&format!("{server}.pem")));
         let name = format!("/CN={server}");
+        let days = days.to_string();
         let made = ["-CA", &own, "-CAkey", &own_key, "-subj", &name, "-keyout", &key, "-out", &certificate];
+        let made = [&made[..], &["-days", &days]].concat();
         self.request(&[&leaf[..], &made].concat());
     }
 
@@ -49,6 +55,6 @@ impl Authority {
     fn request(&self, words: &[&str]) {
         let mut openssl = Command::new("openssl");
         openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
-        run(&format!("{}-openssl", self.name), openssl.args(["-days", "30"]).args(words));
+        run(&format!("{}-openssl", self.name), openssl.args(words));
     }
 }

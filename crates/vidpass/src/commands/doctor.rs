@@ -1,5 +1,6 @@
 //! `vidpass doctor`
 
+mod certificate;
 mod database;
 mod finding;
 mod settings;
@@ -37,6 +38,7 @@ impl Doctor {
             }
             Ok(config) => {
                 let mut findings = settings::examine(&config);
+                findings.extend(certificate::examine(&config, clock::now()));
                 match config.roles {
                     Roles::Both | Roles::Issuer => findings.extend(database::examine(&config, clock::now()).await),
                     Roles::Gate => findings.push(source::examine(&config).await),

@@ -26,6 +26,9 @@ pub(super) struct RawTls {
     key_file: Option<PathBuf>,
 }
 
+/// What `tls.listen` must be.
+const ADDRESS: &str = "an address and a port for HTTPS, such as 0.0.0.0:443";
+
 impl RawTls {
     /// `None` within is no such listener.
     pub(super) fn parse(&self, p: &mut Problems, folder: &Path) -> Option<Option<TlsConfig>> {
@@ -33,8 +36,11 @@ impl RawTls {
             return Some(None);
         }
         let listen = match &self.listen {
-            Some(address) => p.parsed("tls.listen", address),
-            None => p.missing("tls.listen", "an address and a port for HTTPS, such as 0.0.0.0:443"),
+            Some(address) => {
+                let parsed = address.parse().map_err(|_| p.add("tls.listen", address, ADDRESS));
+                parsed.ok()
+            }
+            None => p.missing("tls.listen", ADDRESS),
         };
         let mut file = |setting, file: &Option<PathBuf>, what| match file {
             Some(file) => Some(folder.join(file)),

@@ -9,13 +9,12 @@ use vidpass_api::SigningPath;
 use super::finding::Finding;
 use crate::config::{Config, KindSettings, Roles};
 use crate::listener;
-use crate::tls::Identity;
 
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![Finding::good("configuration", "it can be read, and every setting has a value that does")];
     findings.push(proxies(config));
     findings.extend(reached(config));
-    findings.extend(certificate(config));
+    findings.extend(in_the_clear(config));
     findings.push(lease(config));
     findings.push(countries(config));
     if config.roles != Roles::Issuer {
@@ -52,22 +51,33 @@ fn proxies(config: &Config) -> Finding {
 }
 
 fn reached(config: &Config) -> Option<Finding> {
+    const SUBJECT: &str = "public_url";
     let url = config.public_url.as_ref()?.to_string();
-    let clear = url.starts_with("http://") && !config.listen.ip().is_loopback();
+    if !url.starts_with("http://") {
+        return None;
+    }
+    if config.tls.is_some() {
+        let text = format!("{url}: the API's answers name it, and not the HTTPS of tls.listen");
+        return Some(Finding::warning(SUBJECT, text, "make this https"));
+    }
+    let clear = !config.listen.ip().is_loopback();
     clear.then(|| {
         Finding::warning(
-            "public_url",
+            SUBJECT,
             format!("{url}: tokens travel in the clear, and whoever reads one can use it"),
             "set tls, or put a server in front that speaks TLS, and make this https",
         )
     })
 }
 
-fn certificate(config: &Config) -> Option<Finding> {
-    const SUBJECT: &str = "certificate";
-    Some(match Identity::of(config).transpose()? {
-        Ok(_) => Finding::good(SUBJECT, "it can be shown, and its key is of it"),
-        Err(problem) => Finding::broken(SUBJECT, problem.as_ref(), "mend the files that tls names"),
+fn in_the_clear(config: &Config) -> Option<Finding> {
+    let open = config.tls.is_some() && !config.listen.ip().is_loopback();
+    open.then(|| {
+        Finding::warning(
+            "listen",
+            format!("{}: whoever connects here and not at tls.listen sends tokens in the clear", config.listen),
+            "make this an address of this machine alone, such as 127.0.0.1:8080",
+        )
     })
 }
 
