@@ -248,6 +248,18 @@ async fn a_handshake_that_does_not_get_on_is_ended() {
 }
 
 #[tokio::test]
+async fn connections_with_and_without_are_bounded_together() {
+    let secure = Secure::start("https-bounded", "[limits]\nmax_connections = 1\n");
+    let without = TcpStream::connect(secure.site.url.strip_prefix("http://").unwrap()).unwrap();
+    let (client, url) = (secure.client(), secure.url("healthz"));
+    // Each listener has taken the connection that it may, or none.
+    let waits = tokio::time::timeout(Duration::from_secs(1), client.get(&url).send()).await;
+    assert!(waits.is_err(), "{waits:?}");
+    drop(without);
+    assert_eq!(client.get(&url).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn how_connections_began_is_counted() {
     let mut secure = Secure::start("https-counted", "[limits]\nheader_timeout = \"1s\"\n");
     let admin = format!("127.0.0.1:{}", free_port());

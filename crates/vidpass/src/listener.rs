@@ -97,7 +97,11 @@ pub(crate) async fn serve<H, F, B, P>(
     loop {
         let place = Arc::clone(&places.0).acquire_owned();
         let accepted = tokio::select! {
-            accepted = async { (place.await, listener.accept().await) } => accepted,
+            // In this order: a listener that waits for a client keeps no place from the others.
+            accepted = async {
+                let accepted = listener.accept().await;
+                (place.await, accepted)
+            } => accepted,
             () = &mut stop => break,
         };
         let (Ok(place), Ok((stream, peer))) = accepted else {
