@@ -1,6 +1,5 @@
 //! Heads and bodies of answers, onto the socket.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem;
@@ -15,24 +14,18 @@ use rustix::net::sockopt::set_tcp_cork;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use vidpass_token::{Clock, UnixTime};
+use vidpass_token::Clock;
 
 use super::ahead::Ahead;
 use super::plain::{Answer, HeadLines};
 use crate::body::{Attempt, GateBody, Part};
 use crate::headers::field;
-use crate::serve::conditional::http_date;
 
 /// How much fits into what the kernel keeps for a socket at first, in bytes.
 const SENT_AT_ONCE: u64 = 64 * 1024;
 
 /// For how long a socket may have no room until the kernel is asked again by itself. It doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
-
-thread_local! {
-    /// The last date that was written, and when it was: made anew once a second, for all connections of a thread.
-    static DATE: RefCell<(UnixTime, String)> = const { RefCell::new((UnixTime(i64::MIN), String::new())) };
-}
 
 /// Writes the answers of one connection.
 pub(super) struct Writer {
@@ -81,12 +74,12 @@ impl Writer {
         keep_alive: bool,
     ) -> Sent<'a> {
         let close = response.headers().get(CONNECTION).is_some_and(|value| value.as_bytes() == b"close");
-        let lines = lines(&response, to_head);
+        let mut lines = lines(&response, to_head);
+        lines.add_date((self.clock)());
         self.send_written(stream, lines, response.into_body(), to_head, keep_alive && !close)
     }
 
-    /// The same for an answer whose lines are written, but for what the connection says (RFC 9112, section 9.6; RFC 9110,
-    /// section 6.6.1).
+    /// The same for an answer whose lines are written, but for what the connection says (RFC 9112, section 9.6).
     fn send_written<'a>(
         &'a mut self,
         stream: &'a TcpStream,
@@ -98,7 +91,6 @@ impl Writer {
         if !keep_alive {
             lines.add(field!("connection"), &["close"]);
         }
-        add_date(&mut lines, (self.clock)());
         let head = lines.end();
         if !to_head && !body.is_end_stream() {
             return Sent::Later(Box::pin(
@@ -267,13 +259,4 @@ fn lines(response: &Response<GateBody>, to_head: bool) -> HeadLines {
         lines.add(field!("content-length"), &[itoa::Buffer::new().format(length)]);
     }
     lines
-}
-
-fn add_date(lines: &mut HeadLines, now: UnixTime) {
-    DATE.with_borrow_mut(|(at, text)| {
-        if *at != now {
-            (*at, *text) = (now, http_date(now).unwrap_or_default());
-        }
-        lines.add(field!("date"), &[text]);
-    });
 }

@@ -1,17 +1,25 @@
 //! What the loop asks, and what it is answered.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use vidpass_token::UnixTime;
 
 use crate::asked::{Asked, RequestHeaders};
 use crate::body::GateBody;
-use crate::headers::Field;
+use crate::headers::{Field, field};
+use crate::serve::conditional::http_date;
 
 /// The longest head of an answer that is expected, in bytes. A longer one costs another allocation.
 const TYPICAL_HEAD: usize = 1024;
+
+thread_local! {
+    /// The last date that was written, and when it was: made anew once a second, for all connections of a thread.
+    static DATE: RefCell<(UnixTime, String)> = const { RefCell::new((UnixTime(i64::MIN), String::new())) };
+}
 
 /// A request that can be read in one way only: `GET` or `HEAD`, HTTP/1.1, with one plain `Host`, and nothing that announces a
 /// body or another protocol.
@@ -31,7 +39,7 @@ pub(crate) struct HeadLines(Vec<u8>);
 pub struct PlainAnswer(pub(super) Option<Answer>);
 
 pub(super) enum Answer {
-    /// All but what the connection says: whether it is kept, and the date.
+    /// All but what the connection says: whether it is kept.
     Written(HeadLines, GateBody),
     Response(Box<Response<GateBody>>),
     /// Apart: a connection that waits holds no memory for it.
@@ -92,8 +100,9 @@ impl PlainAnswer {
         Self(Some(Answer::Later(Box::pin(response))))
     }
 
-    /// An answer whose lines tell the length of its body, where the request is one that would get it.
-    pub(crate) fn written(lines: HeadLines, body: GateBody) -> Self {
+    /// An answer of this moment, whose lines tell the length of its body, where the request is one that would get it.
+    pub(crate) fn written(mut lines: HeadLines, body: GateBody, now: UnixTime) -> Self {
+        lines.add_date(now);
         Self(Some(Answer::Written(lines, body)))
     }
 }
@@ -111,6 +120,16 @@ impl HeadLines {
     pub(crate) fn add(&mut self, field: Field, value: &[&str]) {
         self.0.extend_from_slice(field.line().as_bytes());
         self.push(value);
+    }
+
+    /// Adds when it was made (RFC 9110, section 6.6.1).
+    pub(super) fn add_date(&mut self, now: UnixTime) {
+        DATE.with_borrow_mut(|(at, text)| {
+            if *at != now {
+                (*at, *text) = (now, http_date(now).unwrap_or_default());
+            }
+            self.add(field!("date"), &[text]);
+        });
     }
 
     /// Adds a header of a map.

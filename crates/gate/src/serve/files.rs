@@ -137,7 +137,7 @@ impl Served {
         if let Some(decision) = decision {
             lines.add(X_VIDPASS_DECISION, &[&decision.to_string()]);
         }
-        PlainAnswer::written(lines, self.body)
+        PlainAnswer::written(lines, self.body, request.now)
     }
 
     /// Names each header of the answer, with the pieces of its value.

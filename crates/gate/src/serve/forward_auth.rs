@@ -93,7 +93,7 @@ impl ForwardAuth {
                 if *asked.as_asked().method != Method::HEAD {
                     lines.add(field!("content-length"), &["0"]);
                 }
-                PlainAnswer::written(lines, GateBody::empty())
+                PlainAnswer::written(lines, GateBody::empty(), judged.now)
             }
         };
         self.answer_with(asked.as_asked(), asked.peer().ip(), permit, PlainAnswer::of)
