@@ -250,9 +250,10 @@ async fn a_handshake_that_does_not_get_on_is_ended() {
 #[tokio::test]
 async fn connections_with_and_without_are_bounded_together() {
     let secure = Secure::start("https-bounded", "[limits]\nmax_connections = 1\n");
-    let without = TcpStream::connect(secure.site.url.strip_prefix("http://").unwrap()).unwrap();
+    let mut without = TcpStream::connect(secure.site.url.strip_prefix("http://").unwrap()).unwrap();
+    write!(without, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert!(without.read(&mut [0; 1024]).unwrap() > 0, "it has the place");
     let (client, url) = (secure.client(), secure.url("healthz"));
-    // Each listener has taken the connection that it may, or none.
     let waits = tokio::time::timeout(Duration::from_secs(1), client.get(&url).send()).await;
     assert!(waits.is_err(), "{waits:?}");
     drop(without);
