@@ -90,10 +90,8 @@ fn a_certificate_and_its_key_are_looked_at() {
     installed.top("public_url = \"https://video.example.com\"");
     let text = installed.text();
     let check = |certificate: &str, key: &str, level: &str, told: &str| {
-        let (certificate, key) = (authority.file(certificate), authority.file(key));
-        let tls = format!("listen = \"0.0.0.0:443\"\ncertificate_file = \"{certificate}\"\nkey_file = \"{key}\"");
         installed.write(&text);
-        installed.set(&format!("[tls]\n{tls}\n{FEW_CONNECTIONS}"));
+        installed.set(&format!("{}{FEW_CONNECTIONS}", authority.tls("0.0.0.0:443", certificate, key)));
         let findings = findings(&installed).0;
         let found = |subject: &str| findings.iter().find(|finding| finding["subject"] == subject).unwrap();
         assert_eq!(found("proxies")["level"], "ok", "none stands in front: {findings:?}");

@@ -113,8 +113,7 @@ impl Asking {
 }
 
 fn tls(authority: &Authority, server: &str) -> String {
-    let (certificate, key) = (authority.file(&format!("{server}.pem")), authority.file(&format!("{server}.key")));
-    format!("[tls]\nlisten = \"127.0.0.1:0\"\ncertificate_file = \"{certificate}\"\nkey_file = \"{key}\"\n")
+    authority.tls("127.0.0.1:0", &format!("{server}.pem"), &format!("{server}.key"))
 }
 
 /// The first line of the log that says where the server listens.

@@ -72,11 +72,7 @@ async fn large_viewers_do_not_wait_for_handshakes() {
     authority.vouch_for("server");
     let port = free_port();
     installed.top("public_url = \"https://video.example.com\"");
-    installed.set(&format!(
-        "[tls]\nlisten = \"127.0.0.1:{port}\"\ncertificate_file = \"{}\"\nkey_file = \"{}\"",
-        authority.file("server.pem"),
-        authority.file("server.key")
-    ));
+    installed.set(&authority.tls(&format!("127.0.0.1:{port}"), "server.pem", "server.key"));
     let (_server, load, playlist) = serve(&installed).await;
     let alone = viewers(&load, &playlist).await;
     // With a group of its own first, a client has the server ask for another: it is the second message that is answered with a signature.

@@ -284,18 +284,12 @@ fn parse(raw: &RawConfig, master_key: Option<SecretString>, folder: &Path) -> Re
     let mut problems = Problems::default();
     let p = &mut problems;
     let roles = Roles::parse(raw.roles.as_deref(), p);
-    let listen: Option<SocketAddr> = p.parsed("listen", raw.listen.as_deref().unwrap_or("127.0.0.1:8080"));
+    let listen = p.parsed("listen", raw.listen.as_deref().unwrap_or("127.0.0.1:8080"));
     let admin_listen = match raw.admin_listen.as_deref().unwrap_or("127.0.0.1:9464") {
         "off" => Some(None),
         address => p.parsed("admin_listen", address).map(Some),
     };
-    let tls = raw.tls.parse(p, folder);
-    if let (Some(listen), Some(Some(tls))) = (listen, &tls)
-        && listen.port() != 0
-        && tls.listen == listen
-    {
-        p.add("tls.listen", listen, "must be another address or port than listen, which is without TLS");
-    }
+    let tls = raw.tls.parse(listen, p, folder);
     let public_url = match &raw.public_url {
         Some(url) => p.parsed("public_url", url).map(Some),
         None => Some(None),
@@ -474,26 +468,6 @@ mod tests {
         let error = check("listen = \"0.0.0.0:80\"").unwrap_err().to_string();
         assert!(error.contains("public_url"), "{error}");
         assert!(check("listen = \"0.0.0.0:80\"\npublic_url = \"https://video.example.com\"").is_ok());
-        let tls = "[tls]\nlisten = \"[::]:443\"\ncertificate_file = \"c.pem\"\nkey_file = \"k.pem\"";
-        let error = check(tls).unwrap_err().to_string();
-        assert!(error.contains("public_url = \"\": must be set where tls.listen is [::]:443"), "{error}");
-        let error = check(&format!("listen = \"[::]:443\"\n{tls}")).unwrap_err().to_string();
-        assert!(error.contains("tls.listen = \"[::]:443\": must be another address"), "{error}");
-        let tls = check(&format!("public_url = \"https://video.example.com\"\n{tls}")).unwrap().tls.unwrap();
-        assert_eq!((tls.certificate_file, tls.key_file), ("etc/c.pem".into(), "etc/k.pem".into()));
-    }
-
-    #[test]
-    fn what_https_needs_is_missed() {
-        for (setting, missing) in [
-            ("listen = \"0.0.0.0:443\"", &["tls.certificate_file", "tls.key_file"][..]),
-            ("certificate_file = \"c.pem\"", &["tls.listen", "tls.key_file"]),
-            ("key_file = \"k.pem\"", &["tls.listen", "tls.certificate_file"]),
-        ] {
-            let error = check(&format!("roles = [\"gate\"]\n[tls]\n{setting}")).unwrap_err().to_string();
-            let told: Vec<_> = error.lines().skip(1).map(|line| line.trim().split(' ').next().unwrap()).collect();
-            assert_eq!(told, missing, "{error}");
-        }
     }
 
     #[test]

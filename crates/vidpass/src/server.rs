@@ -87,14 +87,8 @@ impl Server {
     pub(crate) async fn bind(config: Arc<Config>, halves: Halves, clock: &Clock) -> anyhow::Result<Self> {
         let identity = Identity::of(&config)?;
         let listener = bind("listen", config.listen)?;
-        let https = match &config.tls {
-            Some(tls) => Some(bind("tls.listen", tls.listen)?),
-            None => None,
-        };
-        let admin = match config.admin_listen {
-            Some(address) => Some(bind("admin_listen", address)?),
-            None => None,
-        };
+        let https = config.tls.as_ref().map(|tls| bind("tls.listen", tls.listen)).transpose()?;
+        let admin = config.admin_listen.map(|address| bind("admin_listen", address)).transpose()?;
         let own_url: PublicUrl = format!("http://{}", listener.local_addr()?).parse()?;
         let public_url = config.public_url.as_ref().unwrap_or(&own_url).clone();
         let countries = Arc::new(config.country_source()?);

@@ -43,8 +43,8 @@ pub(crate) struct Identity(Arc<ServerConfig>);
 #[derive(Clone)]
 pub(crate) struct Tls {
     identity: Arc<ArcSwap<ServerConfig>>,
-    /// Of those who may answer a client's first message: it takes a signature, and a thousand of them in a row would hold up whoever
-    /// has a connection already.
+    /// Of those who may go a step further with a client: one of the steps takes a signature, and a thousand of them in a row would
+    /// hold up whoever has a connection already.
     turns: Arc<Semaphore>,
     handshakes: Family<OutcomeLabels, Counter>,
 }

@@ -36,11 +36,16 @@ impl Authority {
         let leaf = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"];
         let (own, own_key) = (self.file("ca.pem"), self.file("ca.key"));
         let (key, certificate) = (self.file(&format!("{server}.key")), self.file(&format!("{server}.pem")));
-        let name = format!("/CN={server}");
-        let days = days.to_string();
-        let made = ["-CA", &own, "-CAkey", &own_key, "-subj", &name, "-keyout", &key, "-out", &certificate];
-        let made = [&made[..], &["-days", &days]].concat();
-        self.request(&[&leaf[..], &made].concat());
+        let (name, days) = (format!("/CN={server}"), days.to_string());
+        let vouched = ["-CA", &own, "-CAkey", &own_key, "-days", &days];
+        let made = ["-subj", &name, "-keyout", &key, "-out", &certificate];
+        self.request(&[&leaf[..], &vouched, &made].concat());
+    }
+
+    /// The table `[tls]` with a certificate and a key of this folder.
+    pub(crate) fn tls(&self, listen: &str, certificate: &str, key: &str) -> String {
+        let (certificate, key) = (self.file(certificate), self.file(key));
+        format!("[tls]\nlisten = \"{listen}\"\ncertificate_file = \"{certificate}\"\nkey_file = \"{key}\"\n")
     }
 
     /// Its own certificate.
